@@ -1,0 +1,54 @@
+import COpenBLAS
+
+/// A row-major matrix operand: its first scalar, the distance between rows, and whether it enters
+/// the product transposed.
+public struct Matrix {
+  let pointer: UnsafePointer<Float>
+  let stride: Int
+  let transposed: CBLAS_TRANSPOSE
+
+  /// A matrix whose rows are `stride` scalars apart.
+  public init(_ pointer: UnsafePointer<Float>, stride: Int, transposed: Bool = false) {
+    self.pointer = pointer
+    self.stride = stride
+    self.transposed = transposed ? CblasTrans : CblasNoTrans
+  }
+}
+
+/// C ← α A B + β C for row-major `Float` matrices, by OpenBLAS on the calling thread.
+///
+/// - Parameters:
+///   - m: The rows of A (after transposition) and C.
+///   - n: The columns of B (after transposition) and C.
+///   - k: The columns of A and rows of B.
+///   - alpha: The factor of the product.
+///   - beta: The factor of the old C; at 0 the old C is not read.
+///   - c: The first scalar of C.
+///   - stride: The distance between rows of C.
+public func multiply(
+  m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Matrix, _ b: Matrix, beta: Float = 0,
+  into c: UnsafeMutablePointer<Float>, stride: Int
+) {
+  // void cblas_sgemm(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint M, N, K, float alpha,
+  //                  const float *A, blasint lda, const float *B, blasint ldb, float beta,
+  //                  float *C, blasint ldc)
+  cblas_sgemm(
+    CblasRowMajor, a.transposed, b.transposed, blasint(m), blasint(n), blasint(k), alpha,
+    a.pointer, blasint(a.stride), b.pointer, blasint(b.stride), beta, c, blasint(stride))
+}
+
+/// What is to be known and set about the OpenBLAS library of this process.
+public enum BLAS {
+  /// Keeps every product on its calling thread; the workers are the parallelism.
+  ///
+  /// A product split over threads would also sum in another order than the same product on one.
+  public static func useOneThread() {
+    openblas_set_num_threads(1)  // void openblas_set_num_threads(int)
+  }
+
+  /// The library's version, build options and the kernels that it chose for this CPU.
+  public static var description: String {
+    // char *openblas_get_config(void); char *openblas_get_corename(void)
+    String(cString: openblas_get_config())
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+
+/// The random numbers of one image for one purpose: a function of (seed, purpose, step, shard,
+/// position) alone.
+///
+/// The counter of `Philox` is (block, step, shard, purpose · 2²⁴ + position); block counts the
+/// groups of four words within the stream.
+public struct RandomStream: Sendable {
+  /// What random numbers are drawn for; streams of different purposes never meet.
+  public enum Purpose: UInt32, Sendable {
+    /// The order of a shard's images; the step is the epoch.
+    case order = 1
+    /// The timestep of a training image.
+    case timestep
+    /// The noise ε of a training image.
+    case noise
+    /// The horizontal flip of a training image.
+    case flip
+    /// The dropout masks of a training image, layer after layer.
+    case dropout
+    /// The initial weights; the shard is the index of the tensor.
+    case weights
+    /// x_T of a sampled image; the shard is the index of the image.
+    case start
+    /// The noise z of a reverse step; the shard is the index of the image.
+    case reverse
+  }
+
+  private let philox: Philox
+  private let counter: SIMD4<UInt32>
+
+  /// The stream of one image.
+  ///
+  /// - Parameters:
+  ///   - step: The optimizer's step, the epoch or the timestep, below 2³².
+  ///   - shard: The shard, below 2³².
+  ///   - position: The image's place in its shard, below 2²⁴.
+  public init(
+    seed: UInt64, purpose: Purpose, step: Int = 0, shard: Int = 0, position: Int = 0
+  ) {
+    precondition(position >= 0 && position < 1 << 24, "A position is below 2²⁴.")
+    philox = Philox(seed: seed)
+    counter = SIMD4(
+      0, UInt32(step), UInt32(shard), purpose.rawValue << 24 | UInt32(position))
+  }
+
+  /// The four words of a block.
+  @inline(__always)
+  public func words(_ block: Int) -> SIMD4<UInt32> {
+    var counter = counter
+    counter[0] = UInt32(block)
+    return philox.words(at: counter)
+  }
+
+  /// An integer of 0 ..< `bound`, uniform to within 2⁻⁶⁴ · `bound`, from the first words of a block.
+  public func integer(below bound: Int, block: Int = 0) -> Int {
+    precondition(bound > 0, "There is no integer below \(bound).")
+    let words = words(block)
+    let word = UInt64(words[0]) << 32 | UInt64(words[1])
+    return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
+  }
+
+  /// A fair coin, from the first word of the stream.
+  public func coin() -> Bool { words(0)[0] >> 31 == 1 }
+
+  /// Fills an array with independent standard normals (Box and Muller 1958), computed in Double.
+  public func fillNormal(_ scalars: UnsafeMutableBufferPointer<Float>) {
+    let unit = 0x1p-32
+    for block in 0..<(scalars.count + 3) / 4 {
+      let words = words(block)
+      for pair in 0..<2 {
+        let radius = (-2 * log((Double(words[2 * pair]) + 1) * unit)).squareRoot()
+        let angle = 2 * Double.pi * unit * Double(words[2 * pair + 1])
+        let i = 4 * block + 2 * pair
+        if i < scalars.count { scalars[i] = Float(radius * cos(angle)) }
+        if i + 1 < scalars.count { scalars[i + 1] = Float(radius * sin(angle)) }
+      }
+    }
+  }
+
+  /// Fills an array with uniform scalars of the interval [−limit, limit).
+  public func fillUniform(_ scalars: UnsafeMutableBufferPointer<Float>, limit: Double) {
+    for block in 0..<(scalars.count + 3) / 4 {
+      let words = words(block)
+      for i in 4 * block..<min(4 * block + 4, scalars.count) {
+        scalars[i] = Float(limit * (Double(words[i - 4 * block]) * 0x1p-31 - 1))
+      }
+    }
+  }
+
+  /// The integers 0 ..< `count` in a random order (Fisher and Yates).
+  public func permutation(count: Int) -> [Int] {
+    var order = Array(0..<count)
+    for i in stride(from: count - 1, to: 0, by: -1) {
+      order.swapAt(i, integer(below: i + 1, block: i))
+    }
+    return order
+  }
+}
