@@ -1,0 +1,80 @@
+import Tensors
+
+/// The layers with parameters of their own: a convolution, a linear map, a group normalisation.
+
+/// A convolution with its weights W (k, k, c, o) and offsets b (o): y = x ∗ W + b.
+struct ConvolutionLayer: Sendable {
+  let convolution: Convolution
+  let weight: Parameter
+  let offset: Parameter
+
+  /// Registers `name/W` and `name/b`, W uniform with the fans k²c and k²o times `scale`.
+  init(
+    _ name: String, _ registry: inout ParameterRegistry, inputs c: Int, outputs o: Int,
+    kernel k: Int = 3, stride: Int = 1, scale: Double = 1
+  ) {
+    // A stride of two pads below and to the right only, as the original code does.
+    let padding = (before: stride == 2 ? 0 : k / 2, after: k / 2)
+    convolution = Convolution(
+      kernel: k, stride: stride, paddingBefore: padding.before, paddingAfter: padding.after,
+      outputChannels: o)
+    weight = registry.add(
+      "\(name)/W", [k, k, c, o], .glorot(fanIn: k * k * c, fanOut: k * k * o, scale: scale))
+    offset = registry.add("\(name)/b", [o], .constant(0))
+  }
+
+  /// (n, h, w, c) → (n, oh, ow, o).
+  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    pass.convolve(x, convolution, weight: weight, offset: offset)
+  }
+}
+
+/// A linear map of the channels with its weights W (c, o) and offsets b (o): y = x W + b.
+///
+/// On the pixels of a map it is a 1×1 convolution, and computed as one.
+struct LinearLayer: Sendable {
+  let convolution: Convolution
+  let weight: Parameter
+  let offset: Parameter
+
+  /// Registers `name/W` and `name/b`, W uniform with the fans c and o times `scale`.
+  init(
+    _ name: String, _ registry: inout ParameterRegistry, inputs c: Int, outputs o: Int,
+    scale: Double = 1
+  ) {
+    convolution = Convolution(
+      kernel: 1, stride: 1, paddingBefore: 0, paddingAfter: 0, outputChannels: o)
+    weight = registry.add("\(name)/W", [c, o], .glorot(fanIn: c, fanOut: o, scale: scale))
+    offset = registry.add("\(name)/b", [o], .constant(0))
+  }
+
+  /// (n, h, w, c) → (n, h, w, o).
+  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    pass.convolve(x, convolution, weight: weight, offset: offset)
+  }
+}
+
+/// Group normalisation with its scales γ (c) and offsets β (c), and SiLU behind it if asked for.
+struct GroupNormalizationLayer: Sendable {
+  let normalization: GroupNormalization
+  let scale: Parameter
+  let offset: Parameter
+
+  /// Registers `name/gamma`, all 1, and `name/beta`, all 0.
+  init(
+    _ name: String, _ registry: inout ParameterRegistry, channels c: Int, groups: Int,
+    activates: Bool
+  ) {
+    normalization = GroupNormalization(groups: groups, activates: activates)
+    scale = registry.add("\(name)/gamma", [c], .constant(1))
+    offset = registry.add("\(name)/beta", [c], .constant(0))
+  }
+
+  /// (n, h, w, c) → (n, h, w, c).
+  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
+    pass.normalize(x, normalization, scale: scale, offset: offset)
+  }
+}
+
+/// The factor of the initial weights of layers that begin as zero: small, so that they still learn.
+let nearlyZero = 1e-10

@@ -1,0 +1,42 @@
+import Tensors
+
+/// Two convolutions around a shortcut, told the time between them:
+/// x + conv₂(dropout(SiLU(norm₂(conv₁(SiLU(norm₁(x))) + time)))).
+struct ResidualBlock: Sendable {
+  private let norm1: GroupNormalizationLayer
+  private let conv1: ConvolutionLayer
+  private let timeProjection: LinearLayer
+  private let norm2: GroupNormalizationLayer
+  private let conv2: ConvolutionLayer
+  private let shortcut: LinearLayer?
+  private let dropout: Double
+
+  init(
+    _ name: String, _ registry: inout ParameterRegistry, _ configuration: UNetConfiguration,
+    inputs: Int, outputs: Int
+  ) {
+    let groups = configuration.groups
+    norm1 = GroupNormalizationLayer(
+      "\(name)/norm1", &registry, channels: inputs, groups: groups, activates: true)
+    conv1 = ConvolutionLayer("\(name)/conv1", &registry, inputs: inputs, outputs: outputs)
+    timeProjection = LinearLayer(
+      "\(name)/temb_proj", &registry, inputs: 4 * configuration.channels, outputs: outputs)
+    norm2 = GroupNormalizationLayer(
+      "\(name)/norm2", &registry, channels: outputs, groups: groups, activates: true)
+    conv2 = ConvolutionLayer(
+      "\(name)/conv2", &registry, inputs: outputs, outputs: outputs, scale: nearlyZero)
+    shortcut =
+      inputs == outputs
+      ? nil : LinearLayer("\(name)/nin_shortcut", &registry, inputs: inputs, outputs: outputs)
+    dropout = configuration.dropout
+  }
+
+  /// (n, h, w, inputs) and the activated embedding (n, 1, 1, 4 channels) → (n, h, w, outputs).
+  func callAsFunction(_ x: Variable, time: Variable, _ pass: Pass) -> Variable {
+    var h = conv1(norm1(x, pass), pass)
+    h = pass.add(h, vector: timeProjection(time, pass))
+    h = pass.dropOut(norm2(h, pass), rate: dropout)
+    h = conv2(h, pass)
+    return pass.add(shortcut?(x, pass) ?? x, h)
+  }
+}

@@ -1,0 +1,148 @@
+import Tensors
+
+/// The denoising network of Ho, Jain, Abbeel 2020 (appendix B): a UNet on Wide-ResNet blocks.
+///
+/// It maps noisy images and their timesteps to one output of the images' shape. Parameter names
+/// follow the original TensorFlow code, so that its checkpoints convert by renaming.
+public struct UNet: Sendable {
+  /// One residual block and the attention behind it.
+  private struct Stage: Sendable {
+    let block: ResidualBlock
+    let attention: AttentionBlock?
+
+    func callAsFunction(_ x: Variable, time: Variable, _ pass: Pass) -> Variable {
+      let h = block(x, time: time, pass)
+      return attention?(h, pass) ?? h
+    }
+  }
+
+  /// The stages of one level and the convolution that changes the resolution behind them.
+  private struct Level: Sendable {
+    var stages: [Stage] = []
+    var resize: ConvolutionLayer?
+  }
+
+  /// The extents of the network.
+  public let configuration: UNetConfiguration
+  /// Names, shapes, ranges and initial values of the parameters.
+  public let parameters: ParameterRegistry
+  private let timeEmbedding: TimeEmbedding
+  private let input: ConvolutionLayer
+  private let down: [Level]
+  private let middle: (Stage, ResidualBlock)
+  private let up: [Level]
+  private let outputNorm: GroupNormalizationLayer
+  private let output: ConvolutionLayer
+
+  /// A network of the given extents, which must have no `defect`.
+  public init(_ configuration: UNetConfiguration) {
+    if let defect = configuration.defect { preconditionFailure(defect) }
+    self.configuration = configuration
+    var registry = ParameterRegistry()
+    let channels = configuration.channels
+    let widths = configuration.multipliers.map { channels * $0 }
+    let last = widths.count - 1
+
+    func stage(_ level: String, _ index: Int, height: Int, inputs: Int, outputs: Int) -> Stage {
+      let block = ResidualBlock(
+        "\(level)/block_\(index)", &registry, configuration, inputs: inputs, outputs: outputs)
+      guard configuration.attention.contains(height) else {
+        return Stage(block: block, attention: nil)
+      }
+      return Stage(
+        block: block,
+        attention: AttentionBlock(
+          "\(level)/attn_\(index)", &registry, configuration, channels: outputs))
+    }
+
+    timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
+    input = ConvolutionLayer(
+      "conv_in", &registry, inputs: configuration.imageChannels, outputs: channels)
+
+    var skips = [channels]
+    var current = channels
+    var down: [Level] = []
+    for (index, width) in widths.enumerated() {
+      var level = Level()
+      for block in 0..<configuration.blocks {
+        level.stages.append(
+          stage(
+            "down_\(index)", block, height: configuration.height >> index, inputs: current,
+            outputs: width))
+        current = width
+        skips.append(width)
+      }
+      if index < last {
+        level.resize = ConvolutionLayer(
+          "down_\(index)/downsample/conv", &registry, inputs: width, outputs: width, stride: 2)
+        skips.append(width)
+      }
+      down.append(level)
+    }
+    self.down = down
+
+    let first = ResidualBlock(
+      "mid/block_1", &registry, configuration, inputs: current, outputs: current)
+    let attention = AttentionBlock("mid/attn_1", &registry, configuration, channels: current)
+    let second = ResidualBlock(
+      "mid/block_2", &registry, configuration, inputs: current, outputs: current)
+    middle = (Stage(block: first, attention: attention), second)
+
+    var up: [Level] = []
+    for (index, width) in widths.enumerated().reversed() {
+      var level = Level()
+      for block in 0...configuration.blocks {
+        level.stages.append(
+          stage(
+            "up_\(index)", block, height: configuration.height >> index,
+            inputs: current + skips.removeLast(), outputs: width))
+        current = width
+      }
+      if index > 0 {
+        level.resize = ConvolutionLayer(
+          "up_\(index)/upsample/conv", &registry, inputs: width, outputs: width)
+      }
+      up.append(level)
+    }
+    self.up = up
+
+    outputNorm = GroupNormalizationLayer(
+      "norm_out", &registry, channels: current, groups: configuration.groups, activates: true)
+    output = ConvolutionLayer(
+      "conv_out", &registry, inputs: current, outputs: configuration.imageChannels,
+      scale: nearlyZero)
+    parameters = registry
+  }
+
+  /// The network's output for noisy images.
+  ///
+  /// - Parameters:
+  ///   - x: The noisy images x_t, (n, h, w, c).
+  ///   - times: The timestep of each image, 0 … T − 1.
+  /// - Returns: The prediction, (n, h, w, c).
+  public func callAsFunction(_ x: Variable, times: [Int], _ pass: Pass) -> Variable {
+    precondition(times.count == x.shape.n, "Each image needs its timestep.")
+    let time = timeEmbedding(times, pass)
+    var h = input(x, pass)
+    var skips = [h]
+    for level in down {
+      for stage in level.stages {
+        h = stage(h, time: time, pass)
+        skips.append(h)
+      }
+      if let downsample = level.resize {
+        h = downsample(h, pass)
+        skips.append(h)
+      }
+    }
+    h = middle.0(h, time: time, pass)
+    h = middle.1(h, time: time, pass)
+    for level in up {
+      for stage in level.stages {
+        h = stage(pass.concatenate(h, skips.removeLast()), time: time, pass)
+      }
+      if let convolution = level.resize { h = convolution(pass.upsample(h), pass) }
+    }
+    return output(outputNorm(h, pass), pass)
+  }
+}

@@ -1,0 +1,81 @@
+/// The extents that determine a UNet; every other size follows from them.
+///
+/// The defaults are Ho's network for CIFAR-10 (Ho, Jain, Abbeel 2020, appendix B): 35,746,307
+/// parameters.
+public struct UNetConfiguration: Equatable, Sendable {
+  /// The pixel rows of an image.
+  public var height = 32
+  /// The pixel columns of an image.
+  public var width = 32
+  /// The channels of an image, and of the output.
+  public var imageChannels = 3
+  /// The channels of the first level's maps.
+  public var channels = 128
+  /// The channels of each level, as multiples of `channels`; each further level halves the map.
+  public var multipliers = [1, 2, 2, 2]
+  /// The residual blocks of each level on the way down; there is one more on the way up.
+  public var blocks = 2
+  /// The map heights at which an attention block follows each residual block.
+  public var attention = [16]
+  /// The heads of each attention block.
+  public var heads = 1
+  /// The groups of each group normalisation.
+  public var groups = 32
+  /// The probability that dropout sets a scalar to 0.
+  public var dropout = 0.1
+
+  /// Ho's network for CIFAR-10.
+  public init() {}
+
+  /// Why no network can have these extents, as a sentence; nil where one can.
+  public var defect: String? {
+    let factor = 1 << max(0, multipliers.count - 1)
+    if height < 1 || width < 1 || imageChannels < 1 {
+      return "An image needs at least one row, one column and one channel."
+    }
+    if multipliers.isEmpty || multipliers.contains(where: { $0 < 1 }) {
+      return "The multipliers must be positive, one for each level."
+    }
+    if blocks < 1 { return "Each level needs at least one residual block." }
+    if height % factor != 0 || width % factor != 0 {
+      return "\(multipliers.count) levels halve the map \(multipliers.count - 1) times, but "
+        + "\(height) x \(width) pixels cannot be divided by \(factor)."
+    }
+    if channels < 4 || channels % 2 != 0 {
+      return "The channels must be an even number of at least 4, not \(channels)."
+    }
+    if groups < 1 { return "A normalisation needs at least one group." }
+    if heads < 1 { return "Attention needs at least one head." }
+    for width in normalizedWidths where width % groups != 0 {
+      return "\(groups) groups do not divide the \(width) channels of one of the maps."
+    }
+    for multiplier in multipliers where channels * multiplier % heads != 0 {
+      return "\(heads) heads do not divide \(channels * multiplier) channels."
+    }
+    let heights = (0..<multipliers.count).map { height >> $0 }
+    for size in attention where !heights.contains(size) {
+      return "Attention at height \(size) never happens: the maps have the heights \(heights)."
+    }
+    if !(0..<1).contains(dropout) { return "The dropout rate must lie in [0, 1)." }
+    return nil
+  }
+
+  /// The channels of every map that is normalised, concatenated ones included.
+  private var normalizedWidths: Set<Int> {
+    let widths = multipliers.map { channels * $0 }
+    var skips = [channels]
+    for (level, width) in widths.enumerated() {
+      skips += Array(repeating: width, count: blocks)
+      if level < widths.count - 1 { skips.append(width) }
+    }
+    var normalized = Set(widths + [channels])
+    var current = widths.last ?? channels
+    for width in widths.reversed() {
+      for _ in 0...blocks {
+        normalized.insert(current + (skips.popLast() ?? 0))
+        current = width
+      }
+    }
+    return normalized
+  }
+}

@@ -1,0 +1,26 @@
+import Tensors
+
+extension Pass {
+  /// Group normalisation, with SiLU behind it where the kernel says so.
+  ///
+  /// - Parameters:
+  ///   - x: (n, h, w, c); c is a multiple of the number of groups.
+  ///   - scale: γ, (c).
+  ///   - offset: β, (c).
+  /// - Returns: (n, h, w, c).
+  package func normalize(
+    _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, offset: Parameter
+  ) -> Variable {
+    let y = Tensor(x.shape, in: pool)
+    let statistics = Tensor(normalization.statisticsShape(for: x.shape), in: pool)
+    normalization.forward(
+      x.value, weights(scale), weights(offset), into: y, statistics: statistics)
+    return record(y, from: x.slot, hasParameters: true) { [unowned self] dy in
+      let dx = Tensor(x.shape, in: pool)
+      normalization.backward(
+        x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,
+        dgamma: gradient(scale), dbeta: gradient(offset), pool)
+      x.slot?.add(dx, pool)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import Tensors
+
+/// A layer's claim on a range of the parameter buffer.
+public struct Parameter: Sendable {
+  /// The elements of the parameter buffer.
+  public let range: Range<Int>
+
+  package init(range: Range<Int>) { self.range = range }
+}
+
+/// The parameters of a model while its layers are made: their layout and their initial values.
+public struct ParameterRegistry: Sendable {
+  /// How a tensor is filled before training.
+  enum Initialization: Sendable {
+    /// Uniform on ±scale · √(6/(fanIn + fanOut)) (Glorot, Bengio 2010, equation 16).
+    case glorot(fanIn: Int, fanOut: Int, scale: Double)
+    /// One value everywhere.
+    case constant(Float)
+  }
+
+  /// Names, shapes and ranges in forward order.
+  public private(set) var layout = ParameterLayout()
+  private var initializations: [Initialization] = []
+
+  /// A registry without parameters.
+  public init() {}
+
+  /// Appends a tensor.
+  mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Parameter {
+    initializations.append(initialization)
+    return Parameter(range: layout.append(name, shape: shape))
+  }
+
+  /// The initial parameter buffer: a function of the seed alone.
+  public func initialWeights(seed: UInt64) -> [Float] {
+    var weights = [Float](repeating: 0, count: layout.count)
+    weights.withUnsafeMutableBufferPointer { buffer in
+      for (index, entry) in layout.entries.enumerated() {
+        let scalars = UnsafeMutableBufferPointer(rebasing: buffer[entry.range])
+        switch initializations[index] {
+        case .constant(let value):
+          scalars.update(repeating: value)
+        case .glorot(let fanIn, let fanOut, let scale):
+          RandomStream(seed: seed, purpose: .weights, shard: index)
+            .fillUniform(scalars, limit: scale * (6 / Double(fanIn + fanOut)).squareRoot())
+        }
+      }
+    }
+    return weights
+  }
+}

@@ -1,0 +1,89 @@
+import Tensors
+
+/// One evaluation of a network by one worker: the weights, the memory and the tape.
+///
+/// Operations are methods of `Pass`, one file each. With a gradient buffer each operation records a
+/// closure that carries the gradient one operation back; `backward()` replays them in reverse and
+/// lets go of each as soon as it has run. Without one nothing is recorded and every intermediate
+/// buffer returns to the pool at once.
+public final class Pass {
+  /// Where intermediate tensors come from.
+  public let pool: BufferPool
+  private let weights: UnsafePointer<Float>
+  private let gradient: UnsafeMutablePointer<Float>?
+  private let dropoutStreams: [RandomStream]
+  private var dropoutBlock = 0
+  private var tape: [() -> Void] = []
+
+  /// A pass over the weights of one parameter buffer.
+  ///
+  /// - Parameters:
+  ///   - pool: The worker's memory.
+  ///   - weights: The parameter buffer; it must outlive the pass and stay unchanged.
+  ///   - gradient: The buffer to which the parameters' gradients are added; nil where none is wanted.
+  ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is dropped.
+  public init(
+    pool: BufferPool, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil,
+    dropoutStreams: [RandomStream] = []
+  ) {
+    self.pool = pool
+    self.weights = weights
+    self.gradient = gradient
+    self.dropoutStreams = dropoutStreams
+  }
+
+  /// Replays the tape in reverse: every parameter's gradient is added to the gradient buffer.
+  ///
+  /// A loss must have been recorded last.
+  public func backward() {
+    while let step = tape.popLast() { step() }
+  }
+
+  /// The scalars of a parameter.
+  func weights(_ parameter: Parameter) -> UnsafePointer<Float> {
+    weights + parameter.range.lowerBound
+  }
+
+  /// The gradient of a parameter, to be added to.
+  func gradient(_ parameter: Parameter) -> UnsafeMutablePointer<Float> {
+    guard let gradient else { preconditionFailure("This pass records no gradient.") }
+    return gradient + parameter.range.lowerBound
+  }
+
+  /// The result of an operation that has parameters or reads a variable.
+  ///
+  /// - Parameters:
+  ///   - value: The operation's output.
+  ///   - inputs: Where the gradients of what the operation read are summed.
+  ///   - hasParameters: Whether the operation has parameters to learn.
+  ///   - backward: Carries the gradient of the output to the inputs and the parameters.
+  func record(
+    _ value: Tensor, from inputs: GradientSlot?..., hasParameters: Bool = false,
+    backward: @escaping (Tensor) -> Void
+  ) -> Variable {
+    guard gradient != nil else { return Variable(value) }
+    guard hasParameters || inputs.contains(where: { $0 != nil }) else {
+      return Variable(value)
+    }
+    let slot = GradientSlot()
+    tape.append {
+      if let gradient = slot.take() { backward(gradient) }
+    }
+    return Variable(value, slot)
+  }
+
+  /// Puts the gradient of a loss at the end of the tape.
+  func seed(_ y: Variable, with gradient: @escaping () -> Tensor) {
+    guard let slot = y.slot else { return }
+    let pool = pool
+    tape.append { slot.add(gradient(), pool) }
+  }
+
+  /// The dropout streams, one an image, and the first of the blocks that one layer may use.
+  func dropoutBlocks(_ count: Int, images: Int) -> (streams: [RandomStream], block: Int)? {
+    guard !dropoutStreams.isEmpty else { return nil }
+    precondition(dropoutStreams.count == images, "Dropout needs one random stream an image.")
+    defer { dropoutBlock += count }
+    return (dropoutStreams, dropoutBlock)
+  }
+}
