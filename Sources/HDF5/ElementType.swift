@@ -1,0 +1,134 @@
+/// The element types that datasets and attributes may have, in files and in Swift.
+
+import CHDF5
+
+/// A Swift type that can be written to a dataset and read from one.
+public protocol HDF5Element: BitwiseCopyable, Sendable {
+  /// Which of the library's numeric types it is.
+  static var numericType: NumericType { get }
+}
+
+/// The numeric types that this module reads and writes; in files they are little-endian.
+public enum NumericType: Sendable {
+  case uint8, int32, int64, uint64, float32, float64
+
+  /// The library's identifier of the type in memory.
+  var memoryID: hid_t {
+    switch self {
+    case .uint8: CHDF5_T_NATIVE_UINT8()
+    case .int32: CHDF5_T_NATIVE_INT32()
+    case .int64: CHDF5_T_NATIVE_INT64()
+    case .uint64: CHDF5_T_NATIVE_UINT64()
+    case .float32: CHDF5_T_NATIVE_FLOAT()
+    case .float64: CHDF5_T_NATIVE_DOUBLE()
+    }
+  }
+
+  /// The library's identifier of the type that is written.
+  var fileID: hid_t {
+    switch self {
+    case .uint8: CHDF5_T_STD_U8LE()
+    case .int32: CHDF5_T_STD_I32LE()
+    case .int64: CHDF5_T_STD_I64LE()
+    case .uint64: CHDF5_T_STD_U64LE()
+    case .float32: CHDF5_T_IEEE_F32LE()
+    case .float64: CHDF5_T_IEEE_F64LE()
+    }
+  }
+
+  /// Whether it is a floating-point type.
+  var isFloatingPoint: Bool { self == .float32 || self == .float64 }
+}
+
+extension UInt8: HDF5Element {
+  /// NumPy's uint8.
+  public static var numericType: NumericType { .uint8 }
+}
+
+extension Int32: HDF5Element {
+  /// NumPy's int32.
+  public static var numericType: NumericType { .int32 }
+}
+
+extension Int64: HDF5Element {
+  /// NumPy's int64.
+  public static var numericType: NumericType { .int64 }
+}
+
+extension UInt64: HDF5Element {
+  /// NumPy's uint64.
+  public static var numericType: NumericType { .uint64 }
+}
+
+extension Float: HDF5Element {
+  /// NumPy's float32.
+  public static var numericType: NumericType { .float32 }
+}
+
+extension Double: HDF5Element {
+  /// NumPy's float64.
+  public static var numericType: NumericType { .float64 }
+}
+
+/// The type of the elements of a stored dataset or attribute.
+public enum ElementType: Equatable, Sendable, CustomStringConvertible {
+  /// A two's-complement integer of a number of bytes.
+  case integer(bytes: Int, signed: Bool)
+  /// An IEEE 754 number of 4 or 8 bytes.
+  case float(bytes: Int)
+  /// A string of at most a number of bytes, or of variable length where `bytes` is nil.
+  case string(bytes: Int?)
+  /// Anything else: enumerations, compounds, references, half floats.
+  case other
+
+  /// The name that NumPy gives the type.
+  public var description: String {
+    switch self {
+    case .integer(let bytes, let signed): "\(signed ? "" : "u")int\(bytes * 8)"
+    case .float(let bytes): "float\(bytes * 8)"
+    case .string: "string"
+    case .other: "a type that is neither integer, float nor string"
+    }
+  }
+
+  /// Classifies a type of the library.
+  init(_ id: hid_t, _ place: Place) throws(HDF5Error) {
+    // H5T_class_t H5Tget_class(hid_t type_id)
+    let kind = try call("read the type", place) { H5Tget_class(id).rawValue }
+    // size_t H5Tget_size(hid_t type_id): 0 is a failure.
+    let bytes = H5Tget_size(id)
+    switch kind {
+    case H5T_INTEGER.rawValue:
+      // H5T_sign_t H5Tget_sign(hid_t type_id)
+      let sign = try call("read the type", place) { H5Tget_sign(id).rawValue }
+      // size_t H5Tget_precision(hid_t type_id)
+      let whole = H5Tget_precision(id) == bytes * 8 && [1, 2, 4, 8].contains(bytes)
+      self = whole ? .integer(bytes: bytes, signed: sign == H5T_SGN_2.rawValue) : .other
+    case H5T_FLOAT.rawValue:
+      let known = [
+        CHDF5_T_IEEE_F32LE(), CHDF5_T_IEEE_F32BE(), CHDF5_T_IEEE_F64LE(), CHDF5_T_IEEE_F64BE(),
+      ]
+      var isKnown = false
+      for candidate in known where !isKnown {
+        // htri_t H5Tequal(hid_t type1_id, hid_t type2_id)
+        isKnown = try call("compare types", place) { H5Tequal(id, candidate) } > 0
+      }
+      self = isKnown ? .float(bytes: bytes) : .other
+    case H5T_STRING.rawValue:
+      // htri_t H5Tis_variable_str(hid_t type_id)
+      let variable = try call("read the type", place) { H5Tis_variable_str(id) } > 0
+      self = .string(bytes: variable ? nil : bytes)
+    default:
+      self = .other
+    }
+  }
+
+  /// Whether the library may convert the stored elements to a Swift type: never across kinds.
+  func converts<Element: HDF5Element>(to type: Element.Type) -> Bool {
+    switch self {
+    case .integer: !type.numericType.isFloatingPoint
+    case .float: type.numericType.isFloatingPoint
+    case .string, .other: false
+    }
+  }
+}

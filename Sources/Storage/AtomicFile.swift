@@ -1,0 +1,30 @@
+/// Files that are there whole or not at all.
+///
+/// The bytes go to a new temporary file in the same folder, then to the disk, then the file takes
+/// its final name, then the folder goes to the disk. A crash, a full disk or a kill at any moment
+/// leaves the old file or the new one, and at worst a file whose name ends in `.tmp`.
+public enum AtomicFile {
+  /// Writes bytes to a path, replacing what was there in one step.
+  ///
+  /// - Throws: `.cannotCreate` where the folder does not exist or refuses; `.inputOutput` where
+  ///   writing fails, for example on a full disk. The old file is kept then.
+  public static func write(_ bytes: [UInt8], to path: String) throws(StorageError) {
+    try bytes.withUnsafeBufferPointer { (buffer) throws(StorageError) in
+      try write([UnsafeRawBufferPointer(buffer)], to: path)
+    }
+  }
+
+  /// Writes a text as UTF-8 to a path, replacing what was there in one step.
+  public static func write(_ text: String, to path: String) throws(StorageError) {
+    try write(Array(text.utf8), to: path)
+  }
+
+  /// Writes parts, one behind the other, to a path, replacing what was there in one step.
+  public static func write(
+    _ parts: [UnsafeRawBufferPointer], to path: String
+  ) throws(StorageError) {
+    let file = try TemporaryFile(for: path)
+    try file.write(parts)
+    try file.publish()
+  }
+}

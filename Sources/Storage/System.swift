@@ -1,0 +1,134 @@
+/// The calls of the operating system that this module needs, each with its error text.
+
+import Glibc
+
+/// The text of an `errno` value.
+func systemReason(_ code: Int32) -> String {
+  String(cString: strerror(code))
+}
+
+/// Repeats a call that a signal interrupted, and turns a negative result into an error.
+@discardableResult
+func systemCall<Value: SignedInteger>(_ body: () -> Value) throws(SystemFailure) -> Value {
+  while true {
+    let value = body()
+    if value >= 0 { return value }
+    let code = errno
+    if code != EINTR { throw SystemFailure(code: code) }
+  }
+}
+
+/// The `errno` of a failed call.
+struct SystemFailure: Error {
+  /// The value of `errno`.
+  let code: Int32
+  /// Its text, as `No space left on device`.
+  var reason: String { systemReason(code) }
+}
+
+/// A file descriptor that is closed exactly once.
+struct Descriptor: ~Copyable {
+  /// The descriptor's number.
+  let number: Int32
+
+  /// Opens a file; see open(2).
+  init(_ path: String, _ flags: Int32) throws(SystemFailure) {
+    // int open(const char *path, int flags, mode_t mode)
+    number = try systemCall { open(path, flags | O_CLOEXEC, 0o666) }
+  }
+
+  /// Forces what was written to the disk.
+  func synchronize() throws(SystemFailure) {
+    // int fsync(int fd)
+    try systemCall { fsync(number) }
+  }
+
+  /// Closes the descriptor and checks the status, which on network disks may be a write error.
+  consuming func close() throws(SystemFailure) {
+    let number = self.number
+    discard self
+    // int close(int fd): not repeated after a signal, because the descriptor is gone by then.
+    if Glibc.close(number) != 0, errno != EINTR { throw SystemFailure(code: errno) }
+  }
+
+  deinit {
+    // The way out after an error, or a file that was only read.
+    _ = Glibc.close(number)
+  }
+}
+
+/// What a path names, before a library opens it.
+enum FileKind {
+  case file(bytes: Int)
+  case folder
+  case special
+  case nothing(SystemFailure)
+
+  /// Asks the system.
+  init(_ path: String) {
+    var status = stat()
+    // int stat(const char *path, struct stat *buf)
+    do throws(SystemFailure) {
+      try systemCall { stat(path, &status) }
+    } catch {
+      self = .nothing(error)
+      return
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: self = .file(bytes: Int(status.st_size))
+    case S_IFDIR: self = .folder
+    default: self = .special
+    }
+  }
+}
+
+/// The size of a file that is about to be read; everything but a readable file is refused.
+///
+/// - Parameter role: What the file should be: `a dataset`.
+func requireFile(_ path: String, role: String) throws(StorageError) -> Int {
+  switch FileKind(path) {
+  case .nothing(let failure):
+    throw .missingInput(path: path, reason: "cannot find \(role) there: \(failure.reason)")
+  case .folder:
+    throw .badData(path: path, reason: "is a folder, not \(role)")
+  case .special:
+    throw .badData(path: path, reason: "is neither a file nor a folder, so not \(role)")
+  case .file(let bytes):
+    do throws(SystemFailure) {
+      // int access(const char *path, int mode)
+      try systemCall { access(path, R_OK) }
+    } catch {
+      throw .missingInput(path: path, reason: "cannot be read: \(error.reason)")
+    }
+    return bytes
+  }
+}
+
+/// The folder that a path lies in.
+func parentFolder(of path: String) -> String {
+  guard let slash = path.lastIndex(of: "/") else { return "." }
+  return slash == path.startIndex ? "/" : String(path[..<slash])
+}
+
+/// The names in a folder, sorted, without `.` and `..`.
+func folderNames(_ path: String) throws(StorageError) -> [String] {
+  // DIR *opendir(const char *name)
+  guard let folder = opendir(path) else {
+    throw .missingInput(path: path, reason: "cannot list the folder: \(systemReason(errno))")
+  }
+  defer { closedir(folder) }
+  var names: [String] = []
+  while true {
+    errno = 0
+    // struct dirent *readdir(DIR *dirp): null at the end, with errno set after a failure.
+    guard let entry = readdir(folder) else { break }
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != ".", name != ".." { names.append(name) }
+  }
+  if errno != 0 {
+    throw .inputOutput(path: path, reason: "cannot list the folder: \(systemReason(errno))")
+  }
+  return names.sorted()
+}

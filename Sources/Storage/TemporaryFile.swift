@@ -1,0 +1,108 @@
+/// A file under construction beside its final place: published whole, or removed.
+
+import Glibc
+import Synchronization
+
+/// A new empty file in the folder of the target, with a name that no other process uses.
+///
+/// Until `publish`, the target keeps its old content; a process that dies before leaves only a file
+/// whose name ends in `.tmp`. Without `publish` the file is removed when it goes out of scope.
+struct TemporaryFile: ~Copyable {
+  /// Where the file will be.
+  let target: String
+  /// Where the file is until then.
+  let path: String
+
+  private static let count = Atomic<Int>(0)
+
+  /// Creates the file, or says why that is impossible.
+  init(for target: String) throws(StorageError) {
+    if case .folder = FileKind(target) {
+      throw .cannotCreate(path: target, reason: "is a folder; name a file")
+    }
+    let process = getpid()
+    while true {
+      // Another process of the same number may have died here: take the next free number then.
+      let number = Self.count.add(1, ordering: .relaxed).newValue
+      let candidate = "\(target).\(process)-\(number).tmp"
+      do throws(SystemFailure) {
+        let descriptor = try Descriptor(candidate, O_WRONLY | O_CREAT | O_EXCL)
+        try descriptor.close()
+      } catch {
+        if error.code == EEXIST { continue }
+        throw .cannotCreate(path: target, reason: "cannot be created: \(error.reason)")
+      }
+      self.target = target
+      path = candidate
+      return
+    }
+  }
+
+  /// Whether a name is that of a temporary file for a target name.
+  static func isTemporary(_ name: String) -> Bool { name.hasSuffix(".tmp") }
+
+  /// Writes bytes one part after the other and forces them to the disk.
+  func write(_ parts: [UnsafeRawBufferPointer]) throws(StorageError) {
+    do throws(SystemFailure) {
+      let descriptor = try Descriptor(path, O_WRONLY | O_TRUNC)
+      let number = descriptor.number
+      for part in parts {
+        var rest = part[...]
+        while !rest.isEmpty {
+          let chunk = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
+          // ssize_t write(int fd, const void *buf, size_t count): may write less than asked.
+          rest = rest.dropFirst(
+            try systemCall { Glibc.write(number, chunk.baseAddress, chunk.count) })
+        }
+      }
+      try descriptor.synchronize()
+      try descriptor.close()
+    } catch {
+      throw failed("write the file", error)
+    }
+  }
+
+  /// Forces to the disk what another library wrote to the file.
+  func synchronize() throws(StorageError) {
+    do throws(SystemFailure) {
+      let descriptor = try Descriptor(path, O_RDONLY)
+      try descriptor.synchronize()
+      try descriptor.close()
+    } catch {
+      throw failed("write the file", error)
+    }
+  }
+
+  /// Gives the file its final name, and makes that durable.
+  ///
+  /// The content must be on the disk already: after `write` or `synchronize`.
+  consuming func publish() throws(StorageError) {
+    do throws(SystemFailure) {
+      // int rename(const char *old, const char *new): replaces the old file in one step.
+      try systemCall { rename(path, target) }
+    } catch {
+      throw failed("rename the finished file", error)
+    }
+    do throws(SystemFailure) {
+      let folder = try Descriptor(parentFolder(of: target), O_RDONLY | O_DIRECTORY)
+      do throws(SystemFailure) {
+        try folder.synchronize()
+      } catch {
+        // EINVAL: the file system has no such notion for folders.
+        if error.code != EINVAL { throw error }
+      }
+      try folder.close()
+    } catch {
+      throw failed("synchronize the file's folder", error)
+    }
+  }
+
+  private func failed(_ action: String, _ failure: SystemFailure) -> StorageError {
+    .inputOutput(path: target, reason: "cannot \(action): \(failure.reason)")
+  }
+
+  deinit {
+    // int unlink(const char *path): finds nothing after a rename, which is as it should be.
+    _ = unlink(path)
+  }
+}
