@@ -1,0 +1,254 @@
+"""Reads the files that ddpm-dist and ddpm-sample write with h5py and NumPy, as any scientist would.
+
+    python test_files.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
+
+It makes a small CSV file, imports it, trains two steps on it, predicts and samples, and compares
+names, types, shapes and attributes with docs/formats.md. The last line reads "N passed, N failed".
+"""
+
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+import zlib
+
+import h5py
+import numpy as np
+
+IMAGES = 512
+SIDE = 8
+LEVELS = 17
+SAMPLES = 4
+
+programs = pathlib.Path()
+"""The folder of ddpm-dist and ddpm-sample, from the command line."""
+
+
+def run(program: str, *arguments) -> str:
+    """Runs one of our programs and returns what it printed; fails with its complaint."""
+    command = [str(programs / program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    if done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+    return done.stdout
+
+
+def text(value) -> str:
+    """A string as h5py returns it: bytes from a dataset, str from an attribute."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def tensors(group: h5py.Group) -> dict[str, h5py.Dataset]:
+    """Every dataset below a group, by its path from there."""
+    found = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = item
+
+    group.visititems(visit)
+    return found
+
+
+class Dataset(unittest.TestCase):
+    """`ddpm-dist dataset import csv`."""
+
+    def setUp(self):
+        self.file = h5py.File(Files.dataset)
+        self.addCleanup(self.file.close)
+
+    def test_says_what_it_is(self):
+        attributes = self.file.attrs
+        self.assertEqual(text(attributes["format"]), "ddpm-dataset")
+        self.assertGreaterEqual(int(attributes["version"]), 1)
+        for name in ("name", "origin", "license", "content_hash"):
+            self.assertIn(name, attributes)
+        self.assertTrue(text(attributes["content_hash"]))
+
+    def test_images_are_those_of_the_table(self):
+        images = self.file["images"]
+        self.assertEqual(images.dtype, np.uint8)
+        self.assertEqual(images.shape, (IMAGES, SIDE, SIDE, 1))
+        self.assertEqual(int(images.attrs["levels"]), LEVELS)
+        np.testing.assert_array_equal(images[...], Files.pixels)
+
+    def test_labels_are_those_of_the_table(self):
+        labels = self.file["labels"]
+        self.assertTrue(np.issubdtype(labels.dtype, np.integer))
+        np.testing.assert_array_equal(labels[...], Files.labels)
+
+
+class Checkpoint(unittest.TestCase):
+    """What two steps of `ddpm-dist train` leave."""
+
+    def setUp(self):
+        self.file = h5py.File(Files.run / "checkpoints" / "step-00000002.h5")
+        self.addCleanup(self.file.close)
+
+    def test_says_what_it_is(self):
+        self.assertEqual(text(self.file.attrs["format"]), "ddpm-checkpoint")
+        self.assertGreaterEqual(int(self.file.attrs["version"]), 1)
+        self.assertEqual(int(self.file["progress"].attrs["step"]), 2)
+        self.assertEqual(int(self.file["progress"].attrs["seed"]), 5)
+        self.assertGreater(len(self.file["provenance"].attrs), 0)
+
+    def test_four_sets_of_tensors_agree_in_names_and_shapes(self):
+        model = tensors(self.file["model"])
+        self.assertGreater(len(model), 50)
+        shapes = {name: tensor.shape for name, tensor in model.items()}
+        for place in ("model", "average", "optimizer/first", "optimizer/second"):
+            found = tensors(self.file[place])
+            self.assertEqual({name: t.shape for name, t in found.items()}, shapes, place)
+            for name, tensor in found.items():
+                self.assertEqual(tensor.dtype, np.float32, f"{place}/{name}")
+                self.assertTrue(np.isfinite(tensor[...]).all(), f"{place}/{name}")
+        for name, tensor in tensors(self.file["optimizer/second"]).items():
+            self.assertTrue((tensor[...] >= 0).all(), name)
+
+    def test_tensors_have_the_shapes_of_the_network(self):
+        model = tensors(self.file["model"])
+        width = model["conv_in/b"].shape[0]
+        self.assertEqual(model["conv_in/W"].shape, (3, 3, 1, width))
+        self.assertEqual(model["conv_out/W"].shape, (3, 3, width, 1))
+        self.assertEqual(model["temb/dense0/W"].shape, (width, 4 * width))
+        self.assertEqual(model["temb/dense1/W"].shape, (4 * width, 4 * width))
+        for name, tensor in model.items():
+            if name.endswith("/W"):  # (kh, kw, in, out) or (in, out), with a bias of (out)
+                self.assertIn(tensor.ndim, (2, 4), name)
+                self.assertEqual(model[name[:-1] + "b"].shape, tensor.shape[-1:], name)
+            else:
+                self.assertEqual(tensor.ndim, 1, name)
+
+    def test_training_has_moved_the_weights(self):
+        first = tensors(self.file["optimizer/first"])
+        self.assertTrue(any(np.any(tensor[...] != 0) for tensor in first.values()))
+
+    def test_schedule_is_stored_in_double(self):
+        beta = self.file["diffusion/beta"]
+        self.assertEqual(beta.dtype, np.float64)
+        self.assertEqual(beta.ndim, 1)
+        values = beta[...]
+        self.assertTrue(((values > 0) & (values < 1)).all())
+
+    def test_configuration_is_text_and_equals_the_run_s(self):
+        stored = text(self.file["config"][()])
+        self.assertIn(":", stored)
+        self.assertEqual(stored.strip(), (Files.run / "config.yaml").read_text().strip())
+
+    def test_metrics_are_lines_of_json(self):
+        lines = (Files.run / "metrics.jsonl").read_text().splitlines()
+        entries = [json.loads(line) for line in lines]
+        losses = {entry["step"]: entry["loss"] for entry in entries if "loss" in entry}
+        self.assertIn(2, losses)
+        self.assertTrue(all(np.isfinite(loss) and loss > 0 for loss in losses.values()))
+
+
+class Prediction(unittest.TestCase):
+    """`ddpm-dist predict` on a file that h5py wrote."""
+
+    def test_prediction_has_the_shape_of_its_input(self):
+        with h5py.File(Files.prediction) as file:
+            prediction = file["prediction"]
+            self.assertEqual(prediction.dtype, np.float32)
+            self.assertEqual(prediction.shape, (2, SIDE, SIDE, 1))
+            self.assertTrue(np.isfinite(prediction[...]).all())
+
+
+class Samples(unittest.TestCase):
+    """`ddpm-sample` with a picture, an HDF5 file and an npz file."""
+
+    def test_hdf5(self):
+        with h5py.File(Files.samples.with_suffix(".h5")) as file:
+            self.assertEqual(file["samples"].dtype, np.uint8)
+            self.assertEqual(file["samples"].shape, (SAMPLES, SIDE, SIDE, 1))
+            self.assertGreater(len(file.attrs) + len(file["samples"].attrs), 0)
+
+    def test_npz_holds_the_same_images(self):
+        path = Files.samples.with_suffix(".npz")
+        self.assertIsNone(zipfile.ZipFile(path).testzip())
+        with np.load(path) as archive, h5py.File(path.with_suffix(".h5")) as file:
+            self.assertEqual(archive.files, ["arr_0"])
+            self.assertEqual(archive["arr_0"].dtype, np.uint8)
+            np.testing.assert_array_equal(archive["arr_0"], file["samples"][...])
+
+    def test_png_is_whole(self):
+        data = Files.samples.with_suffix(".png").read_bytes()
+        self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+        chunks, position = [], 8
+        while position < len(data):
+            (length,) = struct.unpack_from(">I", data, position)
+            kind, body = data[position + 4 : position + 8], data[position + 8 :][:length]
+            (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
+            self.assertEqual(zlib.crc32(kind + body), checksum, kind)
+            chunks.append((kind, body))
+            position += 12 + length
+        self.assertEqual((chunks[0][0], chunks[-1]), (b"IHDR", (b"IEND", b"")))
+        width, height, depth, colour = struct.unpack_from(">IIBB", chunks[0][1])
+        self.assertGreaterEqual(width * height, SAMPLES * SIDE * SIDE)
+        channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+        rows = zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT"))
+        self.assertEqual(len(rows), height * (1 + (width * depth * channels + 7) // 8))
+
+
+class Files:
+    """Where the files under test are, and what went into them."""
+
+    @classmethod
+    def make(cls, folder: pathlib.Path):
+        random = np.random.default_rng(3)
+        cls.pixels = random.integers(0, LEVELS, (IMAGES, SIDE, SIDE, 1), dtype=np.uint8)
+        cls.labels = random.integers(0, 10, IMAGES)
+        table = folder / "pictures.csv"
+        rows = np.column_stack([cls.pixels.reshape(IMAGES, -1), cls.labels])
+        np.savetxt(table, rows, fmt="%d", delimiter=",")
+
+        cls.dataset = folder / "pictures.h5"
+        run("ddpm-dist", "dataset", "import", "csv", table, "--output", cls.dataset)
+
+        cls.run = folder / "run"
+        run(
+            "ddpm-dist", "train", "--data", cls.dataset, "--run", cls.run,
+            "--steps", 2, "--seed", 5,
+        )  # fmt: skip
+
+        inputs = folder / "inputs.h5"
+        cls.prediction = folder / "prediction.h5"
+        with h5py.File(inputs, "w") as file:
+            file["x_t"] = random.standard_normal((2, SIDE, SIDE, 1)).astype(np.float32)
+            file["t"] = np.array([0, 9])
+        checkpoint = cls.run / "checkpoints" / "step-00000002.h5"
+        run("ddpm-dist", "predict", "--ckpt", checkpoint, "--input", inputs,
+            "--output", cls.prediction)  # fmt: skip
+
+        cls.samples = folder / "samples"
+        outputs = [cls.samples.with_suffix(suffix) for suffix in (".png", ".h5", ".npz")]
+        run("ddpm-sample", "--ckpt", cls.run, "--count", SAMPLES, "--seed", 7,
+            *(word for output in outputs for word in ("--out", output)))  # fmt: skip
+
+
+def main():
+    global programs
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    programs = pathlib.Path(sys.argv.pop(1)).resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            Files.make(pathlib.Path(folder))
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            print(error)
+            print("0 passed, 1 failed")
+            sys.exit(1)
+        result = unittest.main(exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

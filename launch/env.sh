@@ -1,0 +1,62 @@
+# shellcheck shell=bash disable=SC2034 # the scripts that source this one read its variables
+# What every script here agrees on: where things are, how Swift builds them, how Open MPI starts.
+#
+#   source launch/env.sh
+#
+# Sets ddpm_root, ddpm_bin, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two and
+# ddpm_ranks, and exports what Open MPI and OpenBLAS read. It changes no folder and builds nothing.
+#
+# You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3.
+
+ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# The flags of every `swift build` and `swift test`: equal flags share one build in .build.
+ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}")
+
+# Where SwiftPM leaves release builds.
+ddpm_bin=$ddpm_root/.build/release
+
+# The cores that this process may use, each counted once however many threads it runs: what
+# Open MPI counts as slots. `nproc` alone would count threads.
+ddpm_count_cores() {
+  local allowed
+  allowed=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status 2>/dev/null || true)
+  lscpu --parse=CPU,CORE,SOCKET 2>/dev/null | awk -F, -v allowed="$allowed" '
+    BEGIN {
+      ranges = split(allowed, range, ",")
+      for (i = 1; i <= ranges; i++) {
+        ends = split(range[i], end, "-")
+        for (cpu = end[1] + 0; cpu <= end[ends] + 0; cpu++) may[cpu] = 1
+      }
+    }
+    !/^#/ && (ranges == 0 || $1 in may) { core[$2 "," $3] = 1 }
+    END { for (c in core) n++; print n + 0 }'
+}
+ddpm_cores=$(ddpm_count_cores || true)
+if [[ ! $ddpm_cores =~ ^[1-9][0-9]*$ ]]; then ddpm_cores=$(nproc); fi
+
+# ddpm_power_of_two N: prints the largest power of two that is at most N. Rank counts are powers
+# of two, because every rank owns a whole subtree of the shards.
+ddpm_power_of_two() {
+  local power=1
+  while ((2 * power <= $1)); do power=$((2 * power)); done
+  echo "$power"
+}
+
+# ddpm_ranks N: prepares Open MPI for N ranks on this machine. More ranks than cores are refused
+# by default; where they are asked for, waiting ranks must also give up their core to the others.
+ddpm_ranks() {
+  if (($1 > ddpm_cores)); then
+    export OMPI_MCA_rmaps_base_oversubscribe=1
+    export OMPI_MCA_mpi_yield_when_idle=1
+  fi
+}
+
+# Open MPI refuses to run as root; in a container, root is who one is.
+if ((EUID == 0)); then
+  export OMPI_ALLOW_RUN_AS_ROOT=1
+  export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+
+# One shard is computed by one thread: a BLAS with threads of its own would compete with them.
+export OPENBLAS_NUM_THREADS=1

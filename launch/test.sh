@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# Runs every test: installs, builds, Swift tests, rank tests under mpirun, Python's reading of files.
+#
+#   launch/test.sh
+#
+# The last line reads "N passed, N failed"; the exit code is 0 only if nothing failed. A part that
+# crashed, hung or ran no test counts as one failure more. docs/testing.md says how to run one test.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/env.sh"
+cd "$ddpm_root"
+
+# Tests start up to 8 ranks themselves.
+ddpm_ranks 8
+
+passed=0
+failed=0
+summary=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# finish: the summary, and how it all ended.
+finish() {
+  printf '\n== Summary\n'
+  ((${#summary[@]} == 0)) || printf '%s\n' "${summary[@]}"
+  echo "$passed passed, $failed failed"
+  if ((failed > 0)); then exit 1; fi
+  exit 0
+}
+
+# counts: reads the log of a part, prints how many tests passed and how many failed in it.
+#
+# Swift Testing ends each test by `Test NAME passed after 0.1 seconds`; under mpirun, each rank
+# does, behind a tag as in `[1,2]<stdout>:`. A test has passed where it passed on every rank.
+# The Python test ends by a line that reads "N passed, N failed".
+counts() {
+  awk '
+    { rank = "0"; line = $0 }
+    match(line, /^\[[0-9]+,[0-9]+\]<std(out|err)>: ?/) {
+      rank = substr(line, 1, index(line, "]")); line = substr(line, RLENGTH + 1)
+    }
+    line ~ /^[^ ]+ Test run with / { next }
+    line ~ /^[^ ]+ Test .* passed after [0-9.]+ seconds/ { good[rank]++; all[rank]++ }
+    line ~ /^[^ ]+ Test .* failed after [0-9.]+ seconds/ { bad[rank]++; all[rank]++ }
+    line ~ /^[0-9]+ passed, [0-9]+ failed$/ {
+      split(line, word, " "); good[rank] += word[1]; bad[rank] += word[3]
+      all[rank] += word[1] + word[3]
+    }
+    END {
+      for (r in all) { if (all[r] > tests) tests = all[r]; if (bad[r] > worst) worst = bad[r] }
+      print tests - worst, worst + 0
+    }' "$log"
+}
+
+# part NAME SECONDS COMMAND…: runs one part of the tests and adds up what it says.
+part() {
+  local name=$1 limit=$2 status=0 good bad note=""
+  shift 2
+  printf '\n== %s\n' "$name"
+  timeout --kill-after=10 "$limit" "$@" </dev/null 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+  read -r good bad < <(counts)
+  if ((status == 124 || status == 137)); then
+    note=" (stopped: longer than $limit seconds)"
+  elif ((status != 0 && bad == 0)); then
+    note=" (ended with exit code $status)"
+  elif ((good + bad == 0)); then
+    note=" (ran no test)"
+  fi
+  if [[ -n $note ]]; then bad=$((bad + 1)); fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  summary+=("$(printf '  %-28s %4d passed, %d failed%s' "$name" "$good" "$bad" "$note")")
+}
+
+# step NAME COMMAND…: what the tests need; where it fails, there is nothing to test.
+step() {
+  local name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  if ! "$@" </dev/null; then
+    failed=$((failed + 1))
+    summary+=("  $name: failed")
+    finish
+  fi
+}
+
+venv=$ddpm_root/.build/python-venv
+
+# python_environment: h5py and numpy from PyPI, installed once for each list of requirements.
+# shellcheck disable=SC2317 # called by `step`
+python_environment() {
+  local wanted=Tests/Python/requirements.txt
+  cmp --silent "$wanted" "$venv/requirements.txt" ||
+    { python3 -m venv --clear "$venv" &&
+      "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" &&
+      cp "$wanted" "$venv/requirements.txt"; }
+}
+
+step "Setting up" "$here/setup.sh" --tests
+step "Building" "$here/build.sh" --tests
+
+part "Swift tests" 400 swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest
+
+tests=$ddpm_bin/ddpm-distPackageTests.xctest
+for ranks in 1 2 3 4; do
+  part "Rank tests, mpirun -n $ranks" 120 \
+    mpirun -n "$ranks" --bind-to none --tag-output \
+    "$tests" --testing-library swift-testing --filter RankTests
+done
+
+step "Python environment" python_environment
+part "Files, as h5py reads them" 240 "$venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
+
+finish
