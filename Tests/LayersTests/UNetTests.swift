@@ -1,0 +1,171 @@
+import Foundation
+import HDF5
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+/// The UNet against the tensor table of Ho's network and against recorded PyTorch values.
+@Suite struct UNetTests {
+  /// Names, shapes and order of all 328 tensors of the CIFAR-10 network.
+  @Test func tensorTable() throws {
+    let layout = UNet(UNetConfiguration()).parameters.layout
+    #expect(layout.count == 35_746_307)
+    let table = try String(contentsOf: fixture("cifar10-tensors.txt"), encoding: .utf8)
+      .split(separator: "\n").map(String.init)
+    #expect(table.count == 328)
+    let lines = layout.entries.map { entry in
+      ([entry.name] + entry.shape.map(String.init)).joined(separator: " ")
+    }
+    #expect(lines == table)
+  }
+
+  /// Output, loss and every gradient of diffusers' `UNet2DModel`, recorded by `record_unet.py`.
+  ///
+  /// Each array agrees within 1e-4 of its largest scalar; so does each gradient with its tensor's.
+  @Test(arguments: ["unet-8x8.h5", "unet-10x10.h5", "unet-16x16.h5", "unet-28x28.h5"])
+  func recordedPyTorchValues(_ name: String) throws {
+    let root = try File.open(fixture(name).path).root()
+    let config = try root.group("config")
+    func integer(_ name: String) throws -> Int { try #require(try config.integer(name)) }
+    var configuration = UNetConfiguration()
+    configuration.height = try integer("image_size")
+    configuration.width = configuration.height
+    configuration.imageChannels = try integer("channels")
+    configuration.channels = try integer("base_channels")
+    configuration.multipliers = try #require(try config.integers("multipliers"))
+    configuration.blocks = try integer("blocks")
+    configuration.attention = try #require(try config.integers("attention"))
+    configuration.groups = try integer("groups")
+    configuration.dropout = 0
+    let network = UNet(configuration)
+    let layout = network.parameters.layout
+
+    var weights = [Float](repeating: 0, count: layout.count)
+    for entry in layout.entries {
+      let dataset = try root.dataset("model/\(entry.name)")
+      #expect(dataset.shape == entry.shape, "\(entry.name)")
+      weights.replaceSubrange(entry.range, with: try dataset.values(as: Float.self))
+    }
+    let x = try root.dataset("x")
+    let extents = x.shape
+    let shape = Shape(extents[0], extents[1], extents[2], extents[3])
+    let (noisy, target) = (
+      try x.values(as: Float.self), try root.dataset("target").values(as: Float.self)
+    )
+    let times = try root.dataset("t").values(as: Int64.self).map { Int($0) }
+
+    let pool = BufferPool()
+    var gradient = [Float](repeating: 0, count: layout.count)
+    let (output, loss, inputGradient) = gradient.withUnsafeMutableBufferPointer { gradient in
+      weights.withUnsafeBufferPointer { weights in
+        let pass = Pass(
+          pool: pool, weights: weights.baseAddress!, gradient: gradient.baseAddress!)
+        let input = Variable.input(Tensor(shape, noisy, in: pool))
+        let y = network(input, times: times, pass)
+        let output = Array(y.value.scalars)
+        let loss = pass.meanSquaredError(y, Tensor(shape, target, in: pool))
+        pass.backward()
+        return (output, loss, input.gradient.map { Array($0.scalars) })
+      }
+    }
+    try expectClose(output, root.dataset("output").values(), "output")
+    let expectedLoss = try root.dataset("loss").values(as: Double.self)[0]
+    #expect(abs(loss - expectedLoss) < 1e-4 * expectedLoss)
+    try expectClose(
+      #require(inputGradient), root.dataset("input_gradient").values(), "input gradient")
+    for entry in layout.entries {
+      let expected = try root.dataset("gradient/\(entry.name)").values(as: Float.self)
+      // One offset for all keys moves all scores of a query alike, which softmax does not see: the
+      // gradient is 0 but for rounding, and is measured by that of the query's offset.
+      let reference = try root.dataset(
+        "gradient/\(entry.name.replacing("/k/b", with: "/q/b"))"
+      ).values(as: Float.self)
+      try expectClose(
+        Array(gradient[entry.range]), expected, entry.name, scale: largest(reference))
+    }
+  }
+
+  /// Without a tape the output has the same bits, and memory returns as the pass goes on.
+  @Test func evaluationEqualsTraining() {
+    var configuration = UNetConfiguration()
+    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
+    (configuration.channels, configuration.multipliers) = (16, [1, 2])
+    (configuration.attention, configuration.groups) = ([4], 4)
+    let network = UNet(configuration)
+    let weights = normals(network.parameters.layout.count, scale: 0.1)
+    var gradient = [Float](repeating: 0, count: weights.count)
+    let shape = Shape(2, 8, 8, 1)
+    var outputs: [[Float]] = []
+    var bytes: [Int] = []
+    for records in [false, true] {
+      let pool = BufferPool()
+      gradient.withUnsafeMutableBufferPointer { gradient in
+        let pass = Pass(
+          pool: pool, weights: weights, gradient: records ? gradient.baseAddress! : nil)
+        let y = network(
+          Variable(Tensor(shape, normals(shape.count), in: pool)), times: [3, 150], pass)
+        outputs.append(Array(y.value.scalars))
+        bytes.append(pool.allocatedBytes)
+      }
+    }
+    #expect(outputs[0] == outputs[1])
+    #expect(bytes[0] < bytes[1] * 3 / 4)
+  }
+
+  /// Initial weights: the zero layers nearly zero, scales one, the others within their limits.
+  @Test func initialWeights() throws {
+    let network = UNet(UNetConfiguration())
+    let weights = network.parameters.initialWeights(seed: 1)
+    #expect(weights == network.parameters.initialWeights(seed: 1))
+    for entry in network.parameters.layout.entries {
+      let scalars = weights[entry.range]
+      let largest = scalars.reduce(0) { max($0, abs($1)) }
+      switch entry.name.split(separator: "/").last {
+      case "b", "beta": #expect(largest == 0, "\(entry.name)")
+      case "gamma": #expect(scalars.allSatisfy { $0 == 1 }, "\(entry.name)")
+      default:
+        let k = entry.shape.dropLast(2).reduce(1, *)
+        let fans = k * entry.shape.suffix(2).reduce(0, +)
+        let isZero = ["conv2", "proj_out", "conv_out"].contains { entry.name.contains("\($0)/W") }
+        let limit = Float((6 / Double(fans)).squareRoot()) * (isZero ? 1e-10 : 1)
+        #expect(largest <= limit && largest > 0.95 * limit, "\(entry.name)")
+      }
+    }
+    #expect(weights != network.parameters.initialWeights(seed: 2))
+  }
+
+  @Test func defectsAreNamed() {
+    func defect(_ change: (inout UNetConfiguration) -> Void) -> String? {
+      var configuration = UNetConfiguration()
+      change(&configuration)
+      return configuration.defect
+    }
+    #expect(defect { _ in } == nil)
+    #expect(defect { $0.height = 28 } != nil)
+    #expect(defect { $0.groups = 48 }?.contains("48 groups") == true)
+    #expect(defect { $0.attention = [7] }?.contains("height 7") == true)
+    #expect(defect { $0.heads = 3 }?.contains("3 heads") == true)
+    #expect(defect { $0.multipliers = [] } != nil)
+    #expect(defect { $0.dropout = 1 } != nil)
+    // 128 + 48·… : a concatenated width that the groups do not divide, although each level's is.
+    #expect(defect { ($0.channels, $0.multipliers, $0.groups) = (8, [1, 3], 8) } == nil)
+    #expect(defect { ($0.channels, $0.multipliers, $0.groups) = (8, [2, 3], 16) } != nil)
+  }
+
+  private func fixture(_ name: String) -> URL {
+    Bundle.module.bundleURL.appending(path: "Fixtures/\(name)")
+  }
+
+  private func largest(_ values: [Float]) -> Float { values.reduce(0) { max($0, abs($1)) } }
+
+  private func expectClose(
+    _ values: [Float], _ expected: [Float], _ name: String, scale: Float? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    try #require(values.count == expected.count, sourceLocation: sourceLocation)
+    let scale = scale ?? largest(expected)
+    let worst = zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    #expect(worst <= 1e-4 * scale, "\(name): \(worst) of \(scale)", sourceLocation: sourceLocation)
+  }
+}
