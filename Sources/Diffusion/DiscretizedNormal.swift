@@ -1,0 +1,81 @@
+import Foundation
+
+/// A normal distribution over K grey levels: the mass that it gives to the bin around each level.
+///
+/// The levels are v_k = −1 + 2k/(K−1), k = 0 … K−1. A bin reaches 1/(K−1) to either side of its
+/// level, except that the first and the last have no outer end, so that the masses sum to 1.
+/// With K = 256 this is the decoder of Ho et al. 2020, eq. 13.
+///
+/// The arithmetic stays finite and accurate however far the mean is from the level; a mean that is
+/// not a number gives results that are not.
+public struct DiscretizedNormal: Sendable, Equatable {
+  /// The number of levels K ≥ 2.
+  public let levels: Int
+  /// The standard deviation σ > 0 before discretisation.
+  public let standardDeviation: Double
+
+  /// Half the width of a bin in units of σ.
+  private let halfWidth: Double
+
+  /// The distribution over `levels` ≥ 2 levels with a standard deviation > 0.
+  public init(levels: Int, standardDeviation: Double) {
+    precondition(levels >= 2, "A discretised image has at least 2 levels.")
+    precondition(standardDeviation > 0, "A standard deviation is positive.")
+    self.levels = levels
+    self.standardDeviation = standardDeviation
+    self.halfWidth = 1 / (Double(levels - 1) * standardDeviation)
+  }
+
+  /// The value v_k in [−1, 1] of level k in 0 … K−1.
+  public func value(ofLevel k: Int) -> Double {
+    -1 + 2 * Double(k) / Double(levels - 1)
+  }
+
+  /// The level whose value is nearest to x, which undoes the rounding of v_k to Float.
+  public func level(nearestTo x: Double) -> Int {
+    precondition(!x.isNaN, "A clean image holds numbers.")
+    return Int(((min(max(x, -1), 1) + 1) / 2 * Double(levels - 1)).rounded())
+  }
+
+  /// log P(level k) in nats, for the normal with this mean.
+  public func logProbability(ofLevel k: Int, mean: Double) -> Double {
+    logProbabilityAndDerivative(ofLevel: k, mean: mean).logProbability
+  }
+
+  /// log P(level k) in nats and its derivative with respect to the mean.
+  public func logProbabilityAndDerivative(
+    ofLevel k: Int, mean: Double
+  ) -> (logProbability: Double, derivative: Double) {
+    precondition(k >= 0 && k < levels, "A level is numbered 0 to K − 1.")
+    // In units of σ and relative to the mean: the centre z of the bin, and its ends a < b.
+    // The normal is symmetric: reflect a bin on the right to the left, and the last onto the first.
+    var z = (value(ofLevel: k) - mean) / standardDeviation
+    var isFirst = k == 0
+    var sign = 1.0
+    if k == levels - 1 || (k > 0 && z > 0) {
+      z = -z
+      isFirst = k == levels - 1
+      sign = -1
+    }
+    let a = isFirst ? -Double.infinity : z - halfWidth
+    let b = z + halfWidth
+    // φ(a)/φ(b) − 1 = exp((b² − a²)/2) − 1, where b² − a² = 2 · width · z without cancellation.
+    let excess = isFirst ? -1 : expm1(2 * halfWidth * z)
+
+    if b <= 0 {
+      // A tail: P = φ(b) · r with r = M(−b) − M(−a) φ(a)/φ(b), M the Mills ratio.
+      let upper = millsRatio(-b)
+      let r = isFirst ? upper : upper - millsRatio(-a) * (1 + excess)
+      let logDensity = -0.5 * (b * b + log(2 * Double.pi))
+      return (logDensity + log(r), sign * excess / (r * standardDeviation))
+    }
+    // The bin holds the mean: both halves add, nothing cancels.
+    let root = 0.5.squareRoot()
+    let outside = 0.5 * (erfc(b * root) + erfc(-a * root))
+    let p = outside < 0.5 ? 1 - outside : 0.5 * (erf(b * root) - erf(a * root))
+    let density = exp(-0.5 * b * b) / (2 * Double.pi).squareRoot()
+    return (
+      outside < 0.5 ? log1p(-outside) : log(p), sign * density * excess / (p * standardDeviation)
+    )
+  }
+}
