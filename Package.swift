@@ -57,7 +57,8 @@ let package = Package(
 
     // Tests.
     .target(name: "TestSupport", dependencies: ["Tensors", "Layers"], path: "Tests/TestSupport"),
-    .testTarget(name: "DiffusionTests", dependencies: ["Diffusion"]),
+    .testTarget(
+      name: "DiffusionTests", dependencies: ["Diffusion"], exclude: ["Fixtures/record.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "HDF5", "TestSupport"],
