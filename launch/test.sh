@@ -12,6 +12,7 @@ cd "$ddpm_root"
 
 # Tests start up to 8 ranks themselves.
 ddpm_ranks 8
+export NO_COLOR=1
 
 passed=0
 failed=0
@@ -39,12 +40,11 @@ counts() {
     match(line, /^\[[0-9]+,[0-9]+\]<std(out|err)>: ?/) {
       rank = substr(line, 1, index(line, "]")); line = substr(line, RLENGTH + 1)
     }
-    line ~ /^[^ ]+ Test run with / { next }
-    line ~ /^[^ ]+ Test .* passed after [0-9.]+ seconds/ { good[rank]++; all[rank]++ }
-    line ~ /^[^ ]+ Test .* failed after [0-9.]+ seconds/ { bad[rank]++; all[rank]++ }
+    line ~ /^[^ ]+ Test (run with|case passing) / { next }
+    line ~ /^[^ ]+ Test .* passed after [0-9.]+ seconds( with .*)?\.$/ { all[rank]++ }
+    line ~ /^[^ ]+ Test .* failed after [0-9.]+ seconds( with .*)?\.$/ { all[rank]++; bad[rank]++ }
     line ~ /^[0-9]+ passed, [0-9]+ failed$/ {
-      split(line, word, " "); good[rank] += word[1]; bad[rank] += word[3]
-      all[rank] += word[1] + word[3]
+      split(line, word, " "); all[rank] += word[1] + word[3]; bad[rank] += word[3]
     }
     END {
       for (r in all) { if (all[r] > tests) tests = all[r]; if (bad[r] > worst) worst = bad[r] }
@@ -54,10 +54,15 @@ counts() {
 
 # part NAME SECONDS COMMAND…: runs one part of the tests and adds up what it says.
 part() {
-  local name=$1 limit=$2 status=0 good bad note=""
+  local name=$1 limit=$2 status=0 good bad note="" stop=(timeout --kill-after=10)
   shift 2
+  # mpirun ends its ranks itself, unless it is confused by the signals that `timeout` sends to
+  # whole groups of processes: then it may crash and leave a rank behind.
+  if [[ $1 == mpirun ]]; then stop+=(--foreground); fi
   printf '\n== %s\n' "$name"
-  timeout --kill-after=10 "$limit" "$@" </dev/null 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+  # What is shown leaves out that a test has begun: that it ended is a line of its own.
+  "${stop[@]}" "$limit" "$@" </dev/null 2>&1 | tee "$log" | sed -u '/ started\.$/d' ||
+    status=${PIPESTATUS[0]}
   read -r good bad < <(counts)
   if ((status == 124 || status == 137)); then
     note=" (stopped: longer than $limit seconds)"

@@ -88,7 +88,7 @@ class Checkpoint(unittest.TestCase):
     """What two steps of `ddpm-dist train` leave."""
 
     def setUp(self):
-        self.file = h5py.File(Files.run / "checkpoints" / "step-00000002.h5")
+        self.file = h5py.File(Files.folder / "checkpoints" / "step-00000002.h5")
         self.addCleanup(self.file.close)
 
     def test_says_what_it_is(self):
@@ -139,10 +139,10 @@ class Checkpoint(unittest.TestCase):
     def test_configuration_is_text_and_equals_the_run_s(self):
         stored = text(self.file["config"][()])
         self.assertIn(":", stored)
-        self.assertEqual(stored.strip(), (Files.run / "config.yaml").read_text().strip())
+        self.assertEqual(stored.strip(), (Files.folder / "config.yaml").read_text().strip())
 
     def test_metrics_are_lines_of_json(self):
-        lines = (Files.run / "metrics.jsonl").read_text().splitlines()
+        lines = (Files.folder / "metrics.jsonl").read_text().splitlines()
         entries = [json.loads(line) for line in lines]
         losses = {entry["step"]: entry["loss"] for entry in entries if "loss" in entry}
         self.assertIn(2, losses)
@@ -211,9 +211,9 @@ class Files:
         cls.dataset = folder / "pictures.h5"
         run("ddpm-dist", "dataset", "import", "csv", table, "--output", cls.dataset)
 
-        cls.run = folder / "run"
+        cls.folder = folder / "run"
         run(
-            "ddpm-dist", "train", "--data", cls.dataset, "--run", cls.run,
+            "ddpm-dist", "train", "--data", cls.dataset, "--run", cls.folder,
             "--steps", 2, "--seed", 5,
         )  # fmt: skip
 
@@ -222,13 +222,13 @@ class Files:
         with h5py.File(inputs, "w") as file:
             file["x_t"] = random.standard_normal((2, SIDE, SIDE, 1)).astype(np.float32)
             file["t"] = np.array([0, 9])
-        checkpoint = cls.run / "checkpoints" / "step-00000002.h5"
+        checkpoint = cls.folder / "checkpoints" / "step-00000002.h5"
         run("ddpm-dist", "predict", "--ckpt", checkpoint, "--input", inputs,
             "--output", cls.prediction)  # fmt: skip
 
         cls.samples = folder / "samples"
         outputs = [cls.samples.with_suffix(suffix) for suffix in (".png", ".h5", ".npz")]
-        run("ddpm-sample", "--ckpt", cls.run, "--count", SAMPLES, "--seed", 7,
+        run("ddpm-sample", "--ckpt", cls.folder, "--count", SAMPLES, "--seed", 7,
             *(word for output in outputs for word in ("--out", output)))  # fmt: skip
 
 
