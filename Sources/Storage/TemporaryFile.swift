@@ -38,8 +38,14 @@ struct TemporaryFile: ~Copyable {
     }
   }
 
-  /// Whether a name is that of a temporary file for a target name.
-  static func isTemporary(_ name: String) -> Bool { name.hasSuffix(".tmp") }
+  /// The target's name, if a name is that of a temporary file.
+  static func target(of name: String) -> String? {
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count >= 3, parts.last == "tmp" else { return nil }
+    let numbers = parts[parts.count - 2].split(separator: "-")
+    guard numbers.count == 2, numbers.allSatisfy({ Int($0) != nil }) else { return nil }
+    return parts.dropLast(2).joined(separator: ".")
+  }
 
   /// Writes bytes one part after the other and forces them to the disk.
   func write(_ parts: [UnsafeRawBufferPointer]) throws(StorageError) {

@@ -1,0 +1,158 @@
+/// Reading checkpoints: the checksum first, then everything that the format promises.
+
+import HDF5
+import Layers
+
+extension Checkpoint {
+  /// Reads a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - sections: What to load; the buffers of the rest stay empty.
+  /// - Throws: `.missingInput` where there is no readable file; `.badData` where it is truncated,
+  ///   damaged, of another format or version, or where a tensor that is asked for does not exist,
+  ///   has another shape than in `/model`, or is not finite.
+  public static func read(
+    path: String, sections: Sections = .all
+  ) throws(StorageError) -> Checkpoint {
+    try decode(try CheckpointTrailer.load(path: path), path: path, sections: sections)
+  }
+
+  /// Reads a checkpoint from the bytes of its file.
+  package static func decode(
+    _ bytes: [UInt8], sections: Sections = .all
+  ) throws(StorageError) -> Checkpoint {
+    let path = "a checkpoint in memory"
+    let image = try FileImage(capacity: bytes.count) { (buffer) throws(StorageError) -> Int in
+      buffer.copyBytes(from: bytes)
+      return try CheckpointTrailer.check(UnsafeRawBufferPointer(buffer), path: path)
+    }
+    return try decode(image, path: path, sections: sections)
+  }
+
+  /// Checks the checksum of a checkpoint without reading what is in it.
+  ///
+  /// - Throws: `.missingInput`, or `.badData` for a damaged or truncated file.
+  public static func verify(path: String) throws(StorageError) {
+    try CheckpointTrailer.check(path: path)
+  }
+
+  private static func decode(
+    _ image: FileImage, path: String, sections: Sections
+  ) throws(StorageError) -> Checkpoint {
+    try reading(path) { () throws(HDF5Error) -> Checkpoint in
+      let file = try File.open(image: image, label: path)
+      let root = try file.root()
+      try FileFormat.checkpoint.check(root, isRequired: true)
+      let diffusion = try root.group("diffusion")
+      var checkpoint = Checkpoint(
+        layout: try layout(root), model: [], average: [], firstMoment: [], secondMoment: [],
+        progress: try progress(root), configuration: try root.dataset("config").string(),
+        betas: try finite(diffusion.dataset("betas")),
+        gammas: try gammas(diffusion),
+        prediction: try require(diffusion.string("prediction"), "prediction", diffusion),
+        variance: try require(diffusion.string("variance"), "variance", diffusion),
+        provenance: try provenance(root))
+      for group in TensorGroup.allCases where sections.contains(group.section) {
+        checkpoint[keyPath: group.buffer] = try tensors(
+          root.group(group.rawValue), checkpoint.layout)
+      }
+      return checkpoint
+    }
+  }
+
+  /// The names from `/tensors` in their order, the shapes from `/model`.
+  private static func layout(_ root: borrowing Group) throws(HDF5Error) -> ParameterLayout {
+    let model = try root.group("model")
+    var layout = ParameterLayout()
+    var names: Set<String> = []
+    for name in try root.dataset("tensors").strings() {
+      guard !name.isEmpty, names.insert(name).inserted else {
+        throw .refused(place: root.place, reason: "lists the tensor \"\(name)\" twice or unnamed")
+      }
+      let shape = try model.dataset(name).shape
+      guard !shape.isEmpty, shape.allSatisfy({ $0 > 0 }) else {
+        throw .refused(place: model.place, reason: "gives \(name) the shape \(shape)")
+      }
+      layout.append(name, shape: shape)
+    }
+    guard layout.count > 0 else {
+      throw .refused(place: root.place, reason: "holds no tensors")
+    }
+    return layout
+  }
+
+  private static func tensors(
+    _ group: borrowing Group, _ layout: ParameterLayout
+  ) throws(HDF5Error) -> [Float] {
+    var failure: HDF5Error?
+    let values = [Float](unsafeUninitializedCapacity: layout.count) { buffer, initialized in
+      do throws(HDF5Error) {
+        for entry in layout.entries {
+          let dataset = try group.dataset(entry.name)
+          guard dataset.elementType == .float(bytes: 4), dataset.shape == entry.shape else {
+            throw .refused(
+              place: dataset.place,
+              reason: "is \(dataset.elementType) of the shape \(dataset.shape), "
+                + "not float32 of the shape \(entry.shape)")
+          }
+          try dataset.read(into: UnsafeMutableBufferPointer(rebasing: buffer[entry.range]))
+        }
+        let all = UnsafeBufferPointer(rebasing: buffer[..<layout.count])
+        if let entry = firstNotFinite(in: all, layout) {
+          throw .refused(place: group.place, reason: "the tensor \(entry.name) is not finite")
+        }
+        initialized = layout.count
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return values
+  }
+
+  private static func progress(_ root: borrowing Group) throws(HDF5Error) -> Progress {
+    let group = try root.group("progress")
+    let progress = Progress(
+      step: try require(group.integer("step"), "step", group),
+      imagesSeen: try require(group.integer("images_seen"), "images_seen", group),
+      epochs: try require(group.integers("epochs"), "epochs", group),
+      seed: try require(group.unsigned("seed"), "seed", group),
+      shards: try require(group.integer("shards"), "shards", group),
+      loss: try require(group.double("loss"), "loss", group))
+    guard progress.step >= 0, progress.imagesSeen >= 0, progress.shards > 0,
+      progress.epochs.count == progress.shards, progress.epochs.allSatisfy({ $0 >= 0 })
+    else {
+      throw .refused(place: group.place, reason: "holds impossible values")
+    }
+    return progress
+  }
+
+  private static func provenance(_ root: borrowing Group) throws(HDF5Error) -> [String: String] {
+    let group = try root.group("provenance")
+    var provenance: [String: String] = [:]
+    for name in try group.attributeNames() { provenance[name] = try group.string(name) }
+    return provenance
+  }
+
+  private static func gammas(_ group: borrowing Group) throws(HDF5Error) -> [Double]? {
+    try group.kind(of: "gammas") == nil ? nil : finite(group.dataset("gammas"))
+  }
+
+  private static func finite(_ dataset: borrowing Dataset) throws(HDF5Error) -> [Double] {
+    let values = try dataset.values(as: Double.self)
+    guard dataset.shape.count == 1, values.allSatisfy(\.isFinite) else {
+      throw .refused(place: dataset.place, reason: "is not a vector of finite numbers")
+    }
+    return values
+  }
+
+  private static func require<Value>(
+    _ value: Value?, _ name: String, _ group: borrowing Group
+  ) throws(HDF5Error) -> Value {
+    guard let value else {
+      throw .missing(place: group.place, reason: "has no attribute \(name)")
+    }
+    return value
+  }
+}

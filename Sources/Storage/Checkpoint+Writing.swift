@@ -1,0 +1,116 @@
+/// Writing checkpoints: built in memory by HDF5, written to the disk by this program.
+
+import HDF5
+import Layers
+
+extension Checkpoint {
+  /// Writes the checkpoint to a path; the old file stays until the new one is durable.
+  ///
+  /// Buffers other than `model` may be empty: their groups are left out then. Equal checkpoints
+  /// give equal bytes.
+  ///
+  /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
+  ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
+  public func write(to path: String) throws(StorageError) {
+    try checkBuffers(path)
+    try withFile(path) { (image) throws(StorageError) in
+      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
+        (trailer) throws(StorageError) in
+        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
+      }
+    }
+  }
+
+  /// The bytes that `write` writes.
+  package func encoded() throws(StorageError) -> [UInt8] {
+    let label = "a checkpoint in memory"
+    try checkBuffers(label)
+    var bytes: [UInt8] = []
+    try withFile(label) { (image) throws(StorageError) in
+      bytes = Array(image) + CheckpointTrailer.bytes(for: image)
+    }
+    return bytes
+  }
+
+  private func checkBuffers(_ path: String) throws(StorageError) {
+    precondition(layout.count > 0, "A checkpoint needs tensors.")
+    precondition(model.count == layout.count, "The weights must fit the layout.")
+    precondition(
+      progress.epochs.count == progress.shards, "A checkpoint needs the epoch of each shard.")
+    for group in TensorGroup.allCases {
+      let buffer = self[keyPath: group.buffer]
+      guard !buffer.isEmpty else { continue }
+      precondition(buffer.count == layout.count, "A buffer must fit the layout or be empty.")
+      if let entry = buffer.withUnsafeBufferPointer({ Self.firstNotFinite(in: $0, layout) }) {
+        throw .badData(
+          path: path,
+          reason: "is not written: the tensor /\(group.rawValue)/\(entry.name) is not finite")
+      }
+    }
+  }
+
+  /// Builds the HDF5 part in memory and lends it.
+  private func withFile(
+    _ path: String, _ body: (UnsafeRawBufferPointer) throws(StorageError) -> Void
+  ) throws(StorageError) {
+    let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
+    // The memory is taken in one piece: the tensors, and enough for names and headers.
+    let tensors = groups.count * (layout.count * 4 + layout.entries.count * 2048)
+    let texts = configuration.utf8.count + (betas.count + (gammas?.count ?? 0)) * 8
+    let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
+    let outcome = try writing(path) { () throws(HDF5Error) -> Result<Void, StorageError> in
+      let file = try File.createInMemory(label: path, increment: increment)
+      let root = try file.root()
+      try FileFormat.checkpoint.write(to: root)
+      try root.write("tensors", strings: layout.entries.map(\.name))
+      try root.write("config", configuration)
+      try writeDiffusion(root)
+      try writeProgress(root)
+      for group in groups { try write(self[keyPath: group.buffer], group.rawValue, root) }
+      // Last, so that its size moves nothing else.
+      let provenance = try root.createGroup("provenance")
+      for (name, value) in self.provenance.sorted(by: { $0.key < $1.key }) {
+        try provenance.setAttribute(name, .string(value))
+      }
+      try provenance.close()
+      try root.close()
+      let outcome = try file.withImage(body)
+      try file.close()
+      return outcome
+    }
+    try outcome.get()
+  }
+
+  private func write(
+    _ buffer: [Float], _ name: String, _ root: borrowing Group
+  ) throws(HDF5Error) {
+    let group = try root.createGroup(name)
+    try buffer.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
+      for entry in layout.entries {
+        try group.write(
+          entry.name, UnsafeBufferPointer(rebasing: buffer[entry.range]), shape: entry.shape)
+      }
+    }
+    try group.close()
+  }
+
+  private func writeDiffusion(_ root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup("diffusion")
+    try group.setAttribute("prediction", .string(prediction))
+    try group.setAttribute("variance", .string(variance))
+    try group.write("betas", betas)
+    if let gammas { try group.write("gammas", gammas) }
+    try group.close()
+  }
+
+  private func writeProgress(_ root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup("progress")
+    try group.setAttribute("step", .integer(progress.step))
+    try group.setAttribute("images_seen", .integer(progress.imagesSeen))
+    try group.setAttribute("epochs", .integers(progress.epochs))
+    try group.setAttribute("seed", .unsigned(progress.seed))
+    try group.setAttribute("shards", .integer(progress.shards))
+    try group.setAttribute("loss", .double(progress.loss))
+    try group.close()
+  }
+}

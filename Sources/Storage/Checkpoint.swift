@@ -1,0 +1,140 @@
+import Layers
+
+/// The whole state of a training run between two steps; `docs/formats.md` describes the file.
+///
+/// Weights, average and moments are contiguous buffers in the order of `layout`. Randomness has no
+/// state: it is a function of the seed and the step.
+public struct Checkpoint: Equatable, Sendable {
+  /// The parts of a checkpoint that are as large as the model, each loaded only where asked for.
+  public struct Sections: OptionSet, Sendable {
+    /// The bits of the set.
+    public let rawValue: Int
+
+    /// A set of the given bits.
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// The weights.
+    public static let model = Sections(rawValue: 1)
+    /// The moving average of the weights.
+    public static let average = Sections(rawValue: 2)
+    /// Adam's two moments.
+    public static let moments = Sections(rawValue: 4)
+    /// Everything: what continuing a run needs.
+    public static let all: Sections = [.model, .average, .moments]
+  }
+
+  /// How far the run has come.
+  public struct Progress: Equatable, Sendable {
+    /// The number of finished steps.
+    public var step: Int
+    /// The number of images that these steps have seen.
+    public var imagesSeen: Int
+    /// The epoch of each shard: one number for each of `shards`.
+    public var epochs: [Int]
+    /// The seed of the run.
+    public var seed: UInt64
+    /// The number of shards V of a global batch.
+    public var shards: Int
+    /// The loss of the last step, for people to read.
+    public var loss: Double
+
+    /// A position in a run.
+    public init(
+      step: Int, imagesSeen: Int, epochs: [Int], seed: UInt64, shards: Int, loss: Double
+    ) {
+      self.step = step
+      self.imagesSeen = imagesSeen
+      self.epochs = epochs
+      self.seed = seed
+      self.shards = shards
+      self.loss = loss
+    }
+  }
+
+  /// The names and shapes of the tensors, in forward order.
+  public var layout: ParameterLayout
+  /// The weights; empty where they were not loaded.
+  public var model: [Float]
+  /// The moving average of the weights; empty where it was not loaded or does not exist.
+  public var average: [Float]
+  /// Adam's first moment; empty where it was not loaded or does not exist.
+  public var firstMoment: [Float]
+  /// Adam's second moment; empty where it was not loaded or does not exist.
+  public var secondMoment: [Float]
+  /// How far the run has come.
+  public var progress: Progress
+  /// The resolved configuration, YAML text.
+  public var configuration: String
+  /// β_1 … β_T of the forward process.
+  public var betas: [Double]
+  /// Γ_1 … Γ_T of the analytic optimal variance (Bao et al. 2022), where they were estimated.
+  public var gammas: [Double]?
+  /// What the network predicts, as the configuration names it: `epsilon`, for example.
+  public var prediction: String
+  /// The variance of the reverse process, as the configuration names it.
+  public var variance: String
+  /// Where and how the file was made. Only this may differ between equal runs.
+  public var provenance: [String: String]
+
+  /// A checkpoint in memory.
+  public init(
+    layout: ParameterLayout, model: [Float], average: [Float], firstMoment: [Float],
+    secondMoment: [Float], progress: Progress, configuration: String, betas: [Double],
+    gammas: [Double]? = nil, prediction: String, variance: String, provenance: [String: String]
+  ) {
+    self.layout = layout
+    self.model = model
+    self.average = average
+    self.firstMoment = firstMoment
+    self.secondMoment = secondMoment
+    self.progress = progress
+    self.configuration = configuration
+    self.betas = betas
+    self.gammas = gammas
+    self.prediction = prediction
+    self.variance = variance
+    self.provenance = provenance
+  }
+
+  /// The groups of the file that hold tensors.
+  enum TensorGroup: String, CaseIterable {
+    case model = "model"
+    case average = "average"
+    case firstMoment = "optimizer/first"
+    case secondMoment = "optimizer/second"
+
+    /// The section that the group belongs to.
+    var section: Sections {
+      switch self {
+      case .model: .model
+      case .average: .average
+      case .firstMoment, .secondMoment: .moments
+      }
+    }
+
+    /// The buffer that the group is written from and read into.
+    var buffer: WritableKeyPath<Checkpoint, [Float]> & Sendable {
+      switch self {
+      case .model: \.model
+      case .average: \.average
+      case .firstMoment: \.firstMoment
+      case .secondMoment: \.secondMoment
+      }
+    }
+  }
+
+  /// The first tensor of a buffer with a value that is not finite.
+  static func firstNotFinite(
+    in buffer: UnsafeBufferPointer<Float>, _ layout: ParameterLayout
+  ) -> ParameterLayout.Entry? {
+    layout.entries.first { entry in
+      // Exponents of infinities and NaN are all ones; counting vectorises, leaving early does not.
+      var count: UInt32 = 0
+      for index in entry.range {
+        let isSpecial = buffer[index].bitPattern & 0x7f80_0000 == 0x7f80_0000
+        count &+= isSpecial ? 1 : 0
+      }
+      return count > 0
+    }
+  }
+}

@@ -1,0 +1,99 @@
+/// The pixels of a dataset in the order of storage: every read passes here and is checked here.
+
+import HDF5
+
+/// An open dataset whose images can be read, any number of neighbours at a time.
+///
+/// It may move between threads, but serves one at a time: `ImageReader` keeps it behind a lock.
+struct OpenImages: ~Copyable, @unchecked Sendable {
+  private let dataset: ImageDataset
+  private let file: File
+  private let images: Dataset
+  /// One image in the order of storage, where that is not channels last.
+  private var scratch: [UInt8]
+
+  private init(_ dataset: ImageDataset, _ file: consuming File, _ images: consuming Dataset) {
+    self.dataset = dataset
+    self.file = file
+    self.images = images
+    let needsScratch = dataset.order == .channelsFirst
+    scratch = [UInt8](
+      repeating: 0, count: needsScratch ? dataset.shape.count * dataset.format.bytes : 0)
+  }
+
+  /// Opens the file again, with memory for as many chunks as one image touches, four times over.
+  static func open(
+    _ dataset: ImageDataset, memoryLimit: Int
+  ) throws(StorageError) -> OpenImages {
+    try reading(dataset.path) { () throws(HDF5Error) -> OpenImages in
+      let file = try dataset.source.open()
+      let group = try dataset.open(in: file)
+      let images = try group.dataset(
+        "images", chunkCacheBytes: Self.cacheBytes(dataset, limit: memoryLimit))
+      // The file may have been replaced since it was described.
+      guard images.shape[0] == dataset.count,
+        images.shape.dropFirst().reduce(1, *) == dataset.shape.count
+      else {
+        throw .refused(place: images.place, reason: "has changed while the program ran")
+      }
+      return OpenImages(dataset, file, images)
+    }
+  }
+
+  private static func cacheBytes(_ dataset: ImageDataset, limit: Int) -> Int? {
+    guard let chunk = dataset.chunk else { return nil }
+    let shape = dataset.shape
+    let extents =
+      dataset.order == .channelsLast
+      ? [shape.height, shape.width, shape.channels] : [shape.channels, shape.height, shape.width]
+    let touched = zip(extents, chunk.dropFirst()).reduce(1) { $0 * (($1.0 + $1.1 - 1) / $1.1) }
+    let bytes = chunk.reduce(dataset.format.bytes, *) * touched
+    return max(1 << 20, min(limit, 4 * bytes))
+  }
+
+  /// Reads neighbouring images, channels last, and checks every value.
+  ///
+  /// - Parameters:
+  ///   - rows: The images.
+  ///   - buffer: Memory for exactly these images in the dataset's element type.
+  mutating func read(
+    _ rows: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(StorageError) {
+    let imageBytes = dataset.shape.count * dataset.format.bytes
+    precondition(buffer.count == rows.count * imageBytes, "The buffer must hold the images.")
+    do throws(HDF5Error) {
+      switch dataset.format {
+      case .levels: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: UInt8.self))
+      case .range: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: Float.self))
+      }
+    } catch {
+      throw StorageError(reading: dataset.path, error)
+    }
+    for (position, row) in rows.enumerated() {
+      let start = position * imageBytes
+      let image = UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + imageBytes)])
+      if let fault = dataset.format.fault(in: UnsafeRawBufferPointer(image)) {
+        throw .badData(
+          path: dataset.path, reason: "\(images.place.object): image \(row) has \(fault)")
+      }
+      if dataset.order == .channelsFirst { toChannelsLast(image) }
+    }
+  }
+
+  private mutating func toChannelsLast(_ image: UnsafeMutableRawBufferPointer) {
+    let (shape, format) = (dataset.shape, dataset.format)
+    scratch.withUnsafeMutableBytes { scratch in
+      scratch.copyMemory(from: UnsafeRawBufferPointer(image))
+      switch format {
+      case .levels:
+        AxisOrder.channelsFirst.rearrange(
+          scratch.assumingMemoryBound(to: UInt8.self).baseAddress!,
+          image.assumingMemoryBound(to: UInt8.self).baseAddress!, shape)
+      case .range:
+        AxisOrder.channelsFirst.rearrange(
+          scratch.assumingMemoryBound(to: Float.self).baseAddress!,
+          image.assumingMemoryBound(to: Float.self).baseAddress!, shape)
+      }
+    }
+  }
+}

@@ -1,0 +1,108 @@
+/// How the numbers of a dataset stand for brightness in [−1, 1], and in which order they are stored.
+
+/// The element type of a dataset's images and its scale.
+public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
+  /// Unsigned bytes 0 … levels − 1: the value v stands for 2 v / (levels − 1) − 1.
+  case levels(Int)
+  /// 32-bit floats in a closed range: v stands for 2 (v − lower) / (upper − lower) − 1.
+  case range(ClosedRange<Double>)
+
+  /// Bytes of one value.
+  var bytes: Int {
+    switch self {
+    case .levels: 1
+    case .range: 4
+    }
+  }
+
+  /// As `uint8, 17 levels`.
+  public var description: String {
+    switch self {
+    case .levels(let levels): "uint8, \(levels) levels"
+    case .range(let range): "float32 in \(range.lowerBound) … \(range.upperBound)"
+    }
+  }
+
+  /// The brightness of each byte; bytes above the last level do not occur.
+  static func table(levels: Int) -> [Float] {
+    (0..<256).map { Float(2 * Double($0) / Double(levels - 1) - 1) }
+  }
+
+  /// The first value of an image that the format does not allow, in words; nil where all are fine.
+  ///
+  /// - Parameter image: The bytes of one image, in any order of axes.
+  func fault(in image: UnsafeRawBufferPointer) -> String? {
+    switch self {
+    case .levels(256):
+      return nil
+    case .levels(let levels):
+      guard let value = image.max(), Int(value) >= levels else { return nil }
+      return "the value \(value), but its levels are 0 … \(levels - 1)"
+    case .range(let range):
+      let values = image.assumingMemoryBound(to: Float.self)
+      // A comparison with NaN is false.
+      let (lower, upper) = (Float(range.lowerBound), Float(range.upperBound))
+      guard let value = values.first(where: { !($0 >= lower && $0 <= upper) }) else { return nil }
+      return "the value \(value), outside its range \(range.lowerBound) … \(range.upperBound)"
+    }
+  }
+}
+
+/// The order of the axes of stored images.
+enum AxisOrder: String {
+  /// Images, rows, columns, channels: what this project writes.
+  case channelsLast = "NHWC"
+  /// Images, channels, rows, columns: accepted and converted on reading.
+  case channelsFirst = "NCHW"
+
+  /// Takes the order from the `layout` attribute or, where the extents leave no doubt, from them.
+  ///
+  /// - Parameters:
+  ///   - attribute: The attribute's value, if there is one.
+  ///   - extents: The four extents of the dataset.
+  /// - Returns: The order, or a sentence that says why there is none.
+  static func determine(
+    _ attribute: String?, extents: [Int]
+  ) -> Result<AxisOrder, StorageErrorReason> {
+    if let attribute {
+      guard let order = AxisOrder(rawValue: attribute) else {
+        return .failure(.init("its attribute layout is \(attribute), neither NHWC nor NCHW"))
+      }
+      return .success(order)
+    }
+    let (first, middle, last) = (extents[1], extents[2], extents[3])
+    let mayBeLast = last <= 4
+    let mayBeFirst = first <= 4
+    // Small images may fit both ways: a square image is more likely than a strip.
+    if mayBeLast, !mayBeFirst || (first == middle && middle != last) || first * middle * last == 1 {
+      return .success(.channelsLast)
+    }
+    return .failure(
+      .init(
+        "its shape \(extents) is ambiguous: which extent counts the channels? "
+          + "Set its attribute layout to NHWC or NCHW"))
+  }
+
+  /// Copies one image into channels-last order.
+  func rearrange<Value: BitwiseCopyable>(
+    _ source: UnsafePointer<Value>, _ destination: UnsafeMutablePointer<Value>, _ shape: ImageShape
+  ) {
+    switch self {
+    case .channelsLast:
+      destination.update(from: source, count: shape.count)
+    case .channelsFirst:
+      let pixels = shape.height * shape.width
+      for channel in 0..<shape.channels {
+        for pixel in 0..<pixels {
+          destination[pixel * shape.channels + channel] = source[channel * pixels + pixel]
+        }
+      }
+    }
+  }
+}
+
+/// Why something is refused, before the path is known.
+struct StorageErrorReason: Error {
+  let text: String
+  init(_ text: String) { self.text = text }
+}
