@@ -69,13 +69,10 @@ public struct DiscretizedNormal: Sendable, Equatable {
       let logDensity = -0.5 * (b * b + log(2 * Double.pi))
       return (logDensity + log(r), sign * excess / (r * standardDeviation))
     }
-    // The bin holds the mean: both halves add, nothing cancels.
+    // The bin holds the mean: count what is outside, so that a P of nearly 1 keeps its digits.
     let root = 0.5.squareRoot()
     let outside = 0.5 * (erfc(b * root) + erfc(-a * root))
-    let p = outside < 0.5 ? 1 - outside : 0.5 * (erf(b * root) - erf(a * root))
     let density = exp(-0.5 * b * b) / (2 * Double.pi).squareRoot()
-    return (
-      outside < 0.5 ? log1p(-outside) : log(p), sign * density * excess / (p * standardDeviation)
-    )
+    return (log1p(-outside), sign * density * excess / ((1 - outside) * standardDeviation))
   }
 }

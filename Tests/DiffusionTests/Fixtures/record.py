@@ -1,7 +1,7 @@
 """Prints RecordedValues.swift: what other implementations compute.
 
     pip install numpy mpmath torch diffusers
-    python record.py > RecordedValues.swift
+    python record.py > RecordedValues.swift && swift format -i RecordedValues.swift
 
 Four sources, none of which shares code with this project:
   Ho's      the formulas of hojonathanho/diffusion, diffusion_utils_2.py, in numpy float64
