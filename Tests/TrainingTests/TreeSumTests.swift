@@ -1,0 +1,129 @@
+// Shard gradients of several workers, added in one order.
+
+import Foundation
+import Testing
+import Training
+
+@Suite struct TreeSumTests {
+  private func fill(_ work: TreeSum.Work) {
+    work.buffer.fill(0..<work.buffer.count) { roughNumber($0, stream: work.leaf) }
+  }
+
+  /// Runs a function on threads of their own, all at the same time, and waits for them.
+  private func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for index in 0..<count {
+      group.enter()
+      Thread.detachNewThread {
+        body(index)
+        group.leave()
+      }
+    }
+    group.wait()
+  }
+
+  @Test func additionsByHand() {
+    let x = (0..<6).map { shard in (0..<33).map { roughNumber($0, stream: shard) } }
+    let expected = (0..<33).map { i -> Float in
+      let left = (x[0][i] + x[1][i]) + (x[2][i] + x[3][i])
+      let right = x[4][i] + x[5][i]
+      return left + right
+    }
+    let (gradient, value) = gradientSum(shards: 0..<6, count: 33)
+    #expect(bits(gradient.values) == bits(expected))
+    #expect(value == ShardTree.sum((0..<6).map { shardLoss($0) }))
+  }
+
+  @Test(arguments: 1...13) func theOrderOfArrivalDoesNotMatter(leaves: Int) {
+    let count = 50
+    let expected = bits(gradientSum(shards: 0..<leaves, count: count).gradient.values)
+    var orders = [Array(0..<leaves), Array((0..<leaves).reversed())]
+    for step in [3, 5, 7] where !leaves.isMultiple(of: step) {
+      orders.append((0..<leaves).map { $0 * step % leaves })
+    }
+    for order in orders {
+      let sum = TreeSum(leaves: leaves, count: count, workers: leaves)
+      let work = (0..<leaves).map { _ in sum.claim()! }
+      #expect(sum.claim() == nil)
+      for leaf in order {
+        fill(work[leaf])
+        sum.deposit(work[leaf], value: Double(leaf))
+      }
+      #expect(bits(sum.result()!.gradient.values) == expected)
+      #expect(sum.result()!.value == Double(leaves * (leaves - 1) / 2))
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 8]) func theNumberOfWorkersDoesNotMatter(workers: Int) {
+    let leaves = 16
+    let expected = bits(gradientSum(shards: 0..<leaves, count: 301).gradient.values)
+    let sum = TreeSum(leaves: leaves, count: 301, workers: workers)
+    for round in 0..<5 {
+      sum.restart()
+      onThreads(workers) { worker in
+        while let work = sum.claim() {
+          fill(work)
+          // Every worker is the slow one once, so that the others run ahead.
+          if worker == round % workers { Thread.sleep(forTimeInterval: 0.0005) }
+          sum.deposit(work)
+        }
+      }
+      #expect(bits(sum.result()!.gradient.values) == expected)
+    }
+    #expect(sum.bufferCount <= workers + 4)
+  }
+
+  @Test func oneWorkerNeedsFewBuffers() {
+    let sum = TreeSum(leaves: 64, count: 1, workers: 1)
+    while let work = sum.claim() { sum.deposit(work) }
+    #expect(sum.bufferCount == 7)
+  }
+
+  /// The first shard takes long; the others are added as far as the buffers go, then wait.
+  @Test func aSlowShardBoundsTheBuffers() {
+    let sum = TreeSum(leaves: 64, count: 10, workers: 2)
+    let slow = sum.claim()!
+    onThreads(2) { thread in
+      if thread == 0 {
+        Thread.sleep(forTimeInterval: 0.02)
+        #expect(sum.bufferCount == 8)
+        fill(slow)
+        sum.deposit(slow)
+      }
+      while let work = sum.claim() {
+        fill(work)
+        sum.deposit(work)
+      }
+    }
+    #expect(sum.bufferCount == 8)
+    let expected = gradientSum(shards: 0..<64, count: 10).gradient
+    #expect(bits(sum.result()!.gradient.values) == bits(expected.values))
+  }
+
+  @Test func buffersAreHandedOutEmpty() {
+    let sum = TreeSum(leaves: 4, count: 5, workers: 1)
+    for _ in 0..<3 {
+      while let work = sum.claim() {
+        #expect(work.buffer.values.allSatisfy { $0 == 0 })
+        work.buffer.fill(0..<5) { _ in 2 }
+        sum.deposit(work)
+      }
+      #expect(sum.result()!.gradient.values.allSatisfy { $0 == 8 })
+      sum.restart()
+    }
+  }
+
+  @Test func aFailingWorkerWakesTheOthers() {
+    let sum = TreeSum(leaves: 4, count: 5, workers: 2)
+    _ = sum.claim()
+    onThreads(2) { thread in
+      if thread == 0 {
+        Thread.sleep(forTimeInterval: 0.01)
+        sum.cancel()
+      } else {
+        #expect(sum.result() == nil)
+      }
+    }
+    #expect(sum.claim() == nil)
+  }
+}
