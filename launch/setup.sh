@@ -58,7 +58,8 @@ if ! command -v swift >/dev/null; then
     "as https://www.swift.org/install/linux says, then start again." >&2
   exit 69
 fi
-swift_found=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p')
+swift_found=$(swift --version 2>/dev/null |
+  sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p') || swift_found=""
 if [[ $(printf '%s\n' "$swift_needed" "${swift_found:-0}" | sort -V | head -n 1) != "$swift_needed" ]]
 then
   echo "Swift ${swift_found:-of an unknown version} is too old: install version $swift_needed" \
