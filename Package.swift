@@ -66,7 +66,9 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
-    .testTarget(name: "StorageTests", dependencies: ["Storage", "TestSupport"]),
+    .testTarget(
+      name: "StorageTests", dependencies: ["Storage", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "TestSupport"]),
     .testTarget(
       name: "TrainingTests", dependencies: ["Training", "TestSupport"],
