@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "HDF5", dependencies: ["CHDF5"]),
     .target(
       name: "Storage", dependencies: ["HDF5", "Layers", "CPNG", "CZlib", "CXXHash"],
-      resources: [.embedInCode("Resources/digits.h5")]),
+      exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
     .target(name: "Sampling", dependencies: ["Diffusion", "Tensors"]),
     .target(
       name: "Training",
