@@ -65,9 +65,10 @@ let package = Package(
       name: "LayersTests", dependencies: ["Layers", "HDF5", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "TestSupport"],
+      name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"], resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "StorageTests", dependencies: ["Storage", "HDF5", "Layers", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "TestSupport"]),
     .testTarget(

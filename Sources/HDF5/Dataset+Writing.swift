@@ -68,7 +68,7 @@ extension Group {
     _ path: String, typeID: hid_t, shape: [Int], layout: DatasetLayout
   ) throws(HDF5Error) -> Dataset {
     let place = self.place.appending(path)
-    let creation = try propertyList(CHDF5_P_DATASET_CREATE(), place)
+    let creation = try propertyList(CHDF5_P_DATASET_CREATE, place)
     let creationID = creation.id
     try call("turn object times off", place) { H5Pset_obj_track_times(creationID, false) }
     var chunk: [Int]?

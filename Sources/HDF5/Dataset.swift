@@ -55,7 +55,7 @@ public struct Dataset: ~Copyable, HDF5Object {
     }
     let elementType = try ElementType(type.id, place)
     let (chunk, filters) = try Self.checkStorage(
-      id, creation, shape: shape, elementBytes: elementBytes, bytes: bytes, place)
+      id, spaceID: space.id, creation, shape: shape, bytes: bytes, place)
     self.handle = handle
     self.place = place
     self.shape = shape
@@ -66,7 +66,7 @@ public struct Dataset: ~Copyable, HDF5Object {
 
   /// Checks that the bytes that the shape declares are in this file.
   private static func checkStorage(
-    _ id: hid_t, _ creation: borrowing Handle, shape: [Int], elementBytes: Int, bytes: Int,
+    _ id: hid_t, spaceID: hid_t, _ creation: borrowing Handle, shape: [Int], bytes: Int,
     _ place: Place
   ) throws(HDF5Error) -> (chunk: [Int]?, filters: [String]) {
     let creationID = creation.id
@@ -103,20 +103,20 @@ public struct Dataset: ~Copyable, HDF5Object {
       guard stored > 0 else {
         throw .refused(place: place, reason: "declares the shape \(shape), but was never written")
       }
+      let chunks = zip(shape, chunk).map { ($0 + $1 - 1) / $1 }
+      var written: hsize_t = 0
+      // herr_t H5Dget_num_chunks(hid_t dset_id, hid_t fspace_id, hsize_t *nchunks)
+      try call("count the chunks", place) { H5Dget_num_chunks(id, spaceID, &written) }
+      guard let expected = elementCount(chunks), written == hsize_t(expected) else {
+        throw .refused(
+          place: place,
+          reason: "has \(written) of the \(elementCount(chunks) ?? .max) chunks of its shape")
+      }
       // Deflate shrinks at most 1032 times; a chunk at the edge is stored whole.
       let most = stored.multipliedReportingOverflow(by: filters.contains("gzip") ? 1100 : 1)
       guard most.overflow || most.partialValue >= bytes else {
         throw .refused(
           place: place, reason: "declares \(bytes) bytes of elements, but stores \(stored)")
-      }
-      let chunks = zip(shape, chunk).map { ($0 + $1 - 1) / $1 }
-      var written: hsize_t = 0
-      // herr_t H5Dget_num_chunks(hid_t dset_id, hid_t fspace_id, hsize_t *nchunks)
-      try call("count the chunks", place) { H5Dget_num_chunks(id, CHDF5_S_ALL(), &written) }
-      guard let expected = elementCount(chunks), written == hsize_t(expected) else {
-        throw .refused(
-          place: place,
-          reason: "has \(written) of the \(elementCount(chunks) ?? .max) chunks of its shape")
       }
       return (chunk, filters)
     default:

@@ -10,10 +10,13 @@ public struct File: ~Copyable {
   private let handle: Handle
   /// The path or label of the file.
   public let place: Place
+  /// The memory of a file that was created there.
+  private let image: FileImage?
 
-  private init(_ id: hid_t, _ place: Place) {
+  private init(_ id: hid_t, _ place: Place, image: FileImage? = nil) {
     handle = Handle(id, release: H5Fclose)
     self.place = place
+    self.image = image
   }
 
   /// Whether a file begins with an HDF5 signature; false for files that cannot be read.
@@ -38,8 +41,8 @@ public struct File: ~Copyable {
   public static func open(image: FileImage, label: String) throws(HDF5Error) -> File {
     let place = Place(file: label)
     guard image.count > 0 else { throw .refused(place: place, reason: "is empty") }
-    let access = try propertyList(CHDF5_P_FILE_ACCESS(), place)
-    try image.install(into: access, place)
+    let access = try propertyList(CHDF5_P_FILE_ACCESS, place)
+    try image.install(into: access, increment: 1 << 16, place)
     let accessID = access.id
     let id = try call("open the file", place) {
       H5Fopen(FileImage.uniqueName(), CHDF5_F_ACC_RDONLY(), accessID)
@@ -49,10 +52,10 @@ public struct File: ~Copyable {
 
   /// Creates a file at a path, emptying one that is there.
   public static func create(_ path: String) throws(HDF5Error) -> File {
-    try create(named: path, Place(file: path), increment: nil)
+    try create(named: path, Place(file: path), image: nil, increment: 0)
   }
 
-  /// Creates a file in memory; `withImage` gives its bytes.
+  /// Creates a file in memory; `finish` gives its bytes.
   ///
   /// - Parameters:
   ///   - label: What error messages call the file.
@@ -60,19 +63,18 @@ public struct File: ~Copyable {
   public static func createInMemory(
     label: String, increment: Int = 1 << 20
   ) throws(HDF5Error) -> File {
-    try create(named: FileImage.uniqueName(), Place(file: label), increment: increment)
+    precondition(increment > 0, "The increment of a file in memory must be positive.")
+    return try create(
+      named: FileImage.uniqueName(), Place(file: label), image: FileImage(), increment: increment)
   }
 
   private static func create(
-    named name: String, _ place: Place, increment: Int?
+    named name: String, _ place: Place, image: FileImage?, increment: Int
   ) throws(HDF5Error) -> File {
-    let access = try propertyList(CHDF5_P_FILE_ACCESS(), place)
+    let access = try propertyList(CHDF5_P_FILE_ACCESS, place)
     let accessID = access.id
-    if let increment {
-      precondition(increment > 0, "The increment of a file in memory must be positive.")
-      try call("select the memory driver", place) { H5Pset_fapl_core(accessID, increment, false) }
-    }
-    let creation = try propertyList(CHDF5_P_FILE_CREATE(), place)
+    try image?.install(into: access, increment: increment, place)
+    let creation = try propertyList(CHDF5_P_FILE_CREATE, place)
     let creationID = creation.id
     // herr_t H5Pset_obj_track_times(hid_t plist_id, hbool_t track_times)
     try call("turn object times off", place) { H5Pset_obj_track_times(creationID, false) }
@@ -80,7 +82,7 @@ public struct File: ~Copyable {
     let id = try call("create the file", place) {
       H5Fcreate(name, CHDF5_F_ACC_TRUNC(), creationID, accessID)
     }
-    return File(id, place)
+    return File(id, place, image: image)
   }
 
   /// The file's root group.
@@ -90,31 +92,24 @@ public struct File: ~Copyable {
     return Group(try call("open the root group", place) { H5Gopen2(id, "/", 0) }, place)
   }
 
-  /// Brings the file up to date and lends its bytes; only for a file that was created in memory.
+  /// Closes a file that was created in memory and hands out its bytes.
   ///
-  /// Datasets and groups should be closed before.
-  public func withImage<Result, Failure: Error>(
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-  ) throws(HDF5Error) -> Swift.Result<Result, Failure> {
+  /// Everything else of the file must be closed before.
+  public consuming func finish() throws(HDF5Error) -> FileImage {
+    guard let image else { preconditionFailure("Only a file in memory has an image.") }
     let id = handle.id
     // herr_t H5Fflush(hid_t object_id, H5F_scope_t scope)
     try call("flush", place) { H5Fflush(id, H5F_SCOPE_GLOBAL) }
+    // ssize_t H5Fget_obj_count(hid_t file_id, unsigned types): the file counts too.
+    let open = try call("count what is open", place) {
+      H5Fget_obj_count(id, CHDF5_F_OBJ_ALL_LOCAL())
+    }
+    precondition(open == 1, "Datasets and groups must be closed before their file.")
     // ssize_t H5Fget_file_image(hid_t file_id, void *buf_ptr, size_t buf_len): a null buffer asks
     // for the size.
-    let count = try call("measure the file", place) { H5Fget_file_image(id, nil, 0) }
-    var address: UnsafeMutableRawPointer?
-    // herr_t H5Fget_vfd_handle(hid_t file_id, hid_t fapl, void **file_handle): for the memory driver
-    // a pointer to the pointer to the bytes, which saves the copy that H5Fget_file_image makes.
-    try call("reach the file's memory", place) { H5Fget_vfd_handle(id, 0, &address) }
-    guard let bytes = address?.assumingMemoryBound(to: UnsafeRawPointer?.self).pointee else {
-      throw .library(place: place, doing: "reach the file's memory", reason: "it has none")
-    }
-    let image = UnsafeRawBufferPointer(start: bytes, count: count)
-    do throws(Failure) {
-      return .success(try body(image))
-    } catch {
-      return .failure(error)
-    }
+    image.count = try call("measure the file", place) { H5Fget_file_image(id, nil, 0) }
+    try handle.close(place)
+    return image
   }
 
   /// The size of the file in bytes.

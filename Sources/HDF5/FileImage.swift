@@ -1,16 +1,19 @@
-/// The bytes of an HDF5 file in memory, which the library reads in place, without a copy.
+/// The bytes of an HDF5 file in memory, which the library reads and writes in place.
 
 import CHDF5
+import Glibc
 import Synchronization
 
-/// Owns the bytes of a file that is opened from memory.
+/// Owns the bytes of a file in memory.
 ///
-/// The bytes are filled before `File.open(image:)` and not changed afterwards: the library reads
-/// them for as long as anything of the file is open, and holds this object for as long.
+/// For reading, the bytes are filled before `File.open(image:)` and not changed afterwards. For
+/// writing, the library makes them grow until `File.finish` hands them out. The library holds this
+/// object for as long as anything of the file is open. In both directions there is one copy of the
+/// bytes, where the library's own functions would make three.
 public final class FileImage: @unchecked Sendable {
-  private let bytes: UnsafeMutableRawBufferPointer
+  private var bytes: UnsafeMutableRawBufferPointer
   /// The number of leading bytes that are the HDF5 file; whatever follows is not shown to HDF5.
-  let count: Int
+  public internal(set) var count: Int
 
   /// Allocates memory and lets a closure fill it.
   ///
@@ -20,14 +23,15 @@ public final class FileImage: @unchecked Sendable {
   public init<Failure: Error>(
     capacity: Int, fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
   ) throws(Failure) {
-    bytes = .allocate(byteCount: max(1, capacity), alignment: 16)
+    let bytes = UnsafeMutableRawBufferPointer(start: Self.allocate(capacity), count: capacity)
     do {
-      count = try fill(UnsafeMutableRawBufferPointer(rebasing: bytes[..<capacity]))
+      count = try fill(bytes)
     } catch {
-      bytes.deallocate()
+      free(bytes.baseAddress)
       throw error
     }
     precondition(count <= capacity, "An image cannot be longer than its memory.")
+    self.bytes = bytes
   }
 
   /// Copies bytes that are an HDF5 file.
@@ -38,44 +42,90 @@ public final class FileImage: @unchecked Sendable {
     }
   }
 
-  deinit {
-    bytes.deallocate()
+  /// The empty memory of a file that is about to be created.
+  init() {
+    bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    count = 0
   }
 
-  /// Tells a list of file access properties to open these bytes.
-  func install(into properties: borrowing Handle, _ place: Place) throws(HDF5Error) {
+  deinit {
+    free(bytes.baseAddress)
+  }
+
+  private static func allocate(_ count: Int) -> UnsafeMutableRawPointer {
+    guard let memory = malloc(max(1, count)) else {
+      fatalError("There is no memory for a file of \(count) bytes.")
+    }
+    return memory
+  }
+
+  /// Lends the bytes of the HDF5 file.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+  }
+
+  /// Tells a list of file access properties to keep the file in this memory.
+  ///
+  /// - Parameters:
+  ///   - increment: The memory of a file that is written grows in steps of this many bytes.
+  func install(
+    into properties: borrowing Handle, increment: Int, _ place: Place
+  ) throws(HDF5Error) {
     let id = properties.id
     // herr_t H5Pset_fapl_core(hid_t fapl_id, size_t increment, hbool_t backing_store)
-    try call("select the memory driver", place) { H5Pset_fapl_core(id, 1 << 16, false) }
+    try call("select the memory driver", place) { H5Pset_fapl_core(id, increment, false) }
     var callbacks = H5FD_file_image_callbacks_t(
-      image_malloc: { size, _, image in
-        guard let image = FileImage.of(image), size == image.count else { return nil }
-        return image.bytes.baseAddress
+      image_malloc: { size, operation, image in
+        guard let image, size == FileImage.of(image).count else { return nil }
+        if operation == H5FD_FILE_IMAGE_OP_FILE_OPEN { FileImage.hold(image) }
+        return FileImage.of(image).bytes.baseAddress
       },
       // Source and destination are the same bytes.
       image_memcpy: { destination, _, _, _, _ in destination },
-      // Only a writer would resize.
-      image_realloc: { _, _, _, _ in nil },
-      image_free: { _, _, _ in 0 },
+      image_realloc: { _, size, _, image in image.flatMap { FileImage.of($0).grow(to: size) } },
+      image_free: { _, operation, image in
+        guard let image else { return -1 }
+        if operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE { FileImage.letGo(image) }
+        return 0
+      },
       udata_copy: { image in
-        guard let image else { return nil }
-        _ = Unmanaged<FileImage>.fromOpaque(image).retain()
+        if let image { FileImage.hold(image) }
         return image
       },
       udata_free: { image in
         guard let image else { return -1 }
-        Unmanaged<FileImage>.fromOpaque(image).release()
+        FileImage.letGo(image)
         return 0
       },
       udata: Unmanaged.passUnretained(self).toOpaque())
     // herr_t H5Pset_file_image_callbacks(hid_t fapl_id, H5FD_file_image_callbacks_t *callbacks)
     try call("install the image", place) { H5Pset_file_image_callbacks(id, &callbacks) }
-    // herr_t H5Pset_file_image(hid_t fapl_id, void *buf_ptr, size_t buf_len)
-    try call("install the image", place) { H5Pset_file_image(id, bytes.baseAddress, count) }
+    if count > 0 {
+      // herr_t H5Pset_file_image(hid_t fapl_id, void *buf_ptr, size_t buf_len)
+      try call("install the image", place) { H5Pset_file_image(id, bytes.baseAddress, count) }
+    }
   }
 
-  private static func of(_ pointer: UnsafeMutableRawPointer?) -> FileImage? {
-    pointer.map { Unmanaged<FileImage>.fromOpaque($0).takeUnretainedValue() }
+  private func grow(to size: Int) -> UnsafeMutableRawPointer? {
+    guard let memory = realloc(bytes.baseAddress, max(1, size)) else { return nil }
+    // The driver releases nothing before it is closed, so the first growth is its opening.
+    if bytes.baseAddress == nil { Self.hold(Unmanaged.passUnretained(self).toOpaque()) }
+    bytes = UnsafeMutableRawBufferPointer(start: memory, count: size)
+    return memory
+  }
+
+  private static func of(_ pointer: UnsafeMutableRawPointer) -> FileImage {
+    Unmanaged<FileImage>.fromOpaque(pointer).takeUnretainedValue()
+  }
+
+  private static func hold(_ pointer: UnsafeMutableRawPointer) {
+    _ = Unmanaged<FileImage>.fromOpaque(pointer).retain()
+  }
+
+  private static func letGo(_ pointer: UnsafeMutableRawPointer) {
+    Unmanaged<FileImage>.fromOpaque(pointer).release()
   }
 
   private static let opened = Atomic<Int>(0)

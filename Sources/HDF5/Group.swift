@@ -108,7 +108,7 @@ public struct Group: ~Copyable, HDF5Object {
     let id = self.id
     let links = try linkCreation(place)
     let linksID = links.id
-    let creation = try propertyList(CHDF5_P_GROUP_CREATE(), place)
+    let creation = try propertyList(CHDF5_P_GROUP_CREATE, place)
     let creationID = creation.id
     try call("turn object times off", place) { H5Pset_obj_track_times(creationID, false) }
     // hid_t H5Gcreate2(hid_t loc_id, const char *name, hid_t lcpl_id, hid_t gcpl_id, hid_t gapl_id)
@@ -126,7 +126,7 @@ public struct Group: ~Copyable, HDF5Object {
   ) throws(HDF5Error) -> Dataset {
     try require(.dataset, path, "dataset")
     let place = self.place.appending(path)
-    let access = try propertyList(CHDF5_P_DATASET_ACCESS(), place)
+    let access = try propertyList(CHDF5_P_DATASET_ACCESS, place)
     let (id, accessID) = (self.id, access.id)
     if let chunkCacheBytes {
       // herr_t H5Pset_chunk_cache(hid_t dapl_id, size_t nslots, size_t nbytes, double w0): a prime
@@ -147,7 +147,7 @@ public struct Group: ~Copyable, HDF5Object {
 
   /// Link properties that create the groups on the way to a name.
   func linkCreation(_ place: Place) throws(HDF5Error) -> Handle {
-    let links = try propertyList(CHDF5_P_LINK_CREATE(), place)
+    let links = try propertyList(CHDF5_P_LINK_CREATE, place)
     let linksID = links.id
     // herr_t H5Pset_create_intermediate_group(hid_t plist_id, unsigned crt_intmd)
     try call("set link properties", place) { H5Pset_create_intermediate_group(linksID, 1) }

@@ -31,9 +31,12 @@ struct Handle: ~Copyable {
 }
 
 /// A new property list of a class, with the library's defaults.
-func propertyList(_ propertyClass: hid_t, _ place: Place) throws(HDF5Error) -> Handle {
+///
+/// - Parameter propertyClass: A function, because to look the class up initialises the library,
+///   which only the gate may do.
+func propertyList(_ propertyClass: () -> hid_t, _ place: Place) throws(HDF5Error) -> Handle {
   // hid_t H5Pcreate(hid_t cls_id)
-  Handle(try call("create properties", place) { H5Pcreate(propertyClass) }, release: H5Pclose)
+  Handle(try call("create properties", place) { H5Pcreate(propertyClass()) }, release: H5Pclose)
 }
 
 /// A dataspace of the given extents; no extents make a scalar.

@@ -13,7 +13,7 @@ extension Checkpoint {
   ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public func write(to path: String) throws(StorageError) {
     try checkBuffers(path)
-    try withFile(path) { (image) throws(StorageError) in
+    try image(path).withBytes { (image) throws(StorageError) in
       try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
         (trailer) throws(StorageError) in
         try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
@@ -25,11 +25,7 @@ extension Checkpoint {
   package func encoded() throws(StorageError) -> [UInt8] {
     let label = "a checkpoint in memory"
     try checkBuffers(label)
-    var bytes: [UInt8] = []
-    try withFile(label) { (image) throws(StorageError) in
-      bytes = Array(image) + CheckpointTrailer.bytes(for: image)
-    }
-    return bytes
+    return try image(label).withBytes { Array($0) + CheckpointTrailer.bytes(for: $0) }
   }
 
   private func checkBuffers(_ path: String) throws(StorageError) {
@@ -49,16 +45,14 @@ extension Checkpoint {
     }
   }
 
-  /// Builds the HDF5 part in memory and lends it.
-  private func withFile(
-    _ path: String, _ body: (UnsafeRawBufferPointer) throws(StorageError) -> Void
-  ) throws(StorageError) {
+  /// Builds the HDF5 part in memory.
+  private func image(_ path: String) throws(StorageError) -> FileImage {
     let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
     // The memory is taken in one piece: the tensors, and enough for names and headers.
     let tensors = groups.count * (layout.count * 4 + layout.entries.count * 2048)
     let texts = configuration.utf8.count + (betas.count + (gammas?.count ?? 0)) * 8
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
-    let outcome = try writing(path) { () throws(HDF5Error) -> Result<Void, StorageError> in
+    return try writing(path) { () throws(HDF5Error) -> FileImage in
       let file = try File.createInMemory(label: path, increment: increment)
       let root = try file.root()
       try FileFormat.checkpoint.write(to: root)
@@ -74,11 +68,8 @@ extension Checkpoint {
       }
       try provenance.close()
       try root.close()
-      let outcome = try file.withImage(body)
-      try file.close()
-      return outcome
+      return try file.finish()
     }
-    try outcome.get()
   }
 
   private func write(

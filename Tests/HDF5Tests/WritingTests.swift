@@ -1,0 +1,133 @@
+// What is written is read back, equal content gives equal bytes, and errors of the disk are seen.
+
+import Foundation
+import HDF5
+import TestSupport
+import Testing
+
+@Suite struct WritingTests {
+  /// A file with everything that this module writes.
+  private func fill(_ file: borrowing File) throws(HDF5Error) {
+    let root = try file.root()
+    try root.setAttribute("text", "Zahl √2")
+    try root.setAttribute("empty", "")
+    try root.setAttribute("texts", .strings(["a", "", "größer"]))
+    try root.setAttribute("none", .strings([]))
+    try root.setAttribute("integer", -5)
+    try root.setAttribute("large", .unsigned(.max))
+    try root.setAttribute("double", .double(0.1))
+    try root.setAttribute("integers", .integers([1, -2]))
+    try root.setAttribute("doubles", .doubles([0.5, .infinity]))
+    try root.write("a/b/floats", (0..<60).map { Float($0) }, shape: [5, 4, 3])
+    try root.write("bytes", [UInt8]([0, 255, 7]))
+    try root.write("int32", [Int32.min, .max])
+    try root.write("int64", [Int64.min, .max])
+    try root.write("uint64", [UInt64.max])
+    try root.write("doubles", [Double.pi])
+    try root.write("scalar", [Int64(3)], shape: [])
+    try root.write("nothing", [Float](), shape: [0, 3])
+    try root.write("text", String(repeating: "größer\n", count: 20_000))
+    try root.write("texts", strings: ["one", "", "drei"])
+    try root.write(
+      "packed", (0..<1000).map { Int32($0) }, shape: [100, 10],
+      layout: .chunked([30, 10], gzip: 6, shuffle: true))
+    var growing = try root.createDataset(
+      "growing", of: UInt8.self, shape: [0, 2], layout: .chunked([4, 2], growing: true))
+    try growing.setAttribute("levels", 17)
+    for first in [UInt8(0), 6, 12] {
+      try (first..<(first + 6)).map { $0 }.withUnsafeBufferPointer {
+        (rows) throws(HDF5Error) in try growing.append(rows: rows)
+      }
+    }
+    try growing.close()
+    try root.close()
+  }
+
+  private func check(_ file: borrowing File) throws {
+    let root = try file.root()
+    #expect(try root.string("text") == "Zahl √2")
+    #expect(try root.string("empty") == "")
+    #expect(try root.strings("texts") == ["a", "", "größer"])
+    #expect(try root.strings("none") == [])
+    #expect(try root.integer("integer") == -5)
+    #expect(try root.unsigned("large") == .max)
+    #expect(try root.double("double") == 0.1)
+    #expect(try root.integers("integers") == [1, -2])
+    #expect(try root.doubles("doubles") == [0.5, .infinity])
+    #expect(try root.dataset("a/b/floats").values() == (0..<60).map { Float($0) })
+    #expect(try root.dataset("a/b/floats").shape == [5, 4, 3])
+    #expect(try root.dataset("bytes").values() == [UInt8]([0, 255, 7]))
+    #expect(try root.dataset("int32").values() == [Int32.min, .max])
+    #expect(try root.dataset("int64").values() == [Int64.min, .max])
+    #expect(try root.dataset("uint64").values() == [UInt64.max])
+    #expect(try root.dataset("doubles").values() == [Double.pi])
+    #expect(try root.dataset("scalar").values() == [Int64(3)])
+    #expect(try root.dataset("nothing").shape == [0, 3])
+    #expect(try root.dataset("text").string() == String(repeating: "größer\n", count: 20_000))
+    #expect(try root.dataset("texts").strings() == ["one", "", "drei"])
+    #expect(try root.dataset("packed").values() == (0..<1000).map { Int32($0) })
+    #expect(try root.dataset("packed").filters == ["shuffle", "gzip"])
+    #expect(try root.dataset("growing").values() == (0..<18).map { UInt8($0) })
+    #expect(try root.dataset("growing").integer("levels") == 17)
+  }
+
+  private func encoded(increment: Int) throws -> [UInt8] {
+    let file = try File.createInMemory(label: "memory", increment: increment)
+    try fill(file)
+    return try file.finish().withBytes { Array($0) }
+  }
+
+  @Test func onDisk() throws {
+    let folder = try TemporaryFolder()
+    let file = try File.create(folder.file("a.h5"))
+    try fill(file)
+    try file.close()
+    try check(File.open(folder.file("a.h5")))
+  }
+
+  @Test func inMemory() throws {
+    try check(File.open(image: FileImage(encoded(increment: 1 << 20)), label: "memory"))
+  }
+
+  @Test func equalContentGivesEqualBytes() throws {
+    let folder = try TemporaryFolder()
+    let first = try encoded(increment: 1 << 20)
+    // Other steps of growth, other memory, and the driver that writes to a disk.
+    #expect(try encoded(increment: 999) == first)
+    let file = try File.create(folder.file("a.h5"))
+    try fill(file)
+    try file.close()
+    #expect(try folder.bytes("a.h5") == first)
+  }
+
+  @Test func datasetsWithoutTheirGroupAreRefusedOnWriting() throws {
+    let file = try File.createInMemory(label: "memory")
+    let root = try file.root()
+    try root.write("a", [Float(1)])
+    #expect(error { () throws(HDF5Error) in try root.write("a", [Float(2)]) }.contains("exists"))
+    #expect(error { () throws(HDF5Error) in try root.write("a/b", [Float(2)]) } != "")
+    #expect(
+      error { () throws(HDF5Error) in
+        try root.setAttribute("x", 1)
+        try root.setAttribute("x", 2)
+      }.hasPrefix("memory:/@x: cannot create the attribute"))
+  }
+
+  @Test func creatingWhereNothingCanBe() throws {
+    let message = error { () throws(HDF5Error) in _ = try File.create("/no/such/folder/a.h5") }
+    #expect(message.contains("No such file or directory"))
+  }
+
+  @Test func aReaderOnAnotherThread() async throws {
+    // Error stacks, and whether they are printed, belong to a thread of the library.
+    let messages = await withTaskGroup(of: String.self) { group in
+      for index in 0..<8 {
+        group.addTask {
+          error { () throws(HDF5Error) in _ = try File.open("/no/such/\(index).h5") }
+        }
+      }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(messages.allSatisfy { $0.contains("No such file") })
+  }
+}
