@@ -50,7 +50,7 @@ extension Dataset {
     try requireConversion(to: Element.self)
     guard !buffer.isEmpty else { return }
     let file = try selectRows(rows)
-    let memory = try dataspace([buffer.count], place)
+    let memory = try dataspace([rows.count] + shape.dropFirst(), place)
     let (id, fileID, memoryID) = (self.id, file.id, memory.id)
     try call("read rows \(rows.lowerBound)..<\(rows.upperBound)", place) {
       H5Dread(id, Element.numericType.memoryID, memoryID, fileID, 0, buffer.baseAddress)

@@ -1,0 +1,80 @@
+import HDF5
+
+/// Float arrays that go into the network and come out of it, in HDF5 files of their own.
+///
+/// `ddpm-sample --init` reads `/x_T`; `ddpm-dist predict` reads `/x_t` and `/t` and writes
+/// `/prediction`; `docs/formats.md` describes both.
+public struct NoisyImages: Equatable, Sendable {
+  /// The images, (n, h, w, c).
+  public let images: [Float]
+  /// The network time of each image, 0 … T − 1; empty where the file has none.
+  public let times: [Int]
+  /// The extents of one image.
+  public let shape: ImageShape
+
+  /// The number of images.
+  public var count: Int { images.count / shape.count }
+
+  /// Reads the images in the dataset `name`, and their times in the dataset `times`.
+  ///
+  /// - Parameters:
+  ///   - shape: The extents that the images must have.
+  ///   - timeLimit: T; each time must be below it.
+  /// - Throws: `StorageError.missingInput`, or `.badData` for anything but n finite images.
+  public init(
+    path: String, images name: String, times timesName: String? = nil, shape: ImageShape,
+    timeLimit: Int = 0
+  ) throws(StorageError) {
+    _ = try requireFile(path, role: "a file of arrays")
+    guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
+    let (extents, scalars, times) = try reading(path) {
+      () throws(HDF5Error) -> ([Int], [Float], [Int64]) in
+      let root = try File.open(path).root()
+      let dataset = try root.dataset(name)
+      let times: [Int64] = try timesName.map { (name) throws(HDF5Error) in
+        try root.dataset(name).values(as: Int64.self)
+      } ?? []
+      return (dataset.shape, try dataset.values(as: Float.self), times)
+    }
+    guard extents.count == 4, extents[0] > 0,
+      Array(extents.dropFirst()) == [shape.height, shape.width, shape.channels]
+    else {
+      throw .badData(
+        path: path,
+        reason: "/\(name) has the extents \(extents), but must have (N, \(shape.height), "
+          + "\(shape.width), \(shape.channels))")
+    }
+    if let bad = scalars.firstIndex(where: { !$0.isFinite }) {
+      throw .badData(
+        path: path, reason: "/\(name) has a \(scalars[bad]) in image \(bad / shape.count)")
+    }
+    if let timesName {
+      guard times.count == extents[0] else {
+        throw .badData(
+          path: path,
+          reason: "/\(timesName) has \(times.count) times for \(extents[0]) images")
+      }
+      if let bad = times.firstIndex(where: { $0 < 0 || $0 >= timeLimit }) {
+        throw .badData(
+          path: path,
+          reason: "/\(timesName)[\(bad)] is \(times[bad]); times are 0 to \(timeLimit - 1)")
+      }
+    }
+    images = scalars
+    self.times = times.map { Int($0) }
+    self.shape = shape
+  }
+
+  /// Writes the network's outputs, (n, h, w, c), as `/prediction`.
+  ///
+  /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
+  public static func writePrediction(
+    _ prediction: [Float], shape: ImageShape, to path: String
+  ) throws(StorageError) {
+    let count = prediction.count / shape.count
+    try writeInMemory(path, expectedBytes: prediction.count * 4) { (root) throws(HDF5Error) in
+      try root.write(
+        "prediction", prediction, shape: [count, shape.height, shape.width, shape.channels])
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Yams
+
+extension Configuration {
+  /// Applies the settings of a YAML file.
+  ///
+  /// - Parameters:
+  ///   - yaml: The text of the file: a map of the keys of `Setting.all`.
+  ///   - source: The name of the file, for messages.
+  /// - Throws: `ConfigurationError` with the line of the first unknown, repeated or ill-typed key.
+  public mutating func apply(yaml: String, source: String) throws(ConfigurationError) {
+    let root: Node?
+    do {
+      root = try Yams.compose(yaml: yaml)
+    } catch let error as YamlError {
+      throw Self.error(error, source)
+    } catch {
+      throw ConfigurationError(source: source, reason: "\(error)")
+    }
+    guard let root, root.scalar.map({ !$0.string.isEmpty }) ?? true else { return }
+    guard let mapping = root.mapping else {
+      throw ConfigurationError(
+        source: source, reason: "needs lines of the form 'key: value'.")
+    }
+    var seen: Set<String> = []
+    for (key, value) in mapping {
+      let line = key.mark.map { "\(source):\($0.line)" } ?? source
+      let name = key.string ?? ""
+      guard seen.insert(name).inserted else {
+        throw ConfigurationError(source: line, reason: "the key '\(name)' stands here again.")
+      }
+      try assign(name, value, source: line)
+    }
+  }
+
+  /// Applies one `key=value`, the value written as in a YAML file.
+  ///
+  /// - Throws: `ConfigurationError` for an unknown key or an ill-typed value.
+  public mutating func apply(assignment: String) throws(ConfigurationError) {
+    let source = "--set \(assignment)"
+    guard let equals = assignment.firstIndex(of: "=") else {
+      throw ConfigurationError(source: source, reason: "needs the form key=value.")
+    }
+    let text = String(assignment[assignment.index(after: equals)...])
+    guard let value = try? Yams.compose(yaml: text) else {
+      throw ConfigurationError(source: source, reason: "the value cannot be read as YAML.")
+    }
+    try assign(String(assignment[..<equals]), value, source: source)
+  }
+
+  /// The whole configuration as a YAML file.
+  ///
+  /// - Parameter roles: The settings to write, by their role.
+  public func yaml(roles: Set<Setting.Role> = [.model, .training, .execution]) -> String {
+    let pairs = Setting.all.filter { roles.contains($0.role) }
+      .map { (Node($0.key), $0.node(self)) }
+    do {
+      return try Yams.serialize(node: Node(pairs))
+    } catch {
+      preconditionFailure("A configuration can always be written: \(error)")
+    }
+  }
+
+  private mutating func assign(
+    _ key: String, _ value: Node, source: String
+  ) throws(ConfigurationError) {
+    guard let setting = Setting.all.first(where: { $0.key == key }) else {
+      let nearest = Setting.all.map(\.key).min {
+        editDistance($0, key) < editDistance($1, key)
+      }
+      throw ConfigurationError(
+        source: source,
+        reason: "there is no key '\(key)'; the nearest is '\(nearest ?? "")' "
+          + "(ddpm-dist train --help lists all).")
+    }
+    do {
+      try setting.assign(&self, value)
+    } catch {
+      throw ConfigurationError(source: source, reason: "'\(key)' \(error.reason).")
+    }
+  }
+
+  private static func error(_ error: YamlError, _ source: String) -> ConfigurationError {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      ConfigurationError(source: "\(source):\(mark.line)", reason: "not YAML: \(problem).")
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      ConfigurationError(
+        source: "\(source):\(context.mark.line)",
+        reason: "the key '\(duplicates.first ?? "")' stands here again.")
+    default:
+      ConfigurationError(source: source, reason: "not YAML: \(error).")
+    }
+  }
+}
+
+/// The least number of insertions, deletions and substitutions between two texts (Levenshtein).
+private func editDistance(_ a: String, _ b: String) -> Int {
+  let b = Array(b)
+  var row = Array(0...b.count)
+  for (i, x) in a.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for (j, y) in b.enumerated() {
+      (diagonal, row[j + 1]) = (
+        row[j + 1], min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
+      )
+    }
+  }
+  return row[b.count]
+}

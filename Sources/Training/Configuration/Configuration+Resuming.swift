@@ -1,0 +1,27 @@
+import Storage
+
+extension Configuration {
+  /// Fits this configuration to the run that it is to continue.
+  ///
+  /// Settings of the network, the data and the random numbers must be those of the run; what is
+  /// `auto` here is taken from it. Settings of the training may have changed.
+  ///
+  /// - Parameter yaml: The configuration in the run's checkpoint.
+  /// - Throws: `ConfigurationError` naming the first setting that differs.
+  mutating func continueRun(of yaml: String) throws(ConfigurationError) {
+    var old = Configuration()
+    try old.apply(yaml: yaml, source: "the checkpoint's configuration")
+    shards = shards ?? old.shards
+    (height, width, levels) = (height ?? old.height, width ?? old.width, levels ?? old.levels)
+    imageChannels = imageChannels ?? old.imageChannels
+    for setting in Setting.all where setting.role == .model {
+      let (before, now) = (setting.value(in: old), setting.value(in: self))
+      guard before == now else {
+        throw ConfigurationError(
+          source: setting.key,
+          reason: "is \(now), but the run to be resumed has \(before); "
+            + "leave it, or start a new run with another --run.")
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import Diffusion
+import MPI
+import Storage
+
+/// The exit codes of the commands (sysexits.h), and the error that each stands for.
+public enum ExitCode {
+  /// A wrong argument or configuration.
+  public static let usage: Int32 = 64
+  /// A dataset or checkpoint that cannot be used.
+  public static let badData: Int32 = 65
+  /// A file that is not there.
+  public static let missingInput: Int32 = 66
+  /// A fault of the program or its surroundings, or a diverged run.
+  public static let software: Int32 = 70
+  /// A file or folder that cannot be created.
+  public static let cannotCreate: Int32 = 73
+  /// A failed read or write.
+  public static let inputOutput: Int32 = 74
+
+  /// The line and exit code by which the user learns of an error.
+  public static func failure(for error: any Error) -> Failure {
+    switch error {
+    case let failure as Failure: failure
+    case let agreed as AgreedFailure: agreed.failure
+    case let error as StorageError: Failure("\(error)", exitCode: code(for: error))
+    case let error as ConfigurationError: Failure("\(error)", exitCode: usage)
+    case let error as DiffusionError: Failure("\(error)", exitCode: usage)
+    default: Failure("\(error)", exitCode: software)
+    }
+  }
+
+  private static func code(for error: StorageError) -> Int32 {
+    switch error {
+    case .missingInput: missingInput
+    case .badData: badData
+    case .cannotCreate: cannotCreate
+    case .inputOutput: inputOutput
+    }
+  }
+}

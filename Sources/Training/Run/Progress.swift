@@ -1,0 +1,71 @@
+import Foundation
+import Synchronization
+
+/// A line on stderr that says how far a long piece of work is.
+///
+/// On a terminal the line is drawn again in place; elsewhere, as in a batch job's log, a new line
+/// is written every few seconds. Any thread may report.
+public final class Progress: Sendable {
+  private struct State {
+    var lastDrawn: ContinuousClock.Instant?
+    var width = 0
+  }
+
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isSilent: Bool
+  private let state = Mutex(State())
+
+  /// A progress line.
+  ///
+  /// - Parameter isSilent: Whether nothing is shown, as on all ranks but the first.
+  public init(isSilent: Bool = false) { self.isSilent = isSilent }
+
+  /// Shows a text, if it is time for one.
+  ///
+  /// - Parameters:
+  ///   - isLast: Whether this is the end of the work, which is always shown.
+  ///   - text: The line, made only when it is shown.
+  public func show(isLast: Bool = false, _ text: () -> String) {
+    guard !isSilent else { return }
+    state.withLock { state in
+      let now = ContinuousClock.now
+      let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
+      if !isLast, let last = state.lastDrawn, now - last < pause { return }
+      state.lastDrawn = now
+      var line = text()
+      if isTerminal {
+        let width = line.count
+        line = "\r" + line + String(repeating: " ", count: max(0, state.width - width))
+        state.width = width
+      }
+      FileHandle.standardError.write(Data((line + (isTerminal && !isLast ? "" : "\n")).utf8))
+      if isLast { state = State() }
+    }
+  }
+
+  /// Ends a line drawn in place, so that other text can follow.
+  public func interrupt() {
+    guard !isSilent, isTerminal else { return }
+    state.withLock { state in
+      if state.width > 0 { FileHandle.standardError.write(Data("\n".utf8)) }
+      state = State()
+    }
+  }
+
+  /// A bar for a share between 0 and 1, as in "[#####.....]".
+  public static func bar(_ share: Double, width: Int = 24) -> String {
+    let filled = Int((min(max(share, 0), 1) * Double(width)).rounded(.down))
+    return "[" + String(repeating: "#", count: filled)
+      + String(repeating: ".", count: width - filled) + "]"
+  }
+
+  /// A length of time, as in "42 s", "3 min 05 s" or "2 h 07 min".
+  public static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite else { return "?" }
+    let total = Int(seconds.rounded())
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    if total < 60 { return "\(total) s" }
+    if total < 3600 { return "\(total / 60) min \(two(total % 60)) s" }
+    return "\(total / 3600) h \(two(total % 3600 / 60)) min"
+  }
+}

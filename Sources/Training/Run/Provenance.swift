@@ -1,0 +1,48 @@
+import Foundation
+import HDF5
+import MPI
+import Storage
+import Tensors
+
+/// Where, when and with what a checkpoint was made: the only part of it that may differ between
+/// equal runs.
+enum Provenance {
+  /// Everything that is known before training begins.
+  static func attributes(
+    plan: TrainingPlan, ranks: Int, workers: Int, runPath: String
+  ) -> [String: String] {
+    [
+      "program": "ddpm-dist \(programVersion)",
+      "swift": swiftVersion,
+      "mpi": MPISession.libraryVersion,
+      "hdf5": (try? HDF5.libraryVersion()) ?? "unknown",
+      "openblas": BLAS.description,
+      "host": ProcessInfo.processInfo.hostName,
+      "cpu": cpuName,
+      "instructions": CPUFeatures.compiled.joined(separator: " "),
+      "ranks": "\(ranks)",
+      "workers": "\(workers)",
+      "command": CommandLine.arguments.joined(separator: " "),
+      "run": runPath,
+      "dataset": plan.dataset.path,
+      "dataset_hash": plan.dataset.contentHash ?? "none declared",
+      "date": Date.now.formatted(.iso8601),
+    ]
+  }
+
+  private static var swiftVersion: String {
+    #if swift(>=6.3)
+      "6.3 or later"
+    #else
+      "6.2"
+    #endif
+  }
+
+  /// The name of the CPU, as the kernel gives it.
+  private static var cpuName: String {
+    let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let line = info.split(separator: "\n").first { $0.hasPrefix("model name") }
+    return line.flatMap { $0.split(separator: ":").last }
+      .map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+  }
+}

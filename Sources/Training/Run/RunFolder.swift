@@ -1,0 +1,55 @@
+import Foundation
+import Storage
+
+/// The folder of one run: configuration, metrics, checkpoints, sample grids.
+///
+///     config.yaml   metrics.jsonl   checkpoints/step-00000500.h5   samples/step-00000500.png
+public struct RunFolder: Sendable {
+  /// The folder's path.
+  public let path: String
+
+  /// The run at a path, which need not exist yet.
+  public init(_ path: String) { self.path = path }
+
+  /// The resolved configuration.
+  public var configuration: String { "\(path)/config.yaml" }
+  /// One JSON object a step.
+  public var metrics: String { "\(path)/metrics.jsonl" }
+  /// The checkpoints.
+  public var checkpoints: CheckpointFolder { CheckpointFolder(path: "\(path)/checkpoints") }
+
+  /// The grid of images drawn after a step.
+  public func samples(step: Int) -> String {
+    let digits = String(step)
+    let name = String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    return "\(path)/samples/step-\(name).png"
+  }
+
+  /// Whether a run has begun here.
+  public var exists: Bool {
+    FileManager.default.fileExists(atPath: configuration)
+      || FileManager.default.fileExists(atPath: metrics)
+  }
+
+  /// Makes the folders and writes the configuration.
+  ///
+  /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
+  func prepare(configuration yaml: String) throws(StorageError) {
+    for folder in [path, "\(path)/checkpoints", "\(path)/samples"] {
+      do {
+        try FileManager.default.createDirectory(
+          atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw .cannotCreate(
+          path: folder,
+          reason: "the run folder cannot be made (\(Self.cause(of: error))); choose another --run")
+      }
+    }
+    try AtomicFile.write(Array(yaml.utf8), to: configuration)
+  }
+
+  private static func cause(of error: any Error) -> String {
+    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    return underlying.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
+  }
+}

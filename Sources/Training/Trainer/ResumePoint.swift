@@ -1,0 +1,27 @@
+import MPI
+import Storage
+
+/// What every rank must know of the checkpoint that a run goes on from.
+struct ResumePoint {
+  /// The number of steps done.
+  let step: Int
+  /// The loss of the last of them.
+  let loss: Double
+  /// The configuration in the checkpoint, YAML text.
+  let configuration: String
+
+  /// Tells all ranks what rank 0 has found; collective.
+  ///
+  /// - Parameter checkpoint: On rank 0 the checkpoint, nil for none; ignored elsewhere.
+  /// - Returns: nil on all ranks where there is no checkpoint.
+  static func share(
+    _ checkpoint: Checkpoint?, _ communicator: Communicator
+  ) throws(MPIError) -> ResumePoint? {
+    let step = try communicator.broadcast([checkpoint?.progress.step ?? -1], from: 0)[0]
+    guard step >= 0 else { return nil }
+    return ResumePoint(
+      step: step,
+      loss: try communicator.broadcast([checkpoint?.progress.loss ?? 0], from: 0)[0],
+      configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0))
+  }
+}

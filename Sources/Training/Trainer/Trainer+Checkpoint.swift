@@ -1,0 +1,58 @@
+import MPI
+import Storage
+import Tensors
+
+/// The trainer's state as a checkpoint, and back, for any number of ranks.
+extension Trainer {
+  /// The whole state, gathered on rank 0; collective.
+  ///
+  /// - Returns: The checkpoint on rank 0, nil elsewhere.
+  func checkpoint(provenance: [String: String]) throws -> Checkpoint? {
+    let isFirst = exchange.communicator.rank == 0
+    let whole = isFirst ? AlignedFloats(count: weights.count) : nil
+    func gathered(_ owned: OwnedBuffer) throws -> [Float] {
+      try exchange.gather(owned, into: whole)
+      return whole?.values ?? []
+    }
+    let (average, first, second) = (
+      try gathered(adam.average), try gathered(adam.first), try gathered(adam.second)
+    )
+    guard isFirst else { return nil }
+    let configuration = plan.configuration
+    return Checkpoint(
+      layout: plan.network.parameters.layout, model: weights.values, average: average,
+      firstMoment: first, secondMoment: second,
+      progress: Checkpoint.Progress(
+        step: step, imagesSeen: step * configuration.batch, epochs: epochs, seed: plan.seed,
+        shards: plan.tree.shards, loss: loss),
+      configuration: configuration.yaml(roles: [.model, .training]),
+      betas: plan.diffusion.schedule.betas, prediction: configuration.prediction.rawValue,
+      variance: configuration.variance.rawValue, provenance: provenance)
+  }
+
+  /// Takes over the state of a checkpoint; collective.
+  ///
+  /// - Parameters:
+  ///   - point: How far the run had come, the same on all ranks.
+  ///   - checkpoint: The checkpoint on rank 0, nil elsewhere.
+  func restore(_ point: ResumePoint, _ checkpoint: Checkpoint?) throws {
+    step = point.step
+    loss = point.loss
+    adam.resume(afterSteps: step)
+    if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
+    try exchange.communicator.broadcast(weights.elements, from: 0)
+    for (values, owned) in [
+      (checkpoint?.average, adam.average), (checkpoint?.firstMoment, adam.first),
+      (checkpoint?.secondMoment, adam.second),
+    ] {
+      try exchange.scatter(values.map { AlignedFloats($0) }, into: owned)
+    }
+  }
+
+  /// The network with the moving average of the weights; collective.
+  func averageDenoiser() throws -> Denoiser {
+    let whole = AlignedFloats(count: weights.count)
+    try exchange.gatherEverywhere(adam.average, into: whole)
+    return Denoiser(network: plan.network, diffusion: plan.diffusion, weights: whole)
+  }
+}

@@ -1,0 +1,144 @@
+import Diffusion
+import Foundation
+import Layers
+import MPI
+import Storage
+import Synchronization
+import Tensors
+
+/// Data-parallel training: each rank computes the gradients of its shards, all add them up, each
+/// updates its part of the weights, all collect the weights.
+///
+/// The state is a function of configuration and step alone, not of ranks or workers.
+public final class Trainer {
+  /// What one step did.
+  public struct StepReport: Sendable {
+    /// The number of steps done, this one included.
+    public let step: Int
+    /// The mean loss of the batch, before the step.
+    public let loss: Double
+    /// The norm of the batch's gradient, before clipping.
+    public let gradientNorm: Double
+    /// Adam's learning rate at this step.
+    public let learningRate: Double
+  }
+
+  /// The configuration with everything that was `auto` filled in.
+  public let plan: TrainingPlan
+  /// The number of steps done.
+  public internal(set) var step = 0
+  /// The mean loss of the last step.
+  public internal(set) var loss = Double.nan
+  /// The weights, all of them on every rank.
+  let weights: AlignedFloats
+  /// The moments and the average, of this rank's part of the weights.
+  let adam: Adam
+  let exchange: GradientExchange
+  private let workers: Workers
+  private let reader: ImageReader
+  private let shards: Range<Int>
+  private var orders: [ShardOrder]
+  private let shardGradient: ShardGradient
+  private let shardSum: TreeSum
+  private let images: AlignedFloats
+
+  /// A trainer before its first step.
+  ///
+  /// - Throws: `StorageError` where the dataset cannot be read.
+  public init(plan: TrainingPlan, communicator: Communicator, workers: Workers) throws {
+    self.plan = plan
+    self.workers = workers
+    let configuration = plan.configuration
+    let initial = plan.network.parameters.initialWeights(seed: plan.seed)
+    weights = AlignedFloats(initial)
+    exchange = GradientExchange(
+      communicator: communicator, count: initial.count, reduction: configuration.reduction)
+    adam = Adam(
+      settings: configuration.adam, weights: weights,
+      partition: exchange.partition, rank: exchange.owner)
+    shards = plan.tree.shards(ofRank: communicator.rank, ranks: communicator.size)
+    orders = shards.map { plan.order(ofShard: $0) }
+    reader = try ImageReader(
+      plan.dataset,
+      range: orders.first!.images.lowerBound..<orders.last!.images.upperBound)
+    shardGradient = ShardGradient(
+      network: plan.network, diffusion: plan.diffusion, objective: configuration.objective,
+      flips: configuration.flip, seed: plan.seed)
+    shardSum = TreeSum(leaves: shards.count, count: initial.count, workers: workers.count)
+    images = AlignedFloats(count: shards.count * plan.shardBatch * plan.dataset.shape.count)
+  }
+
+  /// One training step; collective.
+  ///
+  /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where the
+  ///   gradient is not finite, `MPIError`.
+  public func trainStep() throws -> StepReport {
+    try readImages()
+    let (gradient, shardLoss) = computeShards()
+    try exchange.reduce(gradient)
+    let mean = 1 / Double(plan.tree.shards)
+    let norm = try exchange.squaredNorm().squareRoot() * mean
+    loss = try exchange.sum(ofShardValues: [shardLoss]) * mean
+    try refuseDivergence(norm)
+    let rate = plan.configuration.learningRate(atStep: step)
+    let clip = Adam.clipFactor(norm: norm, limit: plan.configuration.clipNorm)
+    let update = adam.beginStep(learningRate: rate, gradientScale: mean * clip)
+    try exchange.gather(weights) { bucket in
+      update.apply(bucket: bucket, weights: weights, gradient: gradient)
+    }
+    step += 1
+    return StepReport(step: step, loss: loss, gradientNorm: norm, learningRate: rate)
+  }
+
+  /// The number of times that each shard of the batch has gone through its images.
+  public var epochs: [Int] {
+    (0..<plan.tree.shards).map { plan.order(ofShard: $0).epochs(afterSteps: step) }
+  }
+
+  /// Reads x_0 of all of this rank's shards; HDF5 stays on this thread.
+  private func readImages() throws {
+    let shardCount = plan.shardBatch * plan.dataset.shape.count
+    for index in orders.indices {
+      try reader.read(
+        orders[index].indices(step: step),
+        into: images.elements.baseAddress! + index * shardCount)
+    }
+  }
+
+  /// The sum of the gradients and losses of this rank's shards, in the tree's order.
+  private func computeShards() -> (gradient: AlignedFloats, loss: Double) {
+    shardSum.restart()
+    let shape = Shape(
+      plan.shardBatch, plan.dataset.shape.height, plan.dataset.shape.width,
+      plan.dataset.shape.channels)
+    let (step, shards, sum, images, weights, shardGradient) = (
+      self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient
+    )
+    workers.run { pool in
+      while let work = sum.claim() {
+        let first = work.leaf * shape.count
+        let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
+        let loss = shardGradient.add(
+          to: work.buffer.elements.baseAddress!, images: x0, step: step,
+          shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
+          pool: pool)
+        sum.deposit(work, value: loss)
+      }
+    }
+    guard let (gradient, value) = sum.result() else {
+      preconditionFailure("The sum over the shards was cancelled.")
+    }
+    return (gradient, value)
+  }
+
+  /// Stops all ranks where the numbers have left the finite ones.
+  private func refuseDivergence(_ norm: Double) throws {
+    guard !norm.isFinite || !loss.isFinite else { return }
+    let reason = "step \(step + 1) diverged: the loss is \(loss), the gradient's norm \(norm)."
+    throw AgreedFailure(
+      rank: 0,
+      failure: Failure(
+        "\(reason) Resume from the last checkpoint with a smaller learning_rate.",
+        exitCode: ExitCode.software))
+  }
+}

@@ -1,0 +1,41 @@
+import ArgumentParser
+import Training
+
+/// The command `ddpm-dist` and its subcommands.
+struct DDPMDist: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ddpm-dist",
+    abstract: "Train denoising diffusion models on the CPUs of a cluster.",
+    discussion: """
+      mpirun -n 8 ddpm-dist train trains the embedded digits on 8 ranks; on 1, 2, 4 or 8 ranks it \
+      writes the same checkpoint, bit for bit. Draw images from it with ddpm-sample.
+
+      Exit codes: 0 done, 64 wrong arguments or configuration, 65 bad data or checkpoint, 66 \
+      missing input, 70 internal error or divergence, 73 cannot create, 74 input or output failed.
+      """,
+    version: programVersion,
+    subcommands: [Train.self, DatasetCommand.self, Predict.self])
+}
+
+/// A command that runs on all ranks of a job.
+protocol JobCommand: ParsableCommand {
+  func run(_ job: Job) throws
+}
+
+@main
+enum Main {
+  static func main() {
+    Job.run { job in
+      var command: any ParsableCommand
+      do {
+        command = try DDPMDist.parseAsRoot()
+        if !(command is any JobCommand) { try command.run() }
+      } catch {
+        throw CommandLineEnd(
+          text: DDPMDist.fullMessage(for: error),
+          exitCode: DDPMDist.exitCode(for: error).rawValue)
+      }
+      try (command as? any JobCommand)?.run(job)
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import ArgumentParser
+import Storage
+import Training
+
+/// `ddpm-dist dataset import`: one subcommand a format.
+struct ImportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import",
+    abstract: "Make a dataset (HDF5) from files of another format.",
+    subcommands: [ImportIDX.self, ImportCIFAR10.self, ImportCSV.self, ImportImages.self])
+}
+
+/// What every import asks for.
+struct ImportOptions: ParsableArguments {
+  @Option(help: "The dataset to write (HDF5); a file that is there is replaced.")
+  var output: String
+  @Option(help: "The dataset's name. (default: from the input's name)")
+  var name: String?
+  @Option(help: "Where the images come from, for the record.")
+  var origin: String?
+  @Option(help: "Under which licence they may be used, for the record.")
+  var license: String?
+  @Option(
+    name: .customLong("class-names"), parsing: .upToNextOption,
+    help: "Names of the classes 0, 1, ….")
+  var classNames: [String] = []
+  @Option(help: "Compress inside the file, level 1 to 9. (default: not; reads fastest)")
+  var gzip: Int?
+
+  func validate() throws {
+    if let gzip, !(1...9).contains(gzip) { throw ValidationError("--gzip needs 1 to 9.") }
+  }
+
+  /// Imports with a progress bar and prints the summary.
+  func run(_ source: ImportSource) throws {
+    let progress = Progress()
+    let summary = try DatasetImport.run(
+      source: source, output: output, name: name, origin: origin, license: license,
+      classNames: classNames.isEmpty ? nil : classNames, gzip: gzip
+    ) { done, total in
+      progress.show(isLast: done == total) {
+        "importing \(Progress.bar(Double(done) / Double(max(total, 1)))) \(done)/\(total) images"
+      }
+    }
+    var lines = [
+      ("file", "\(summary.file.path), \(summary.file.bytes) bytes"),
+      ("name", summary.name),
+      ("images", "\(summary.file.count) of \(summary.file.shape) (rows, columns, channels)"),
+      ("levels", "\(summary.file.levels)"),
+      ("checksum", summary.file.contentHash),
+    ]
+    for (label, count) in (summary.file.classCounts ?? []).enumerated() {
+      let name = summary.classNames.flatMap { label < $0.count ? $0[label] : nil }
+      lines.append(("class \(label)", "\(count) images" + (name.map { " (\($0))" } ?? "")))
+    }
+    printTable(lines)
+  }
+}
+
+/// `ddpm-dist dataset import idx`: MNIST and its relatives.
+struct ImportIDX: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "idx",
+    abstract: "Import IDX files, gzip'd or not: MNIST and its relatives.",
+    discussion: """
+      ddpm-dist dataset import idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz \
+      --output mnist.h5
+      """)
+
+  @Argument(help: "The file of images.")
+  var images: String
+  @Argument(help: "The file of labels.")
+  var labels: String?
+  @OptionGroup var options: ImportOptions
+
+  func run() throws { try options.run(.idx(images: images, labels: labels)) }
+}
+
+/// `ddpm-dist dataset import cifar10`: the binary version of CIFAR-10.
+struct ImportCIFAR10: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cifar10",
+    abstract: "Import the binary version of CIFAR-10.",
+    discussion: "ddpm-dist dataset import cifar10 cifar-10-batches-bin --output cifar10.h5")
+
+  @Argument(help: "The .bin files, or the folder that holds data_batch_1.bin ….")
+  var files: [String]
+  @OptionGroup var options: ImportOptions
+
+  func run() throws { try options.run(.cifar10(files: files)) }
+}
+
+/// `ddpm-dist dataset import csv`: one image a line.
+struct ImportCSV: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "csv",
+    abstract: "Import a table of whole numbers, one image a line, pixels row by row.",
+    discussion: "ddpm-dist dataset import csv optdigits.csv --output digits.h5")
+
+  @Argument(help: "The CSV file, gzip'd or not.")
+  var file: String
+  @Option(help: "Rows of an image. (default: a square)")
+  var height: Int?
+  @Option(help: "Columns of an image. (default: a square)")
+  var width: Int?
+  @Option(help: "Channels of an image. (default: 1)")
+  var channels: Int?
+  @Option(help: "Grey levels, 2 to 256. (default: the largest value + 1, 256 from 128 on)")
+  var levels: Int?
+  @Option(help: "Where a line has its label: last, first or none.")
+  var label: CSVLabelColumn = .last
+  @OptionGroup var options: ImportOptions
+
+  func validate() throws {
+    if let levels, !(2...256).contains(levels) {
+      throw ValidationError("--levels needs 2 to 256.")
+    }
+    for extent in [height, width, channels] {
+      if let extent, extent < 1 { throw ValidationError("An image's extents are at least 1.") }
+    }
+  }
+
+  func run() throws {
+    try options.run(
+      .csv(
+        file: file, height: height, width: width, channels: channels, levels: levels,
+        label: label))
+  }
+}
+
+extension CSVLabelColumn: ExpressibleByArgument {}
+
+/// `ddpm-dist dataset import images`: a folder of PNG files.
+struct ImportImages: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "images",
+    abstract: "Import a folder of PNG files of one size; a sub-folder is a class.",
+    discussion: "ddpm-dist dataset import images photos --output photos.h5")
+
+  @Argument(help: "The folder.")
+  var folder: String
+  @Option(help: "Turn all into 1 (grey) or 3 (colour) channels. (default: as the first one)")
+  var channels: Int?
+  @OptionGroup var options: ImportOptions
+
+  func validate() throws {
+    if let channels, channels != 1, channels != 3 {
+      throw ValidationError("--channels needs 1 or 3.")
+    }
+  }
+
+  func run() throws { try options.run(.pictures(folder: folder, channels: channels)) }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Storage
+import Training
+
+/// `ddpm-dist dataset inspect`: what is in a dataset, and its first images as a picture.
+struct InspectDataset: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Check a dataset and print what is in it.",
+    discussion: "Every pixel is read, and the checksum compared where the file declares one.")
+
+  @Argument(help: "The HDF5 file, or 'digits' for the embedded dataset.")
+  var file: String
+  @Option(help: "The group of a file with several splits, such as /train.")
+  var group: String?
+  @Option(help: "Draw the first images into this PNG file.")
+  var grid: String?
+  @Option(help: "The number of images to draw.")
+  var count = 64
+
+  func validate() throws {
+    if count < 1 { throw ValidationError("--count needs at least 1.") }
+  }
+
+  func run() throws {
+    let dataset =
+      file == "digits" ? try ImageDataset.digits() : try ImageDataset(path: file, group: group)
+    let hash = try dataset.verify()
+    var lines = [
+      ("file", dataset.path),
+      ("name", dataset.name),
+      ("images", "\(dataset.count) of \(dataset.shape) (rows, columns, channels)"),
+      ("pixels", "\(dataset.format)"),
+      ("storage", dataset.storage),
+      ("origin", dataset.origin ?? "not declared"),
+      ("license", dataset.license ?? "not declared"),
+      ("checksum", hash + (dataset.contentHash == nil ? " (not declared)" : " (as declared)")),
+    ]
+    if let labels = dataset.labels {
+      let counts = Dictionary(grouping: labels) { $0 }.mapValues(\.count)
+      for (label, number) in counts.sorted(by: { $0.key < $1.key }) {
+        let name = dataset.classNames.flatMap { label < $0.count ? $0[label] : nil }
+        lines.append(("class \(label)", "\(number) images" + (name.map { " (\($0))" } ?? "")))
+      }
+    } else {
+      lines.append(("classes", "none"))
+    }
+    printTable(lines)
+    if let grid { try draw(dataset, to: grid) }
+  }
+
+  private func draw(_ dataset: ImageDataset, to path: String) throws {
+    let number = min(count, dataset.count)
+    let reader = try ImageReader(dataset, range: 0..<number)
+    var images = [Float](repeating: 0, count: number * dataset.shape.count)
+    try images.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
+      try reader.read(Array(0..<number), into: buffer.baseAddress!)
+    }
+    try ImageGrid(shape: dataset.shape, count: number).picture(of: images).writePNG(to: path)
+    print("The first \(number) images: \(path)")
+  }
+}
+
+/// Prints names and values in two columns.
+func printTable(_ lines: [(String, String)]) {
+  let width = lines.map(\.0.count).max() ?? 0
+  for (name, value) in lines {
+    print(name + String(repeating: " ", count: width - name.count + 2) + value)
+  }
+}

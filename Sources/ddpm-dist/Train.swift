@@ -1,0 +1,56 @@
+import ArgumentParser
+import Logging
+import Training
+
+/// `ddpm-dist train`: one run, on all ranks.
+struct Train: JobCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a network; without arguments on the embedded digits.",
+    discussion: """
+      The run's folder holds config.yaml, metrics.jsonl (a line a step), checkpoints/ and samples/ \
+      (a grid every so many steps).
+
+      SETTINGS, for YAML files and --set, with their defaults:
+
+      """
+      + Setting.all.map { setting in
+        "  \(setting.key): \(setting.value(in: Configuration()))\n      \(setting.help)"
+      }.joined(separator: "\n"))
+
+  @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
+  var config: String?
+  @Option(help: "The dataset, an HDF5 file; see ddpm-dist dataset import. (default: the digits)")
+  var data: String?
+  @Option(help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')")
+  var run: String?
+  @Option(help: "Optimizer steps of the whole run.")
+  var steps: Int?
+  @Option(help: "Images a step, over all ranks.")
+  var batch: Int?
+  @Option(help: "The seed of all random numbers.")
+  var seed: Int?
+  @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
+  var workers: Int?
+  @Flag(help: "Go on from the newest good checkpoint of the run's folder, if there is one.")
+  var resume = false
+  @Option(
+    name: .customLong("set"), parsing: .upToNextOption,
+    help: ArgumentHelp("Change settings; the last one wins.", valueName: "key=value"))
+  var settings: [String] = []
+
+  func run(_ job: Job) throws {
+    let logger = try job.logger()
+    var options = TrainingRun.Options()
+    options.configurationPath = config
+    options.runPath = run
+    options.resumes = resume
+    options.assignments = settings
+    let values: [(String, Any?)] = [
+      ("data", data), ("steps", steps), ("batch", batch), ("seed", seed), ("workers", workers),
+    ]
+    for (key, value) in values {
+      if let value { options.assignments.append("\(key)=\(value)") }
+    }
+    try TrainingRun(options, job: job, logger: logger).run()
+  }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import Storage
+
+/// The formats that images can be written in, by the ending of the file's name.
+enum OutputKind {
+  case png
+  case hdf5
+  case numpy
+
+  /// The format of a file; nil for an ending that stands for none.
+  init?(path: String) {
+    switch path.split(separator: ".").last?.lowercased() {
+    case "png": self = .png
+    case "h5", "hdf5": self = .hdf5
+    case "npz": self = .numpy
+    default: return nil
+    }
+  }
+
+  /// Refuses a file whose folder cannot take it, before hours of sampling.
+  static func checkFolder(of path: String) throws(StorageError) {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw .cannotCreate(path: path, reason: "its folder does not exist or cannot be written to")
+    }
+  }
+}
