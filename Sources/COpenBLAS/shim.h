@@ -1,1 +1,29 @@
 #include <cblas.h>
+
+// Swift has no conditions on the target's instruction sets; the C compiler's macros tell them, in
+// the order of CPUFeatures.swift.
+static inline unsigned COpenBLAS_compiled_features(void) {
+  unsigned features = 0;
+#ifdef __AVX__
+  features |= 1u << 0;
+#endif
+#ifdef __AVX2__
+  features |= 1u << 1;
+#endif
+#ifdef __FMA__
+  features |= 1u << 2;
+#endif
+#ifdef __AVX512F__
+  features |= 1u << 3;
+#endif
+#ifdef __AVX512BW__
+  features |= 1u << 4;
+#endif
+#ifdef __AVX512DQ__
+  features |= 1u << 5;
+#endif
+#ifdef __AVX512VL__
+  features |= 1u << 6;
+#endif
+  return features;
+}
