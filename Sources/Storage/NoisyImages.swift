@@ -31,9 +31,10 @@ public struct NoisyImages: Equatable, Sendable {
       () throws(HDF5Error) -> ([Int], [Float], [Int64]) in
       let root = try File.open(path).root()
       let dataset = try root.dataset(name)
-      let times: [Int64] = try timesName.map { (name) throws(HDF5Error) in
-        try root.dataset(name).values(as: Int64.self)
-      } ?? []
+      let times: [Int64] =
+        try timesName.map { (name) throws(HDF5Error) in
+          try root.dataset(name).values(as: Int64.self)
+        } ?? []
       return (dataset.shape, try dataset.values(as: Float.self), times)
     }
     guard extents.count == 4, extents[0] > 0,

@@ -33,16 +33,14 @@ func writeInMemory(
   _ path: String, expectedBytes: Int,
   _ build: (borrowing Group) throws(HDF5Error) -> Void
 ) throws(StorageError) {
-  let outcome = try writing(path) { () throws(HDF5Error) -> Result<Void, StorageError> in
+  let image = try writing(path) { () throws(HDF5Error) -> FileImage in
     let file = try File.createInMemory(label: path, increment: expectedBytes + (1 << 16))
     let root = try file.root()
     try build(root)
     try root.close()
-    let outcome = try file.withImage { (image) throws(StorageError) in
-      try AtomicFile.write([image], to: path)
-    }
-    try file.close()
-    return outcome
+    return try file.finish()
   }
-  try outcome.get()
+  try image.withBytes { (bytes) throws(StorageError) in
+    try AtomicFile.write([bytes], to: path)
+  }
 }
