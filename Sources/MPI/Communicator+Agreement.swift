@@ -28,6 +28,16 @@ public struct AgreedFailure: Error, Equatable, Sendable, CustomStringConvertible
   /// Why it failed.
   public let failure: Failure
 
+  /// A failure that all ranks know of without having asked each other.
+  ///
+  /// - Parameters:
+  ///   - rank: The rank that reports it, the same on all ranks.
+  ///   - failure: Why the job cannot go on.
+  public init(rank: Int, failure: Failure) {
+    self.rank = rank
+    self.failure = failure
+  }
+
   /// The line for the user.
   public var description: String { failure.message }
 }

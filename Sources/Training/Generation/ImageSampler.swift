@@ -45,9 +45,10 @@ public struct ImageSampler {
     let groupBytes = Denoiser.groupSize * denoiser.shape.count
     var result: [UInt8] = []
     let counter = Counter()
-    let total = stride(from: 0, to: groups, by: groupsTogether).reduce(0) {
-      $0 + share(of: $1..<min($1 + groupsTogether, groups)).count
-    } * sampler.diffusion.schedule.steps
+    let total =
+      stride(from: 0, to: groups, by: groupsTogether).reduce(0) {
+        $0 + share(of: $1..<min($1 + groupsTogether, groups)).count
+      } * sampler.diffusion.schedule.steps
     for first in stride(from: 0, to: groups, by: groupsTogether) {
       let together = first..<min(first + groupsTogether, groups)
       let mine = share(of: together)
@@ -88,8 +89,8 @@ public struct ImageSampler {
   /// The groups that this rank draws.
   private func share(of groups: Range<Int>, rank: Int? = nil) -> Range<Int> {
     let (rank, size) = (rank ?? communicator.rank, communicator.size)
-    return groups.lowerBound + groups.count * rank / size
-      ..< groups.lowerBound + groups.count * (rank + 1) / size
+    return groups.lowerBound + groups.count * rank / size..<groups.lowerBound + groups.count
+      * (rank + 1) / size
   }
 
   /// x_T of one group; images beyond the given ones start at 0 and are thrown away.
