@@ -29,13 +29,20 @@ enum Main {
       var command: any ParsableCommand
       do {
         command = try DDPMDist.parseAsRoot()
-        if !(command is any JobCommand) { try command.run() }
       } catch {
-        throw CommandLineEnd(
-          text: DDPMDist.fullMessage(for: error),
-          exitCode: DDPMDist.exitCode(for: error).rawValue)
+        throw commandLineEnd(error)
       }
-      try (command as? any JobCommand)?.run(job)
+      if let command = command as? any JobCommand { return try command.run(job) }
+      do {
+        try command.run()
+      } catch let help as CleanExit {  // a command that only has subcommands
+        throw commandLineEnd(help)
+      }
     }
+  }
+
+  private static func commandLineEnd(_ error: any Error) -> CommandLineEnd {
+    CommandLineEnd(
+      text: DDPMDist.fullMessage(for: error), exitCode: DDPMDist.exitCode(for: error).rawValue)
   }
 }

@@ -13,9 +13,9 @@ struct Train: JobCommand {
       SETTINGS, for YAML files and --set, with their defaults:
 
       """
-      + Setting.all.map { setting in
-        "  \(setting.key): \(setting.value(in: Configuration()))\n      \(setting.help)"
-      }.joined(separator: "\n"))
+        + Setting.all.map { setting in
+          "  \(setting.key): \(setting.value(in: Configuration()))\n      \(setting.help)"
+        }.joined(separator: "\n"))
 
   @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
   var config: String?
