@@ -31,9 +31,11 @@ public struct Configuration: Equatable, Sendable {
   public var flip = false
   /// The grey levels of an image's scalars, 0 for continuous ones; nil: as the dataset says.
   public var levels: Int?
-  /// The image's extents; nil: as the dataset says.
+  /// The pixel rows of an image; nil: as the dataset says.
   public var height: Int?
+  /// The pixel columns of an image; nil: as the dataset says.
   public var width: Int?
+  /// The channels of an image; nil: as the dataset says.
   public var imageChannels: Int?
 
   /// The network; its image extents are overridden by `height`, `width` and `imageChannels`.
@@ -50,19 +52,24 @@ public struct Configuration: Equatable, Sendable {
 
   /// The number T of diffusion steps.
   public var diffusionSteps = 200
+  /// How the variances grow.
   public var schedule = Schedule.cosine
   /// β_1 of the linear schedule.
   public var betaStart = 1e-4
   /// β_T of the linear schedule.
   public var betaEnd = 0.02
+  /// What the network's output stands for.
   public var prediction = Prediction.epsilon
+  /// The variance of a step of the reverse process.
   public var variance = ReverseVariance.fixedSmall
+  /// What the network's output is trained towards.
   public var objective = Objective.simple
 
   /// The number of optimizer steps of the whole run.
   public var steps = 2000
   /// The images of one step, over all ranks.
   public var batch = 128
+  /// The seed of all random numbers, 0 or more.
   public var seed = 1
   /// The shards of a batch; nil: chosen from the batch and the rank count.
   public var shards: Int?
@@ -71,11 +78,15 @@ public struct Configuration: Equatable, Sendable {
   /// How the ranks add their gradients.
   public var reduction = GradientReduction.tree
 
+  /// Adam's learning rate after the warm-up.
   public var learningRate = 2e-3
   /// The steps over which the learning rate grows from 0 to its value.
   public var warmupSteps = 100
+  /// The decay of Adam's first moment.
   public var adamBeta1 = 0.9
+  /// The decay of Adam's second moment.
   public var adamBeta2 = 0.999
+  /// What Adam adds to its denominator.
   public var adamEpsilon = 1e-8
   /// The largest global norm of a gradient; larger ones are scaled down to it.
   public var clipNorm = 1.0
