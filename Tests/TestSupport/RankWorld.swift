@@ -40,16 +40,23 @@ public enum RankWorld {
   ///   - name: The test's name, the function's by default.
   ///   - body: The test. It must make the same collective calls on all ranks, whatever it finds:
   ///     use `#expect`, not `#require`, between them.
-  /// - Throws: What the body throws.
+  /// - Throws: What the body throws on a single rank; several ranks are aborted.
   public static func run(
     _ name: String = #function, _ body: (Communicator) throws -> Void
   ) throws {
     let names = try world.allGather(Array(name.utf8)).map { String(decoding: $0, as: UTF8.self) }
-    guard Set(names).count == 1 else {
-      FileHandle.standardError.write(Data("The ranks are at different tests: \(names)\n".utf8))
-      world.abort(code: 70)
+    guard Set(names).count == 1 else { abort("The ranks are at different tests: \(names)") }
+    do {
+      try body(world)
+    } catch  where world.size > 1 {
+      // The others wait in a collective call that this rank will never make.
+      abort("Rank \(world.rank) left \(name): \(error)")
     }
-    try body(world)
+  }
+
+  private static func abort(_ message: String) -> Never {
+    FileHandle.standardError.write(Data("\(message)\n".utf8))
+    world.abort(code: 70)
   }
 }
 

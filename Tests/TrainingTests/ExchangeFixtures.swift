@@ -49,11 +49,19 @@ func shardLoss(_ shard: Int, step: Int = 0) -> Double {
   Double(roughNumber(-1 - step, stream: shard)) * 1.1
 }
 
-/// The bits of floats, which are equal only if the floats are the same, NaN and zeros included.
+/// Where two buffers differ in a bit; a message, not two buffers, is what a failing test prints.
 ///
-/// - Parameter values: Any floats.
-/// - Returns: Their bit patterns.
-func bits(_ values: some Sequence<Float>) -> [UInt32] { values.map(\.bitPattern) }
+/// - Parameters:
+///   - x: Any floats.
+///   - y: Any floats.
+/// - Returns: The first element that differs, or the lengths; `nil` if all bits are the same.
+func difference(_ x: [Float], _ y: [Float]) -> String? {
+  guard x.count == y.count else { return "\(x.count) and \(y.count) elements" }
+  guard let i = x.indices.first(where: { x[$0].bitPattern != y[$0].bitPattern }) else {
+    return nil
+  }
+  return "element \(i): \(x[i]) and \(y[i])"
+}
 
 extension AlignedFloats {
   /// Sets elements to a function of their index.
