@@ -29,7 +29,8 @@ public enum SiLU {
 func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
   typealias Vector = SIMD16<Float>
   let rounder = Vector(repeating: 0x1.8p23)  // adding it leaves the nearest integer in the low bits
-  let x = x.clamped(lowerBound: Vector(repeating: -87), upperBound: Vector(repeating: 87))
+  // `clamped` would look for NaN lane by lane; a NaN passes these comparisons and stays one.
+  let x = x.replacing(with: 87, where: x .> 87).replacing(with: -87, where: x .< -87)
   let shifted = x * Vector(repeating: 1.442_695_04) + rounder
   let n = shifted - rounder
   let r = (x - n * Vector(repeating: 0.693_359_375)) - n * Vector(repeating: -2.121_944_4e-4)

@@ -1,15 +1,15 @@
 /// How kernels walk over arrays sixteen `Float` scalars at a time, with a shorter last vector.
 
 /// Calls `body(i, lanes)` for i = 0, 16, 32 … below `count`; lanes is 16 except for the last rest.
+///
+/// The body stands here once, so that it is inlined and its constants stay in registers.
 @inline(__always)
 func forEachVector(_ count: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
-  let whole = count & ~15
   var i = 0
-  while i < whole {
-    body(i, 16)
+  while i < count {
+    body(i, min(16, count &- i))
     i &+= 16
   }
-  if i < count { body(i, count - i) }
 }
 
 /// The first `lanes` scalars at `pointer`; the other lanes are 0.
