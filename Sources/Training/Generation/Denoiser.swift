@@ -9,7 +9,7 @@ public struct Denoiser: Sendable {
   ///
   /// A matrix product may round otherwise when it has other extents. So images are evaluated in
   /// groups of this size, filled up where fewer are asked for, and the output of an image depends
-  /// neither on how many others there are nor on where they are computed (decision 0005).
+  /// neither on how many others there are nor on where they are computed (decision 0004).
   public static let groupSize = 8
 
   /// The network.
