@@ -35,8 +35,8 @@ enum Main {
       if let command = command as? any JobCommand { return try command.run(job) }
       do {
         try command.run()
-      } catch let help as CleanExit {  // a command that only has subcommands
-        throw commandLineEnd(help)
+      } catch where DDPMDist.exitCode(for: error) == .success {  // a command that only helps
+        throw commandLineEnd(error)
       }
     }
   }

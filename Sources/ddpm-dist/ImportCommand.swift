@@ -21,9 +21,10 @@ struct ImportOptions: ParsableArguments {
   @Option(help: "Under which licence they may be used, for the record.")
   var license: String?
   @Option(
-    name: .customLong("class-names"), parsing: .upToNextOption,
-    help: "Names of the classes 0, 1, ….")
-  var classNames: [String] = []
+    help: ArgumentHelp(
+      "Names of the classes 0, 1, …, with commas between. (default: the input's, if it has any)",
+      valueName: "names"))
+  var classNames: String?
   @Option(help: "Compress inside the file, level 1 to 9. (default: not; reads fastest)")
   var gzip: Int?
 
@@ -36,7 +37,7 @@ struct ImportOptions: ParsableArguments {
     let progress = Progress()
     let summary = try DatasetImport.run(
       source: source, output: output, name: name, origin: origin, license: license,
-      classNames: classNames.isEmpty ? nil : classNames, gzip: gzip
+      classNames: classNames?.split(separator: ",").map(String.init), gzip: gzip
     ) { done, total in
       progress.show(isLast: done == total) {
         "importing \(Progress.bar(Double(done) / Double(max(total, 1)))) \(done)/\(total) images"

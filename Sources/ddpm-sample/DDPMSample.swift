@@ -47,8 +47,9 @@ struct DDPMSample: ParsableCommand {
     help: "Start from /x_T, Float32 (N, H, W, C), of this HDF5 file, instead of drawing it.")
   var start: String?
   @Option(
+    parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Where to write the images; may be given several times. (default: samples.png)",
+      "Where to write the images: one file or several. (default: samples.png)",
       valueName: "FILE.png|.h5|.npz"))
   var out: [String] = []
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
