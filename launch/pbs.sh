@@ -43,10 +43,9 @@ ranks=$(wc -l <"$PBS_NODEFILE")
 nodes=$(sort -u "$PBS_NODEFILE" | wc -l)
 workers=$((NCPUS * nodes / ranks))
 
-# A run that has a checkpoint is continued. When the time is up, work since the last checkpoint is
+# With --resume a run that has a checkpoint is continued, another one begins. When the time is up, work since the last checkpoint is
 # lost: choose the configuration's checkpoint interval by how much of it you can spare.
-arguments=(--config "$CONFIG" --run "$RUN" --workers "$workers")
-if compgen -G "$RUN/checkpoints/step-*.h5" >/dev/null; then arguments+=(--resume); fi
+arguments=(--config "$CONFIG" --run "$RUN" --resume --workers "$workers")
 read -r -a more <<<"${MORE:-}"
 arguments+=("${more[@]}")
 

@@ -29,9 +29,7 @@ newest_checkpoint() {
 
 # train_until STEP: trains on from the newest checkpoint, or from the beginning.
 train_until() {
-  local arguments=(train --run "$run" --steps "$1")
-  [[ -z $(newest_checkpoint) ]] || arguments+=(--resume)
-  "$here/run.sh" "$ranks" "${arguments[@]}"
+  "$here/run.sh" "$ranks" train --run "$run" --steps "$1" --resume --set sample_every=0
 }
 
 echo "== Setting up"
@@ -42,9 +40,11 @@ echo "== Building (some minutes the first time)"
 done_steps=$(newest_checkpoint | sed -nE 's/.*step-0*([0-9]+)\.h5$/\1/p')
 done_steps=${done_steps:-0}
 echo "== Training on $ranks ranks: $trial steps to see how fast this machine is"
-began=$(date +%s%3N) # milliseconds
 train_until $((done_steps + trial))
-steps=$((trial * seconds * 1000 / ($(date +%s%3N) - began)))
+# The last line of the metrics says how many seconds these steps took.
+took=$(tail -n 1 "$run/metrics.jsonl" | sed -E 's/.*"seconds":([0-9.]+).*/\1/')
+steps=$(awk -v trial="$trial" -v seconds="$seconds" -v took="$took" \
+  'BEGIN { print int(trial * seconds / took) }')
 
 if ((steps > trial)); then
   echo "== Training to step $((done_steps + steps)), about $seconds seconds"

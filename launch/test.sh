@@ -107,10 +107,13 @@ step "Building" "$here/build.sh" --tests
 part "Swift tests" 400 swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest
 
 tests=$ddpm_bin/ddpm-distPackageTests.xctest
+# All ranks must run the same tests in the same order: one module at a time, nothing in parallel.
 for ranks in 1 2 3 4; do
-  part "Rank tests, mpirun -n $ranks" 120 \
-    mpirun -n "$ranks" --bind-to none --tag-output \
-    "$tests" --testing-library swift-testing --filter RankTests
+  for module in MPITests TrainingTests; do
+    part "$module, mpirun -n $ranks" 120 \
+      mpirun -n "$ranks" --bind-to none --tag-output \
+      "$tests" --testing-library swift-testing --no-parallel --filter "$module.*RankTests"
+  done
 done
 
 step "Python environment" python_environment

@@ -19,15 +19,19 @@ struct Train: JobCommand {
 
   @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
   var config: String?
-  @Option(help: "The dataset, an HDF5 file; see ddpm-dist dataset import. (default: the digits)")
+  @Option(
+    help: """
+      The dataset, an HDF5 file; see ddpm-dist dataset import. (default: the configuration's, else \
+      the embedded digits)
+      """)
   var data: String?
   @Option(help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')")
   var run: String?
-  @Option(help: "Optimizer steps of the whole run.")
+  @Option(help: "Optimizer steps of the whole run. (default: the configuration's, else \(Configuration().steps))")
   var steps: Int?
-  @Option(help: "Images a step, over all ranks.")
+  @Option(help: "Images a step, over all ranks. (default: the configuration's, else \(Configuration().batch))")
   var batch: Int?
-  @Option(help: "The seed of all random numbers.")
+  @Option(help: "The seed of all random numbers. (default: the configuration's, else \(Configuration().seed))")
   var seed: Int?
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?

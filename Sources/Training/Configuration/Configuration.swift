@@ -81,7 +81,7 @@ public struct Configuration: Equatable, Sendable {
   /// Adam's learning rate after the warm-up.
   public var learningRate = 2e-3
   /// The steps over which the learning rate grows from 0 to its value.
-  public var warmupSteps = 100
+  public var warmupSteps = 20
   /// The decay of Adam's first moment.
   public var adamBeta1 = 0.9
   /// The decay of Adam's second moment.
@@ -91,7 +91,7 @@ public struct Configuration: Equatable, Sendable {
   /// The largest global norm of a gradient; larger ones are scaled down to it.
   public var clipNorm = 1.0
   /// The decay of the moving average of the weights.
-  public var averageDecay = 0.995
+  public var averageDecay = 0.98
 
   /// The steps between checkpoints; the last step always makes one.
   public var checkpointEvery = 500
