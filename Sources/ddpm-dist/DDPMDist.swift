@@ -35,7 +35,7 @@ enum Main {
       if let command = command as? any JobCommand { return try command.run(job) }
       do {
         try command.run()
-      } catch where DDPMDist.exitCode(for: error) == .success {  // a command that only helps
+      } catch let error where DDPMDist.exitCode(for: error) == .success {
         throw commandLineEnd(error)
       }
     }

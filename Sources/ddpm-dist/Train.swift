@@ -27,11 +27,11 @@ struct Train: JobCommand {
   var data: String?
   @Option(help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')")
   var run: String?
-  @Option(help: "Optimizer steps of the whole run. (default: the configuration's, else \(Configuration().steps))")
+  @Option(help: "Optimizer steps of the whole run. \(Self.configured(\.steps))")
   var steps: Int?
-  @Option(help: "Images a step, over all ranks. (default: the configuration's, else \(Configuration().batch))")
+  @Option(help: "Images a step, over all ranks. \(Self.configured(\.batch))")
   var batch: Int?
-  @Option(help: "The seed of all random numbers. (default: the configuration's, else \(Configuration().seed))")
+  @Option(help: "The seed of all random numbers. \(Self.configured(\.seed))")
   var seed: Int?
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?
@@ -41,6 +41,11 @@ struct Train: JobCommand {
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp("Change settings; the last one wins.", valueName: "key=value"))
   var settings: [String] = []
+
+  /// What the help says of an option that stands for a setting.
+  private static func configured(_ setting: KeyPath<Configuration, Int>) -> String {
+    "(default: the configuration's, else \(Configuration()[keyPath: setting]))"
+  }
 
   func run(_ job: Job) throws {
     let logger = try job.logger()
