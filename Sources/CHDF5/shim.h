@@ -23,9 +23,6 @@ static inline unsigned CHDF5_F_ACC_RDONLY(void) { return H5F_ACC_RDONLY; }
 /// H5F_ACC_TRUNC initialises the library: create, emptying what is there.
 static inline unsigned CHDF5_F_ACC_TRUNC(void) { return H5F_ACC_TRUNC; }
 
-/// H5F_OBJ_ALL | H5F_OBJ_LOCAL is an expression: all that was opened through one file identifier.
-static inline unsigned CHDF5_F_OBJ_ALL_LOCAL(void) { return H5F_OBJ_ALL | H5F_OBJ_LOCAL; }
-
 /// H5S_ALL contains a cast: the whole dataspace.
 static inline hid_t CHDF5_S_ALL(void) { return H5S_ALL; }
 /// H5S_UNLIMITED contains a cast: an extent without a limit.

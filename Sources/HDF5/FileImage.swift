@@ -14,6 +14,8 @@ public final class FileImage: @unchecked Sendable {
   private var bytes: UnsafeMutableRawBufferPointer
   /// The number of leading bytes that are the HDF5 file; whatever follows is not shown to HDF5.
   public internal(set) var count: Int
+  /// Whether the library's driver has closed the file that it kept in this memory.
+  private(set) var isReleased = false
 
   /// Allocates memory and lets a closure fill it.
   ///
@@ -87,7 +89,10 @@ public final class FileImage: @unchecked Sendable {
       image_realloc: { _, size, _, image in image.flatMap { FileImage.of($0).grow(to: size) } },
       image_free: { _, operation, image in
         guard let image else { return -1 }
-        if operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE { FileImage.letGo(image) }
+        if operation == H5FD_FILE_IMAGE_OP_FILE_CLOSE {
+          FileImage.of(image).isReleased = true
+          FileImage.letGo(image)
+        }
         return 0
       },
       udata_copy: { image in

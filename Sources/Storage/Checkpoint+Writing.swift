@@ -25,7 +25,12 @@ extension Checkpoint {
   package func encoded() throws(StorageError) -> [UInt8] {
     let label = "a checkpoint in memory"
     try checkBuffers(label)
-    return try image(label).withBytes { Array($0) + CheckpointTrailer.bytes(for: $0) }
+    return try image(label).withBytes { Array($0) + Self.trailer(for: $0) }
+  }
+
+  /// The trailer of an HDF5 part.
+  package static func trailer(for image: UnsafeRawBufferPointer) -> [UInt8] {
+    CheckpointTrailer.bytes(for: image)
   }
 
   private func checkBuffers(_ path: String) throws(StorageError) {

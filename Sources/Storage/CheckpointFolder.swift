@@ -15,6 +15,12 @@ public struct CheckpointFolder: Sendable {
     public let path: String?
     /// The errors of newer files that were passed over, newest first.
     public let skipped: [StorageError]
+
+    /// The outcome of a search.
+    package init(path: String?, skipped: [StorageError]) {
+      self.path = path
+      self.skipped = skipped
+    }
   }
 
   /// The checkpoints in a folder, which need not exist yet.

@@ -1,0 +1,102 @@
+// The folder of checkpoints: the newest good one is found, and removing leaves what is needed.
+
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct CheckpointFolderTests {
+  @Test func names() {
+    let folder = CheckpointFolder(path: "run/checkpoints")
+    #expect(folder.path(step: 12) == "run/checkpoints/step-00000012.h5")
+    #expect(folder.path(step: 1_234_567_890) == "run/checkpoints/step-1234567890.h5")
+  }
+
+  @Test func onlyExactNamesCount() throws {
+    let temporary = try TemporaryFolder()
+    for name in [
+      "step-00000003.h5", "step-100000000.h5", "step-00000001.h5", "step-3.h5", "step-.h5",
+      "step-0000000x.h5", "step-00000009.h5.tmp", "step--0000001.h5", "other.h5",
+      "step-000000004.h5",
+    ] {
+      try temporary.write([1], to: name)
+    }
+    #expect(try CheckpointFolder(path: temporary.path).steps() == [1, 3, 100_000_000])
+  }
+
+  @Test func damagedOnesArePassedOver() throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    #expect(try folder.latestGood() == .init(path: nil, skipped: []))
+    for step in [5, 10, 15, 20] { try sampleCheckpoint().write(to: folder.path(step: step)) }
+    #expect(try folder.latestGood() == .init(path: folder.path(step: 20), skipped: []))
+    var bytes = try temporary.bytes("step-00000020.h5")
+    bytes[bytes.count / 2] ^= 1
+    try temporary.write(bytes, to: "step-00000020.h5")
+    try temporary.write(Array(bytes.prefix(100)), to: "step-00000015.h5")
+    let latest = try folder.latestGood()
+    #expect(latest.path == folder.path(step: 10))
+    #expect(latest.skipped.map(\.path) == [folder.path(step: 20), folder.path(step: 15)])
+    #expect(latest.skipped[0].reason.contains("its checksum does not fit"))
+    #expect(latest.skipped[1].reason.contains("the mark at its end is missing"))
+  }
+
+  @Test func aMissingFolder() {
+    let error = #expect(throws: StorageError.self) {
+      try CheckpointFolder(path: "/no/such/folder").latestGood()
+    }
+    #expect(
+      error?.description == "/no/such/folder: cannot list the folder: No such file or directory")
+  }
+
+  @Test func pruningKeepsTheNewest() throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    for step in [1, 2, 3, 100_000_000] { try temporary.write([1], to: name(step, folder)) }
+    try temporary.write([1], to: "notes.txt")
+    #expect(try folder.prune(keeping: 5) == [])
+    #expect(try folder.prune(keeping: 2) == [folder.path(step: 1), folder.path(step: 2)])
+    #expect(try folder.steps() == [3, 100_000_000])
+    #expect(try temporary.names().contains("notes.txt"))
+  }
+
+  /// What a writer leaves that is killed before it renames: the old file, and a temporary one.
+  @Test func staleTemporariesAreRemoved() throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    try sampleCheckpoint().write(to: folder.path(step: 1))
+    let half = try Array(sampleCheckpoint().encoded().prefix(5000))
+    try temporary.write(half, to: "step-00000002.h5.4711-1.tmp")
+    let others = ["notes.tmp", "other.h5.1-2.tmp", "step-00000003.h5.x.tmp"]
+    for name in others { try temporary.write([1], to: name) }
+    #expect(try folder.latestGood() == .init(path: folder.path(step: 1), skipped: []))
+    #expect(
+      try folder.removeStaleTemporaries() == [temporary.file("step-00000002.h5.4711-1.tmp")])
+    #expect(try temporary.names() == (others + ["step-00000001.h5"]).sorted())
+  }
+
+  /// A writer that is killed at some moment leaves the old file or the new one.
+  @Test(arguments: [1, 3, 5, 7, 9, 11].map { $0 * 1000 }) func aKilledWriterLeavesAGoodFile(
+    _ microseconds: Int
+  ) async throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    let path = folder.path(step: 1)
+    try sampleCheckpoint().write(to: path)
+    await #expect(processExitsWith: .signal(SIGKILL)) {
+      [path = path as String, microseconds = microseconds as Int] in
+      Thread.detachNewThread {
+        usleep(UInt32(microseconds))
+        kill(getpid(), SIGKILL)
+      }
+      while true { try sampleCheckpoint(provenance: [:]).write(to: path) }
+    }
+    #expect(try folder.latestGood() == .init(path: path, skipped: []))
+    try folder.removeStaleTemporaries()
+    #expect(try temporary.names() == ["step-00000001.h5"])
+  }
+
+  private func name(_ step: Int, _ folder: CheckpointFolder) -> String {
+    String(folder.path(step: step).dropFirst(folder.path.count + 1))
+  }
+}

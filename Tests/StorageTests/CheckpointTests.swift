@@ -1,0 +1,246 @@
+// Checkpoints: what is written is read, whole or in parts, and damage anywhere is found.
+
+import Foundation
+import HDF5
+import Layers
+import Storage
+import TestSupport
+import Testing
+
+/// A small checkpoint with everything in it.
+func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Checkpoint {
+  var layout = ParameterLayout()
+  layout.append("time/1/W", shape: [3, 5])
+  layout.append("down_0/block_0/conv1/W", shape: [3, 3, 1, 4])
+  layout.append("conv_out/b", shape: [7])
+  layout.append("a_last/b", shape: [2])
+  func values(_ scale: Float) -> [Float] { (0..<layout.count).map { scale * Float($0) - 1 } }
+  return Checkpoint(
+    layout: layout, model: values(0.5), average: values(0.25), firstMoment: values(-3),
+    secondMoment: values(1e-9),
+    progress: .init(
+      step: 12, imagesSeen: 1536, epochs: [1, 0, 1, 2], seed: .max, shards: 4, loss: 0.0625),
+    configuration: "name: digits\nnote: größer\n", betas: [1e-4, 0.01, 0.02],
+    gammas: [0.5, 0.25, 0.125], prediction: "epsilon", variance: "fixed-large",
+    provenance: provenance)
+}
+
+@Suite struct CheckpointTests {
+  @Test func isReadBack() throws {
+    let folder = try TemporaryFolder()
+    let checkpoint = sampleCheckpoint()
+    try checkpoint.write(to: folder.file("a.h5"))
+    #expect(try folder.names() == ["a.h5"])
+    #expect(try Checkpoint.read(path: folder.file("a.h5")) == checkpoint)
+    try Checkpoint.verify(path: folder.file("a.h5"))
+  }
+
+  @Test func partsAreLoadedAlone() throws {
+    let checkpoint = sampleCheckpoint()
+    let bytes = try checkpoint.encoded()
+    let average = try Checkpoint.decode(bytes, sections: .average)
+    #expect(average.average == checkpoint.average)
+    #expect(average.model.isEmpty && average.firstMoment.isEmpty && average.secondMoment.isEmpty)
+    #expect(average.layout == checkpoint.layout && average.progress == checkpoint.progress)
+    let nothing = try Checkpoint.decode(bytes, sections: [])
+    #expect(nothing.average.isEmpty && nothing.configuration == checkpoint.configuration)
+  }
+
+  @Test func missingPartsAreMissed() throws {
+    var checkpoint = sampleCheckpoint()
+    checkpoint.firstMoment = []
+    checkpoint.secondMoment = []
+    checkpoint.gammas = nil
+    let bytes = try checkpoint.encoded()
+    #expect(try Checkpoint.decode(bytes, sections: [.model, .average]) == checkpoint)
+    let error = #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }
+    #expect(error?.reason == "/optimizer/first: there is no such group")
+  }
+
+  @Test func equalCheckpointsAreEqualBytes() throws {
+    let first = try sampleCheckpoint().encoded()
+    // Memory that was used for something else in between.
+    let noise = (0..<1000).map { [UInt8](repeating: UInt8($0 % 256), count: 100 + $0) }
+    #expect(try sampleCheckpoint().encoded() == first)
+    #expect(noise.count == 1000)
+  }
+
+  @Test func provenanceIsOutsideTheDigest() throws {
+    let folder = try TemporaryFolder()
+    func digest(_ checkpoint: Checkpoint, _ name: String) throws -> String {
+      try checkpoint.write(to: folder.file(name))
+      return try Checkpoint.contentDigest(path: folder.file(name))
+    }
+    let short = try digest(sampleCheckpoint(provenance: [:]), "a.h5")
+    let long = (0..<100).map { ("key \($0)", String(repeating: "x", count: 500)) }
+    let other = sampleCheckpoint(provenance: Dictionary(uniqueKeysWithValues: long))
+    #expect(try digest(other, "b.h5") == short)
+    #expect(try Checkpoint.read(path: folder.file("b.h5")).provenance.count == 100)
+
+    var changed = sampleCheckpoint()
+    changed.model[3].negate()
+    #expect(try digest(changed, "c.h5") != short)
+    changed = sampleCheckpoint()
+    changed.progress.seed -= 1
+    #expect(try digest(changed, "d.h5") != short)
+    changed = sampleCheckpoint()
+    changed.configuration += " "
+    #expect(try digest(changed, "e.h5") != short)
+  }
+
+  /// The bytes of every tensor are at the same place, however long the provenance is.
+  @Test func provenanceMovesNothing() throws {
+    let short = try sampleCheckpoint(provenance: [:]).encoded()
+    let long = try sampleCheckpoint(
+      provenance: ["command": String(repeating: "x", count: 100_000)]
+    ).encoded()
+    let moment = sampleCheckpoint().secondMoment.withUnsafeBytes { Array($0.prefix(60)) }
+    func position(_ bytes: [UInt8]) -> Int? {
+      (0..<(bytes.count - 60)).first { bytes[$0..<($0 + 60)].elementsEqual(moment) }
+    }
+    #expect(position(short) != nil && position(short) == position(long))
+  }
+
+  @Test func divergedTensorsAreNotWritten() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a.h5")
+    try sampleCheckpoint().write(to: path)
+    let before = try folder.bytes("a.h5")
+    for value in [Float.nan, .infinity, -.infinity] {
+      var checkpoint = sampleCheckpoint()
+      checkpoint.average[15] = value
+      let error = #expect(throws: StorageError.self) { try checkpoint.write(to: path) }
+      #expect(
+        error?.reason
+          == "is not written: the tensor /average/down_0/block_0/conv1/W is not finite")
+    }
+    #expect(try folder.bytes("a.h5") == before)
+  }
+
+  @Test func everyTruncationIsFound() throws {
+    let bytes = try sampleCheckpoint().encoded()
+    for length in Array(0..<64) + Array(stride(from: 64, to: bytes.count, by: 101))
+      + Array((bytes.count - 64)..<bytes.count)
+    {
+      #expect(throws: StorageError.self, "\(length)") {
+        try Checkpoint.decode(Array(bytes.prefix(length)))
+      }
+    }
+    #expect(throws: StorageError.self) { try Checkpoint.decode(bytes + [0]) }
+  }
+
+  @Test func everyFlippedBitIsFound() throws {
+    var bytes = try sampleCheckpoint().encoded()
+    var missed: [Int] = []
+    for position in bytes.indices {
+      // One bit of each byte, and all bits of the trailer.
+      let bits = position < bytes.count - 32 ? [position % 8] : Array(0..<8)
+      for bit in bits {
+        bytes[position] ^= 1 << UInt8(bit)
+        do {
+          _ = try Checkpoint.decode(bytes, sections: [])
+          missed.append(position)
+        } catch {
+          if case .badData = error {} else { missed.append(position) }
+        }
+        bytes[position] ^= 1 << UInt8(bit)
+      }
+    }
+    #expect(missed == [])
+    _ = try Checkpoint.decode(bytes)
+  }
+
+  @Test func damagedFilesAreNamed() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a.h5")
+    func reason(_ bytes: [UInt8]) throws -> String? {
+      try folder.write(bytes, to: "a.h5")
+      let error = #expect(throws: StorageError.self) { try Checkpoint.read(path: path) }
+      #expect(throws: error!) { try Checkpoint.verify(path: path) }
+      #expect(error?.path == path)
+      return error?.reason
+    }
+    var bytes = try sampleCheckpoint().encoded()
+    #expect(try reason([]) == "is empty, not a checkpoint")
+    #expect(
+      try reason(Array(bytes.prefix(20))) == "is no checkpoint, or a truncated one: 20 bytes")
+    #expect(
+      try reason(Array(bytes.dropLast()))?.hasSuffix("the mark at its end is missing") == true)
+    bytes[1000] ^= 4
+    #expect(
+      try reason(bytes)
+        == "is damaged, or was changed by another program: its checksum does not fit")
+    let missing = folder.file("none.h5")
+    #expect(
+      throws: StorageError.missingInput(
+        path: missing, reason: "cannot find a checkpoint there: No such file or directory")
+    ) { try Checkpoint.read(path: missing) }
+    #expect(
+      throws: StorageError.badData(path: folder.path, reason: "is a folder, not a checkpoint")
+    ) { try Checkpoint.read(path: folder.path) }
+  }
+
+  /// A file whose checksum fits, but whose content is not a checkpoint's.
+  @Test func wrongContent() throws {
+    func reason(_ fill: (borrowing Group) throws -> Void) throws -> String? {
+      let file = try File.createInMemory(label: "wrong")
+      let root = try file.root()
+      try fill(root)
+      try root.close()
+      let bytes = try file.finish().withBytes { Array($0) + Checkpoint.trailer(for: $0) }
+      return #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }?.reason
+    }
+    #expect(try reason { _ in } == "does not say that it is a ddpm-checkpoint")
+    #expect(
+      try reason {
+        try $0.setAttribute("format", "ddpm-dataset")
+        try $0.setAttribute("version", 1)
+      } == "is a ddpm-dataset file, not a ddpm-checkpoint")
+    #expect(
+      try reason {
+        try $0.setAttribute("format", "ddpm-checkpoint")
+        try $0.setAttribute("version", 2)
+      } == "has the version 2 of ddpm-checkpoint; this program reads 1")
+    func header(_ root: borrowing Group, _ tensors: [String]) throws {
+      try root.setAttribute("format", "ddpm-checkpoint")
+      try root.setAttribute("version", 1)
+      let group = try root.createGroup("diffusion")
+      try group.close()
+      try root.write("tensors", strings: tensors)
+    }
+    #expect(try reason { try header($0, ["a"]) } == "/model: there is no such group")
+    #expect(
+      try reason {
+        try header($0, ["a", "a"])
+        try $0.write("model/a", [Float(1)])
+      } == "lists the tensor \"a\" twice or unnamed")
+    #expect(
+      try reason {
+        try header($0, ["a", "b"])
+        try $0.write("model/a", [Float(1)])
+      } == "/model/b: there is no such dataset")
+  }
+
+  @Test func aFullDiskKeepsTheOldCheckpoint() throws {
+    try withSmallDisk(megabytes: 1) { disk in
+      let folder = CheckpointFolder(path: disk)
+      try sampleCheckpoint().write(to: folder.path(step: 1))
+      var layout = ParameterLayout()
+      layout.append("a", shape: [300_000])
+      var large = sampleCheckpoint()
+      large.layout = layout
+      for buffer in [
+        \Checkpoint.model, \Checkpoint.average, \Checkpoint.firstMoment, \Checkpoint.secondMoment,
+      ] {
+        large[keyPath: buffer] = [Float](repeating: 1, count: 300_000)
+      }
+      let path = folder.path(step: 2)
+      #expect(
+        throws: StorageError.inputOutput(
+          path: path, reason: "cannot write the file: No space left on device")
+      ) { try large.write(to: path) }
+      #expect(try folder.steps() == [1])
+      #expect(try folder.latestGood() == .init(path: folder.path(step: 1), skipped: []))
+    }
+  }
+}
