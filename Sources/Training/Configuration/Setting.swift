@@ -29,7 +29,8 @@ public struct Setting: Sendable {
 
   /// The value of the setting as it would stand in a YAML file.
   public func value(in configuration: Configuration) -> String {
-    let text = try? Yams.serialize(node: node(configuration))
+    // Unlimited width: a long list must not be broken into lines.
+    let text = try? Yams.serialize(node: node(configuration), width: -1)
     return text.map { String($0.split(separator: "\n")[0]) } ?? ""
   }
 }
@@ -54,27 +55,39 @@ extension Setting {
       })
   }
 
-  private static func integer(_ text: String, from low: Int) throws(Mismatch) -> Int {
+  private static func integer(_ text: String, from low: Int, to high: Int) throws(Mismatch) -> Int {
     guard let value = Int(text.replacing("_", with: "")), value >= low else {
       throw Mismatch(reason: "needs a whole number of at least \(low), not '\(text)'")
+    }
+    guard value <= high else {
+      throw Mismatch(reason: "needs a whole number of at most \(high), not '\(text)'")
     }
     return value
   }
 
+  /// The largest whole number of most settings: products of two of them fit into an Int, and
+  /// random streams count steps in 32 bits.
+  private static let largest = Int(Int32.max)
+
   private static func integer(
-    _ key: String, _ role: Role, _ path: any Path<Int>, from low: Int, _ help: String
+    _ key: String, _ role: Role, _ path: any Path<Int>, from low: Int, to high: Int = largest,
+    _ help: String
   ) -> Setting {
     scalar(key, role, path, help, text: { String($0) }) { (text) throws(Mismatch) in
-      try integer(text, from: low)
+      try integer(text, from: low, to: high)
     }
   }
 
   private static func integer(
-    _ key: String, _ role: Role, _ path: any Path<Int?>, from low: Int, _ help: String
+    _ key: String, _ role: Role, _ path: any Path<Int?>, from low: Int, to high: Int = largest,
+    _ help: String, forbidden: Int? = nil
   ) -> Setting {
     scalar(key, role, path, help, text: { $0.map { String($0) } ?? "auto" }) {
       (text) throws(Mismatch) in
-      text == "auto" ? nil : try integer(text, from: low)
+      if text == "auto" { return nil }
+      let value = try integer(text, from: low, to: high)
+      guard value != forbidden else { throw Mismatch(reason: "cannot be \(value)") }
+      return value
     }
   }
 
@@ -136,11 +149,19 @@ extension Setting {
         guard case .sequence(let sequence) = node else {
           throw Mismatch(reason: "needs a list of whole numbers, as in [1, 2]")
         }
+        guard sequence.count <= 16 else {
+          throw Mismatch(reason: "needs at most 16 numbers, not \(sequence.count)")
+        }
         var values: [Int] = []
-        for item in sequence { values.append(try integer(item.string ?? "a list", from: 1)) }
+        for item in sequence {
+          values.append(try integer(item.string ?? "a list", from: 1, to: largestExtent))
+        }
         configuration[keyPath: path] = values
       })
   }
+
+  /// The largest extent of an image or a network: the sizes of its tensors fit into an Int.
+  private static let largestExtent = 4096
 
   /// Every setting, in the order of the documentation and of the files that we write.
   public static let all: [Setting] = [
@@ -148,25 +169,38 @@ extension Setting {
     scalar(
       "data", .execution, \.data, "path of the dataset (HDF5), or 'digits' for the embedded one",
       text: { $0 ?? "digits" }
-    ) { (text) throws(Mismatch) in text == "digits" ? nil : text },
+    ) { (text) throws(Mismatch) in
+      guard !text.isEmpty else { throw Mismatch(reason: "needs a path") }
+      return text == "digits" ? nil : text
+    },
     text("data_group", .execution, \.dataGroup, "group of the dataset's file, such as /train"),
     flag("flip", .model, \.flip, "mirror each image with probability 1/2"),
-    integer("levels", .model, \.levels, from: 0, "grey levels, 0 if continuous; auto: the data's"),
-    integer("height", .model, \.height, from: 1, "image rows, pixels; auto: the dataset's"),
-    integer("width", .model, \.width, from: 1, "image columns, pixels; auto: the dataset's"),
     integer(
-      "image_channels", .model, \.imageChannels, from: 1, "image channels; auto: the dataset's"),
+      "levels", .model, \.levels, from: 0, to: 256,
+      "grey levels, 2 to 256, or 0 if continuous; auto: the data's", forbidden: 1),
+    integer(
+      "height", .model, \.height, from: 1, to: largestExtent,
+      "image rows, pixels; auto: the dataset's"),
+    integer(
+      "width", .model, \.width, from: 1, to: largestExtent,
+      "image columns, pixels; auto: the dataset's"),
+    integer(
+      "image_channels", .model, \.imageChannels, from: 1, to: largestExtent,
+      "image channels; auto: the dataset's"),
 
-    integer("channels", .model, \.network.channels, from: 4, "channels of the first level"),
+    integer(
+      "channels", .model, \.network.channels, from: 4, to: largestExtent,
+      "channels of the first level"),
     integers("multipliers", .model, \.network.multipliers, "channels of each level / channels"),
-    integer("blocks", .model, \.network.blocks, from: 1, "residual blocks of a level"),
+    integer("blocks", .model, \.network.blocks, from: 1, to: 100, "residual blocks of a level"),
     integers(
       "attention", .model, \.network.attention, "map heights with attention, pixels; [] for none"),
     integer("heads", .model, \.network.heads, from: 1, "attention heads"),
     integer("groups", .model, \.network.groups, from: 1, "groups of each group normalisation"),
     number("dropout", .training, \.network.dropout, 0...0.999, "dropout probability"),
 
-    integer("diffusion_steps", .model, \.diffusionSteps, from: 2, "diffusion steps T"),
+    integer(
+      "diffusion_steps", .model, \.diffusionSteps, from: 2, to: 1_000_000, "diffusion steps T"),
     choice("schedule", .model, \.schedule, "schedule of the variances beta_t"),
     number("beta_start", .model, \.betaStart, 1e-9...0.999, "beta_1 of the linear schedule"),
     number("beta_end", .model, \.betaEnd, 1e-9...0.999, "beta_T of the linear schedule"),
@@ -176,7 +210,7 @@ extension Setting {
 
     integer("steps", .training, \.steps, from: 1, "optimizer steps of the whole run"),
     integer("batch", .model, \.batch, from: 1, "images a step, over all ranks"),
-    integer("seed", .model, \.seed, from: 0, "seed of all random numbers"),
+    integer("seed", .model, \.seed, from: 0, to: .max, "seed of all random numbers"),
     integer("shards", .model, \.shards, from: 1, "shards of a batch; auto: at least 8 if it can"),
     integer(
       "workers", .execution, \.workers, from: 1, "threads a rank; auto: the cores that it may use"),
