@@ -22,18 +22,15 @@ extension Configuration {
       throw ConfigurationError(
         source: source, reason: "needs lines of the form 'key: value'.")
     }
-    var seen: Set<String> = []
     for (key, value) in mapping {
       let line = key.mark.map { "\(source):\($0.line)" } ?? source
-      let name = key.string ?? ""
-      guard seen.insert(name).inserted else {
-        throw ConfigurationError(source: line, reason: "the key '\(name)' stands here again.")
-      }
-      try assign(name, value, source: line)
+      try assign(key.string ?? "", value, source: line)
     }
   }
 
-  /// Applies one `key=value`, the value written as in a YAML file.
+  /// Applies one `key=value`, a list written as in a YAML file, anything else as it is.
+  ///
+  /// Paths may hold ": " or " #", which YAML would take for a map or a comment.
   ///
   /// - Throws: `ConfigurationError` for an unknown key or an ill-typed value.
   public mutating func apply(assignment: String) throws(ConfigurationError) {
@@ -42,8 +39,9 @@ extension Configuration {
       throw ConfigurationError(source: source, reason: "needs the form key=value.")
     }
     let text = String(assignment[assignment.index(after: equals)...])
-    guard let value = try? Yams.compose(yaml: text) else {
-      throw ConfigurationError(source: source, reason: "the value cannot be read as YAML.")
+    var value = Node(text)
+    if text.hasPrefix("["), let list = try? Yams.compose(yaml: text), list.sequence != nil {
+      value = list
     }
     try assign(String(assignment[..<equals]), value, source: source)
   }
@@ -88,7 +86,7 @@ extension Configuration {
     case .duplicatedKeysInMapping(let duplicates, let context):
       ConfigurationError(
         source: "\(source):\(context.mark.line)",
-        reason: "the key '\(duplicates.first ?? "")' stands here again.")
+        reason: "the key '\(duplicates.first ?? "")' stands here and again below.")
     default:
       ConfigurationError(source: source, reason: "not YAML: \(error).")
     }

@@ -6,5 +6,7 @@ public struct ConfigurationError: Error, CustomStringConvertible {
   public let reason: String
 
   /// One line: where, what, what to do.
-  public var description: String { "\(source): \(reason)" }
+  public var description: String {
+    "\(source): \(reason)".split(whereSeparator: \.isNewline).joined(separator: " ")
+  }
 }
