@@ -2,11 +2,11 @@ import Foundation
 import Storage
 
 /// `metrics.jsonl`: one JSON object a step, each line on its way to the disk before the next step.
-final class MetricsLog {
+package final class MetricsLog {
   /// What is known of one step.
-  struct Line: Codable {
+  package struct Line: Codable {
     /// The number of steps done.
-    var step: Int
+    package var step: Int
     /// The mean loss of the batch: mean squared error, or bits per dimension for `bound`.
     var loss: Double
     /// The norm of the gradient before clipping.
@@ -27,7 +27,7 @@ final class MetricsLog {
   /// Opens the log to continue after a step; lines of later steps are dropped.
   ///
   /// A run that died between two checkpoints does these steps again.
-  init(path: String, afterStep step: Int) throws(StorageError) {
+  package init(path: String, afterStep step: Int) throws(StorageError) {
     self.path = path
     encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -45,7 +45,7 @@ final class MetricsLog {
   }
 
   /// Appends a line.
-  func append(_ line: Line) throws(StorageError) {
+  package func append(_ line: Line) throws(StorageError) {
     do {
       try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
     } catch {
@@ -55,7 +55,9 @@ final class MetricsLog {
 
   /// The whole lines of an old log whose steps are not after `step`.
   private static func lines(of path: String, upTo step: Int) -> String {
-    guard step > 0, let text = try? String(contentsOfFile: path, encoding: .utf8) else { return "" }
+    guard step > 0, let bytes = FileManager.default.contents(atPath: path) else { return "" }
+    // A byte that is no UTF-8, left by a crash, costs its line and not the whole log.
+    let text = String(decoding: bytes, as: UTF8.self)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return text.split(separator: "\n").filter { line in

@@ -54,14 +54,15 @@ public final class Progress: Sendable {
 
   /// A bar for a share between 0 and 1, as in "[#####.....]".
   public static func bar(_ share: Double, width: Int = 24) -> String {
-    let filled = Int((min(max(share, 0), 1) * Double(width)).rounded(.down))
+    // In this order `max` and `min` turn a share that is not a number into 0.
+    let filled = Int((min(1, max(0, share)) * Double(width)).rounded(.down))
     return "[" + String(repeating: "#", count: filled)
       + String(repeating: ".", count: width - filled) + "]"
   }
 
   /// A length of time, as in "42 s", "3 min 05 s" or "2 h 07 min".
   public static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite else { return "?" }
+    guard (0..<1e12).contains(seconds) else { return "?" }
     let total = Int(seconds.rounded())
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
     if total < 60 { return "\(total) s" }
