@@ -48,7 +48,9 @@ public final class TrainingRun {
     plan = try job.together {
       var configuration = configuration
       if let point { try configuration.continueRun(of: point.configuration) }
-      return try TrainingPlan(configuration, rankCount: ranks)
+      let plan = try TrainingPlan(configuration, rankCount: ranks)
+      if let checkpoint { try plan.refuse(checkpoint, path: folder.path) }
+      return plan
     }
     let nodes = try NodeReport(communicator: communicator, requested: configuration.workers)
     workers = Workers(count: nodes.workers)
@@ -62,6 +64,7 @@ public final class TrainingRun {
     try job.together { [plan, communicator] in
       guard communicator.rank == 0 else { return }
       try folder.prepare(configuration: plan.configuration.yaml())
+      try folder.checkpoints.removeStaleTemporaries()
     }
     announce(nodes)
   }
@@ -102,8 +105,10 @@ public final class TrainingRun {
   private static func configuration(_ options: Options) throws -> Configuration {
     var configuration = Configuration()
     var source = options.configurationPath
-    if source == nil, options.resumes, let run = options.runPath {
-      let path = RunFolder(run).configuration
+    if source == nil, options.resumes {
+      var named = configuration
+      for assignment in options.assignments { try named.apply(assignment: assignment) }
+      let path = RunFolder(options.runPath ?? "runs/\(named.name)").configuration
       if FileManager.default.fileExists(atPath: path) { source = path }
     }
     if let source {
@@ -185,9 +190,13 @@ public final class TrainingRun {
     let checkpoint = try trainer.checkpoint(provenance: provenance)
     try job.together { [folder, plan, logger, progress] in
       guard let checkpoint else { return }
-      let path = folder.checkpoints.path(step: checkpoint.progress.step)
+      let step = checkpoint.progress.step
+      let path = folder.checkpoints.path(step: step)
       try checkpoint.write(to: path)
-      try folder.checkpoints.prune(keeping: plan.configuration.keepCheckpoints)
+      // Files of later steps are damaged ones that resuming passed over: they must not push the
+      // good ones out.
+      let later = try folder.checkpoints.steps().count { $0 > step }
+      try folder.checkpoints.prune(keeping: plan.configuration.keepCheckpoints + later)
       progress.interrupt()
       logger.info("saved \(path)")
     }

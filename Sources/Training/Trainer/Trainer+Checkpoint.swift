@@ -7,7 +7,7 @@ extension Trainer {
   /// The whole state, gathered on rank 0; collective.
   ///
   /// - Returns: The checkpoint on rank 0, nil elsewhere.
-  func checkpoint(provenance: [String: String]) throws -> Checkpoint? {
+  package func checkpoint(provenance: [String: String]) throws -> Checkpoint? {
     let isFirst = exchange.communicator.rank == 0
     let whole = isFirst ? AlignedFloats(count: weights.count) : nil
     func gathered(_ owned: OwnedBuffer) throws -> [Float] {
@@ -35,7 +35,7 @@ extension Trainer {
   /// - Parameters:
   ///   - point: How far the run had come, the same on all ranks.
   ///   - checkpoint: The checkpoint on rank 0, nil elsewhere.
-  func restore(_ point: ResumePoint, _ checkpoint: Checkpoint?) throws {
+  package func restore(_ point: ResumePoint, _ checkpoint: Checkpoint?) throws {
     step = point.step
     loss = point.loss
     adam.resume(afterSteps: step)
@@ -50,9 +50,22 @@ extension Trainer {
   }
 
   /// The network with the moving average of the weights; collective.
-  func averageDenoiser() throws -> Denoiser {
+  package func averageDenoiser() throws -> Denoiser {
     let whole = AlignedFloats(count: weights.count)
     try exchange.gatherEverywhere(adam.average, into: whole)
     return Denoiser(network: plan.network, diffusion: plan.diffusion, weights: whole)
+  }
+}
+
+extension TrainingPlan {
+  /// Refuses a checkpoint whose tensors are not those of the network.
+  ///
+  /// - Throws: `StorageError.badData`.
+  package func refuse(_ checkpoint: Checkpoint, path: String) throws(StorageError) {
+    guard let difference = network.parameters.layout.difference(from: checkpoint.layout) else {
+      return
+    }
+    throw .badData(
+      path: path, reason: "has a checkpoint of another architecture: \(difference)")
   }
 }
