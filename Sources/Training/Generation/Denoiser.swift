@@ -81,6 +81,6 @@ public struct Denoiser: Sendable {
       for i in scalars { outputs.elements[i] = output.pointer[i - scalars.lowerBound] }
       progress(counter.next(), groups)
     }
-    return Array(outputs.elements)
+    return outputs.values
   }
 }

@@ -33,15 +33,19 @@ public struct ImageSampler {
   /// - Parameters:
   ///   - count: The number of images.
   ///   - batch: The images that are walked back together on all ranks, rounded up to whole groups.
-  ///   - starts: x_T of all images, (count, h, w, c); nil: drawn from the seed.
+  ///   - starts: x_T of at least `count` images, (n, h, w, c); nil: drawn from the seed.
   ///   - progress: Called with the share of this rank's steps that are done, from any worker.
   /// - Returns: The images on rank 0, (count, h, w, c), each scalar 0 … levels − 1; empty elsewhere.
   /// - Throws: `MPIError`, or `AgreedFailure` where the network's output is not finite.
   public func images(
     count: Int, batch: Int, starts: [Float]? = nil, progress: @Sendable (Double) -> Void
   ) throws -> [UInt8] {
+    precondition(
+      starts.map { $0.count >= count * denoiser.shape.count } ?? true,
+      "Each image needs its start.")
     let groups = (count + Denoiser.groupSize - 1) / Denoiser.groupSize
-    let groupsTogether = max(1, (batch + Denoiser.groupSize - 1) / Denoiser.groupSize)
+    let groupsTogether = max(
+      1, (min(batch, count) + Denoiser.groupSize - 1) / Denoiser.groupSize)
     let groupBytes = Denoiser.groupSize * denoiser.shape.count
     var result: [UInt8] = []
     let counter = Counter()
