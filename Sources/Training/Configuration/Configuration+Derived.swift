@@ -14,7 +14,7 @@ extension Configuration {
   ///
   /// - Parameter step: The number of steps done before; the first step of a warm-up over n steps
   ///   has 1/n of the full rate.
-  func learningRate(atStep step: Int) -> Double {
+  package func learningRate(atStep step: Int) -> Double {
     learningRate * min(1, Double(step + 1) / Double(max(warmupSteps, 1)))
   }
 }

@@ -8,7 +8,7 @@ extension Configuration {
   ///
   /// - Parameter yaml: The configuration in the run's checkpoint.
   /// - Throws: `ConfigurationError` naming the first setting that differs.
-  mutating func continueRun(of yaml: String) throws(ConfigurationError) {
+  package mutating func continueRun(of yaml: String) throws(ConfigurationError) {
     var old = Configuration()
     try old.apply(yaml: yaml, source: "the checkpoint's configuration")
     shards = shards ?? old.shards

@@ -15,7 +15,7 @@ public enum LaunchCheck {
   }
 
   /// The instruction sets that the compiler used and /proc/cpuinfo does not list.
-  static func missingFeatures() -> [String] {
+  package static func missingFeatures() -> [String] {
     guard !CPUFeatures.compiled.isEmpty,
       let info = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
       let line = info.split(separator: "\n").first(where: { $0.hasPrefix("flags") })

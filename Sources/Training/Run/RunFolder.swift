@@ -34,7 +34,7 @@ public struct RunFolder: Sendable {
   /// Makes the folders and writes the configuration.
   ///
   /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
-  func prepare(configuration yaml: String) throws(StorageError) {
+  package func prepare(configuration yaml: String) throws(StorageError) {
     for folder in [path, "\(path)/checkpoints", "\(path)/samples"] {
       do {
         try FileManager.default.createDirectory(

@@ -2,9 +2,9 @@ import MPI
 import Storage
 
 /// What every rank must know of the checkpoint that a run goes on from.
-struct ResumePoint {
+package struct ResumePoint {
   /// The number of steps done.
-  let step: Int
+  package let step: Int
   /// The loss of the last of them.
   let loss: Double
   /// The configuration in the checkpoint, YAML text.
@@ -14,7 +14,7 @@ struct ResumePoint {
   ///
   /// - Parameter checkpoint: On rank 0 the checkpoint, nil for none; ignored elsewhere.
   /// - Returns: nil on all ranks where there is no checkpoint.
-  static func share(
+  package static func share(
     _ checkpoint: Checkpoint?, _ communicator: Communicator
   ) throws(MPIError) -> ResumePoint? {
     let step = try communicator.broadcast([checkpoint?.progress.step ?? -1], from: 0)[0]

@@ -7,12 +7,24 @@ import Tensors
 ///
 /// All of it runs on one thread and draws its random numbers from (seed, step, shard, position), so
 /// that it has the same bits on whichever worker of whichever rank it runs.
-struct ShardGradient: Sendable {
+package struct ShardGradient: Sendable {
   let network: UNet
   let diffusion: GaussianDiffusion
   let objective: Configuration.Objective
   let flips: Bool
   let seed: UInt64
+
+  /// The work on one network's shards.
+  package init(
+    network: UNet, diffusion: GaussianDiffusion, objective: Configuration.Objective, flips: Bool,
+    seed: UInt64
+  ) {
+    self.network = network
+    self.diffusion = diffusion
+    self.objective = objective
+    self.flips = flips
+    self.seed = seed
+  }
 
   /// Adds the gradient of the shard's mean loss to `gradient`.
   ///
@@ -22,7 +34,7 @@ struct ShardGradient: Sendable {
   ///   - shard: The number of the shard.
   ///   - weights: The parameter buffer.
   /// - Returns: The mean loss of the shard's images.
-  func add(
+  package func add(
     to gradient: UnsafeMutablePointer<Float>, images: Tensor, step: Int, shard: Int,
     weights: UnsafePointer<Float>, pool: BufferPool
   ) -> Double {

@@ -30,10 +30,10 @@ public final class Trainer {
   /// The mean loss of the last step.
   public internal(set) var loss = Double.nan
   /// The weights, all of them on every rank.
-  let weights: AlignedFloats
+  package let weights: AlignedFloats
   /// The moments and the average, of this rank's part of the weights.
-  let adam: Adam
-  let exchange: GradientExchange
+  package let adam: Adam
+  package let exchange: GradientExchange
   private let workers: Workers
   private let reader: ImageReader
   private let shards: Range<Int>

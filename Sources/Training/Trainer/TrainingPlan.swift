@@ -51,7 +51,7 @@ public struct TrainingPlan: Sendable {
   }
 
   /// Which images a shard draws.
-  func order(ofShard shard: Int) -> ShardOrder {
+  package func order(ofShard shard: Int) -> ShardOrder {
     ShardOrder(
       count: dataset.count, shard: shard, shards: tree.shards, batch: shardBatch, seed: seed)
   }
