@@ -1,0 +1,70 @@
+// Which settings may change when a run goes on.
+
+import Testing
+import Training
+
+@Suite struct ResumingTests {
+  /// A run's configuration as its checkpoint holds it: nothing is `auto`.
+  private var old: Configuration {
+    var configuration = Configuration()
+    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
+    (configuration.levels, configuration.shards) = (17, 8)
+    return configuration
+  }
+  private func yaml(_ configuration: Configuration) -> String {
+    configuration.yaml(roles: [.model, .training])
+  }
+
+  @Test func autoTakesOverWhatTheRunHas() throws {
+    var configuration = Configuration()
+    try configuration.continueRun(of: yaml(old))
+    #expect(configuration == old)
+  }
+
+  @Test(arguments: Setting.all.map(\.key))
+  func onlyTheModelIsFixed(key: String) throws {
+    let setting = try #require(Setting.all.first { $0.key == key })
+    var configuration = old
+    try configuration.apply(assignment: "\(key)=\(SettingTests.others[key]!)")
+    let changed = configuration
+    if setting.role == .model {
+      let error = #expect(throws: ConfigurationError.self) {
+        try configuration.continueRun(of: yaml(old))
+      }
+      #expect(error?.source == key)
+      #expect(error?.reason.contains(setting.value(in: changed)) == true)
+      #expect(error?.reason.contains(setting.value(in: old)) == true)
+    } else {
+      try configuration.continueRun(of: yaml(old))
+      #expect(configuration == changed)
+    }
+  }
+
+  /// What decides which random numbers and which images a step sees.
+  @Test func rolesOfTheSettingsThatReproduceARun() {
+    let fixed = Set(Setting.all.filter { $0.role == .model }.map(\.key))
+    #expect(fixed.isSuperset(of: ["seed", "batch", "shards", "flip", "diffusion_steps"]))
+    let free = Setting.all.filter { $0.role == .execution }.map(\.key)
+    #expect(Set(free) == ["name", "data", "data_group", "workers"])
+  }
+
+  /// Lists that begin alike are compared to their end.
+  @Test func longListsAreComparedWhole() throws {
+    var before = old
+    before.network.attention = Array(repeating: 1000, count: 15) + [1]
+    var after = before
+    after.network.attention[15] = 2
+    let error = #expect(throws: ConfigurationError.self) {
+      try after.continueRun(of: yaml(before))
+    }
+    #expect(error?.source == "attention")
+  }
+
+  @Test func aDamagedConfigurationIsRefused() {
+    var configuration = Configuration()
+    let error = #expect(throws: ConfigurationError.self) {
+      try configuration.continueRun(of: "batch: 8\nstep: 4")
+    }
+    #expect(error?.source == "the checkpoint's configuration:2")
+  }
+}

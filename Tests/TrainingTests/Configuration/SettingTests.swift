@@ -1,0 +1,160 @@
+// Every setting: its text, its value, and what it refuses.
+
+import Testing
+import Training
+
+@Suite struct SettingTests {
+  /// For each setting another value than the default.
+  static let others = [
+    "name": "another", "data": "/data/some images #2: v1.h5", "data_group": "/train",
+    "flip": "true", "levels": "256", "height": "16", "width": "12", "image_channels": "3",
+    "channels": "64", "multipliers": "[1, 2, 4]", "blocks": "3", "attention": "[]", "heads": "2",
+    "groups": "4", "dropout": "0.25", "diffusion_steps": "1000", "schedule": "linear",
+    "beta_start": "0.0003", "beta_end": "0.5", "prediction": "clean", "variance": "fixed_large",
+    "objective": "bound", "steps": "7", "batch": "96", "seed": "9223372036854775807",
+    "shards": "16", "workers": "3", "reduction": "allreduce", "learning_rate": "3e-05",
+    "warmup_steps": "0", "adam_beta1": "0.5", "adam_beta2": "0.25", "adam_epsilon": "1e-09",
+    "clip_norm": "0.125", "average_decay": "0.9999", "checkpoint_every": "11",
+    "keep_checkpoints": "5", "sample_every": "0", "sample_count": "17",
+  ]
+
+  /// A configuration with all of `others`.
+  static func changed() throws -> Configuration {
+    var configuration = Configuration()
+    for (key, value) in others { try configuration.apply(assignment: "\(key)=\(value)") }
+    return configuration
+  }
+
+  @Test func keysAreUniqueAndExplained() {
+    let keys = Setting.all.map(\.key)
+    #expect(Set(keys).count == keys.count)
+    #expect(keys.allSatisfy { $0.wholeMatch(of: /[a-z][a-z0-9]*(_[a-z0-9]+)*/) != nil })
+    #expect(Setting.all.allSatisfy { $0.help.count > 5 && !$0.help.contains("\n") })
+    #expect(Set(keys) == Set(Self.others.keys))
+  }
+
+  /// Each setting changes one stored property, and all stored properties are some setting's.
+  @Test func settingsAndPropertiesAreOneToOne() throws {
+    func properties(_ configuration: Configuration) -> [String: String] {
+      var properties: [String: String] = [:]
+      for child in Mirror(reflecting: configuration).children where child.label != "network" {
+        properties[child.label!] = "\(child.value)"
+      }
+      for child in Mirror(reflecting: configuration.network).children {
+        properties["network.\(child.label!)"] = "\(child.value)"
+      }
+      return properties
+    }
+    let before = properties(Configuration())
+    // The image's extents reach the network from the properties of the configuration.
+    var untouched = Set(before.keys)
+      .subtracting(["network.height", "network.width", "network.imageChannels"])
+    for setting in Setting.all {
+      var configuration = Configuration()
+      try configuration.apply(assignment: "\(setting.key)=\(Self.others[setting.key]!)")
+      let after = properties(configuration)
+      let changed = before.keys.filter { before[$0] != after[$0] }
+      #expect(changed.count == 1, "\(setting.key) changes \(changed)")
+      let isNew = changed.first.map { untouched.remove($0) != nil }
+      #expect(isNew == true, "\(setting.key) changes \(changed), as another setting does")
+      #expect(configuration.yaml() != Configuration().yaml())
+      #expect(setting.value(in: configuration) != setting.value(in: Configuration()))
+    }
+    #expect(untouched == [])
+  }
+
+  @Test func valuesSurviveTheWayThroughYAML() throws {
+    let changed = try Self.changed()
+    for original in [Configuration(), changed] {
+      var read = original == changed ? Configuration() : changed
+      try read.apply(yaml: original.yaml(), source: "test.yaml")
+      #expect(read == original)
+    }
+    for setting in Setting.all {
+      var one = Configuration()
+      let line = "\(setting.key): \(setting.value(in: changed))\n"
+      try one.apply(yaml: line, source: "test.yaml")
+      #expect(setting.value(in: one) == setting.value(in: changed))
+    }
+  }
+
+  @Test(arguments: [
+    "true", "1e3", "0x10", "~", "null", "auto", "a: b", "a #b", "- a", "[a]", "{a: b}", "'a'",
+    "\"", "ä – 図", "*a", "&a", "!a", "%a", "@a", " a ", "a\tb", "a\nb", "#a", ":", "-", "?",
+  ])
+  func textsSurviveTheWayThroughYAML(text: String) throws {
+    var original = Configuration()
+    original.name = text
+    original.data = text
+    original.dataGroup = text
+    var read = Configuration()
+    try read.apply(yaml: original.yaml(), source: "test.yaml")
+    #expect(read == original)
+  }
+
+  @Test(arguments: [1e-30, 0.1 + 0.2, 1 / 3.0, .leastNormalMagnitude, 0.999999, 2e-3])
+  func numbersSurviveTheWayThroughYAML(number: Double) throws {
+    var original = Configuration()
+    original.learningRate = number
+    var read = Configuration()
+    try read.apply(yaml: original.yaml(), source: "test.yaml")
+    #expect(read.learningRate == number)
+  }
+
+  /// What each kind of setting refuses, and a part of the sentence.
+  static let refusals: [(key: String, value: String, part: String)] = [
+    ("steps", "many", "whole number of at least 1, not 'many'"),
+    ("steps", "1.5", "whole number"),
+    ("steps", "0", "whole number of at least 1, not '0'"),
+    ("steps", "-3", "whole number of at least 1"),
+    ("steps", "", "whole number"),
+    ("steps", "99999999999999999999", "whole number"),
+    ("steps", "[1]", "one value, not a list"),
+    // Random streams count steps in 32 bits.
+    ("steps", "4294967297", "at most 2147483647"),
+    ("diffusion_steps", "1", "at least 2"),
+    ("levels", "1", "cannot be 1"),
+    ("levels", "257", "at most 256"),
+    ("workers", "0", "whole number of at least 1"),
+    ("workers", "Auto", "whole number"),
+    ("keep_checkpoints", "1", "at least 2"),
+    ("seed", "-1", "at least 0"),
+    ("learning_rate", "fast", "a number from 0.0 to 10.0, not 'fast'"),
+    ("learning_rate", "nan", "a number from"),
+    ("learning_rate", "inf", "a number from"),
+    ("learning_rate", "-1e-3", "a number from"),
+    ("dropout", "1", "a number from 0.0 to 0.999"),
+    ("beta_start", "0", "a number from"),
+    ("adam_beta2", "1", "a number from"),
+    ("flip", "yes", "true or false, not 'yes'"),
+    ("flip", "1", "true or false"),
+    ("schedule", "quadratic", "one of linear, cosine, not 'quadratic'"),
+    ("variance", "fixedLarge", "one of fixed_large, fixed_small"),
+    ("name", "", "needs a text"),
+    ("data", "", "needs a path"),
+    ("multipliers", "2", "a list of whole numbers, as in [1, 2]"),
+    ("multipliers", "[1, two]", "whole number of at least 1, not 'two'"),
+    ("multipliers", "[1, 0]", "at least 1"),
+    ("multipliers", "[1, [2]]", "not 'a list'"),
+    ("multipliers", "[1, 9223372036854775807]", "at most 4096"),
+    ("multipliers", "[\(Array(repeating: "1", count: 65).joined(separator: ","))]", "at most 16"),
+  ]
+
+  @Test(arguments: refusals)
+  func wrongValuesAreRefused(key: String, value: String, part: String) {
+    var configuration = Configuration()
+    let error = #expect(throws: ConfigurationError.self) {
+      try configuration.apply(assignment: "\(key)=\(value)")
+    }
+    #expect(error?.source == "--set \(key)=\(value)")
+    #expect(error?.reason.contains(part) == true, "\(error as Any)")
+    #expect(error?.reason.hasPrefix("'\(key)' ") == true)
+    #expect(configuration == Configuration())
+    guard !value.isEmpty else { return }
+    let inFile = #expect(throws: ConfigurationError.self) {
+      try configuration.apply(yaml: "# first\nbatch: 8\n\n\(key): \(value)\n", source: "a.yaml")
+    }
+    #expect(inFile?.source == (key == "batch" ? "a.yaml:2" : "a.yaml:4"))
+    #expect(inFile?.reason == error?.reason)
+  }
+}

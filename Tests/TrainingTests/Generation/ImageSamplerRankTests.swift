@@ -1,0 +1,114 @@
+// Drawn images are the same whatever is drawn with them, and where.
+
+import Diffusion
+import Foundation
+import MPI
+import Sampling
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+@RankActor @Suite(.serialized) struct ImageSamplerRankTests {
+  private func images(
+    _ communicator: Communicator, denoiser: Denoiser = tinyDenoiser(), count: Int, batch: Int,
+    workers: Int = 1, seed: UInt64 = 1, starts: [Float]? = nil,
+    progress: @Sendable (Double) -> Void = { _ in }
+  ) throws -> [UInt8] {
+    try ImageSampler(
+      denoiser: denoiser,
+      sampler: AncestralSampler(diffusion: denoiser.diffusion, seed: seed),
+      communicator: communicator, workers: Workers(count: workers)
+    ).images(count: count, batch: batch, starts: starts, progress: progress)
+  }
+
+  @Test func anImageDependsOnItsIndexAlone() throws {
+    try RankWorld.run { world throws in
+      let alone = try world.alone()
+      let expected = try images(alone, count: 37, batch: 1000)
+      #expect(expected.count == 37 * 16)
+      let distinct = Set((0..<37).map { Array(expected[($0 * 16)..<($0 * 16 + 16)]) })
+      #expect(distinct.count == 37)
+      for (count, batch, workers) in [(37, 8, 3), (37, 1, 2), (5, 5, 1), (16, 24, 2), (1, 64, 4)] {
+        let together = try images(world, count: count, batch: batch, workers: workers)
+        #expect(together == (world.rank == 0 ? Array(expected[..<(count * 16)]) : []))
+      }
+      let reseeded = try images(alone, count: 2, batch: 8, seed: 2)
+      #expect(reseeded != Array(expected[..<32]))
+    }
+  }
+
+  @Test func aLargeBatchIsNoFault() throws {
+    try RankWorld.run { world throws in
+      let some = try images(world, count: 3, batch: .max)
+      #expect(some.count == (world.rank == 0 ? 48 : 0))
+      #expect(try images(world, count: 0, batch: 8) == [])
+    }
+  }
+
+  @Test func startsAreRespected() throws {
+    try RankWorld.run { world throws in
+      let denoiser = tinyDenoiser()
+      let sampler = AncestralSampler(diffusion: denoiser.diffusion, seed: 1)
+      var starts = [Float](repeating: 0, count: 11 * 16)
+      starts.withUnsafeMutableBufferPointer { starts in
+        for image in 0..<11 {
+          sampler.fillStart(
+            UnsafeMutableBufferPointer(rebasing: starts[image * 16..<(image + 1) * 16]),
+            image: image)
+        }
+      }
+      let drawn = try images(world, count: 11, batch: 8)
+      let given = try images(world, count: 11, batch: 8, starts: starts)
+      #expect(given == drawn)
+      let fewer = try images(world, count: 10, batch: 8, starts: starts)
+      #expect(fewer == Array(drawn.prefix(160)))
+      for i in 3 * 16..<4 * 16 { starts[i] = -starts[i] }
+      let changed = try images(world, count: 11, batch: 8, starts: starts)
+      let differing = Set(drawn.indices.filter { drawn[$0] != changed[$0] }.map { $0 / 16 })
+      #expect(differing == (world.rank == 0 ? [3] : []))
+    }
+  }
+
+  /// A network that outputs ε = 0 at a chain of one small step leaves x as it is.
+  @Test(arguments: [(17, 16), (256, 255), (2, 1)])
+  func scalarsBecomeTheNearestLevel(levels: Int, top: Int) throws {
+    try RankWorld.run { world throws in
+      let diffusion = GaussianDiffusion(schedule: NoiseSchedule(betas: [1e-9]), levels: levels)
+      let denoiser = tinyDenoiser(diffusion: diffusion) { _ in 0 }
+      let step = 2 / Float(top)
+      let starts: [Float] = [
+        -1, 1, -5, 1e30, -1e30, -1 + 0.49 * step, -1 + 0.51 * step, 1 - 0.49 * step,
+        1 - 0.51 * step, -0.0, -1 + step, 1 - step, 1.0001, -1.0001, 0.999, -0.999,
+      ]
+      let expected = starts.map { x -> UInt8 in
+        UInt8(((min(1, max(-1, Double(x))) + 1) / 2 * Double(top)).rounded())
+      }
+      let pixels = try images(world, denoiser: denoiser, count: 1, batch: 1, starts: starts)
+      #expect(pixels == (world.rank == 0 ? expected : []))
+    }
+  }
+
+  /// All ranks learn of it, also those that drew nothing.
+  @Test func aDivergedNetworkIsRefused() throws {
+    try RankWorld.run { world throws in
+      let denoiser = tinyDenoiser { _ in .nan }
+      let error = #expect(throws: AgreedFailure.self) {
+        try images(world, denoiser: denoiser, count: 8, batch: 8)
+      }
+      #expect(error?.failure.exitCode == ExitCode.badData)
+      #expect(error?.description.contains("not finite") == true)
+    }
+  }
+
+  @Test func progressGoesFromZeroTowardsOne() throws {
+    try RankWorld.run { world throws in
+      let shares = Collected<Double>()
+      let batch = 2 * Denoiser.groupSize * world.size
+      _ = try images(world, count: 3 * batch, batch: batch, workers: 2) { shares.append($0) }
+      let sorted = shares.values.sorted()
+      #expect(sorted.first == 0 && sorted.last! < 1 && sorted.count == 3 * 2 * 5)
+      #expect(Set(sorted).count == sorted.count)
+    }
+  }
+}

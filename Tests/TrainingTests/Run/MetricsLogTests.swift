@@ -1,0 +1,88 @@
+// The log of a run that is interrupted and goes on.
+
+import Foundation
+import Storage
+import TestSupport
+import Testing
+import Training
+
+@Suite struct MetricsLogTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private var path: String { folder.file("metrics.jsonl") }
+
+  private func line(_ step: Int) throws -> MetricsLog.Line {
+    let json = """
+      {"step": \(step), "loss": 0.5, "gradientNorm": 2.25, "learningRate": 0.001,
+       "images": \(step * 8), "imagesPerSecond": 1234.5, "seconds": 0.25}
+      """
+    return try JSONDecoder().decode(MetricsLog.Line.self, from: Data(json.utf8))
+  }
+
+  private func append(_ steps: ClosedRange<Int>, after step: Int) throws {
+    let log = try MetricsLog(path: path, afterStep: step)
+    for step in steps { try log.append(line(step)) }
+  }
+
+  private var steps: [Int] {
+    get throws {
+      try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+        let object = try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+        return try #require(object?["step"] as? Int)
+      }
+    }
+  }
+
+  @Test func aLineHasTheDocumentedKeys() throws {
+    try append(1...2, after: 0)
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text.hasSuffix("}\n"))
+    let first = try #require(text.split(separator: "\n").first)
+    #expect(
+      first == """
+        {"gradient_norm":2.25,"images":8,"images_per_second":1234.5,"learning_rate":0.001,\
+        "loss":0.5,"seconds":0.25,"step":1}
+        """)
+  }
+
+  @Test func stepsAfterTheCheckpointAreDropped() throws {
+    try append(1...7, after: 0)
+    try append(5...9, after: 4)
+    #expect(try steps == Array(1...9))
+  }
+
+  @Test func aNewRunStartsAnEmptyLog() throws {
+    try append(1...3, after: 0)
+    try append(1...1, after: 0)
+    #expect(try steps == [1])
+  }
+
+  @Test(arguments: [
+    #"{"step": 4, "lo"#, "", "\u{0}\u{0}\u{0}", "{}\n[]\nnull\n\n", "\u{FFFD}\n",
+  ])
+  func aTornEndIsDropped(end: String) throws {
+    try append(1...3, after: 0)
+    let whole = try folder.bytes("metrics.jsonl")
+    try folder.write(whole + Array(end.utf8), to: "metrics.jsonl")
+    try append(4...5, after: 3)
+    #expect(try steps == Array(1...5))
+  }
+
+  /// A byte that is no UTF-8 costs one line.
+  @Test func aDamagedByteCostsItsLineOnly() throws {
+    try append(1...5, after: 0)
+    var bytes = try folder.bytes("metrics.jsonl")
+    bytes[bytes.firstIndex(of: 10)! + 3] = 0xff
+    try folder.write(bytes, to: "metrics.jsonl")
+    try append(6...6, after: 5)
+    #expect(try steps == [1, 3, 4, 5, 6])
+  }
+
+  @Test func aMissingFolderIsRefused() {
+    #expect(throws: StorageError.self) {
+      try MetricsLog(path: folder.file("none/metrics.jsonl"), afterStep: 0)
+    }
+  }
+}

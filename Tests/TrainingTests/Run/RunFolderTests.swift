@@ -1,0 +1,52 @@
+// The folder of a run.
+
+import Foundation
+import Storage
+import TestSupport
+import Testing
+import Training
+
+@Suite struct RunFolderTests {
+  @Test func preparingMakesARun() throws {
+    let temporary = try TemporaryFolder()
+    let run = RunFolder(temporary.file("runs/deep/a"))
+    #expect(!run.exists)
+    try run.prepare(configuration: "steps: 5\n")
+    #expect(run.exists)
+    #expect(try String(contentsOfFile: run.configuration, encoding: .utf8) == "steps: 5\n")
+    #expect(try run.checkpoints.steps() == [])
+    // Resuming prepares once more.
+    try run.prepare(configuration: "steps: 6\n")
+    #expect(try String(contentsOfFile: run.configuration, encoding: .utf8) == "steps: 6\n")
+    let names = try FileManager.default.contentsOfDirectory(atPath: run.path)
+    #expect(names.sorted() == ["checkpoints", "config.yaml", "samples"])
+  }
+
+  @Test func aLogAloneIsARunToo() throws {
+    let temporary = try TemporaryFolder()
+    let run = RunFolder(temporary.path)
+    #expect(!run.exists)
+    try temporary.write([], to: "metrics.jsonl")
+    #expect(run.exists)
+  }
+
+  @Test func aFolderBelowAFileIsRefused() throws {
+    let temporary = try TemporaryFolder()
+    try temporary.write([1], to: "file")
+    let error = #expect(throws: StorageError.self) {
+      try RunFolder(temporary.file("file/run")).prepare(configuration: "")
+    }
+    guard case .cannotCreate(let path, let reason) = error else {
+      Issue.record("\(error as Any)")
+      return
+    }
+    #expect(path == temporary.file("file/run"))
+    #expect(reason.contains("Not a directory") && reason.contains("--run"))
+  }
+
+  @Test func gridsSortByStep() {
+    let run = RunFolder("runs/a")
+    #expect(run.samples(step: 500) == "runs/a/samples/step-00000500.png")
+    #expect(run.samples(step: 123_456_789) == "runs/a/samples/step-123456789.png")
+  }
+}

@@ -1,0 +1,211 @@
+// The loss of a shard and its gradient, through the whole network.
+
+import Diffusion
+import Foundation
+import Layers
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+@Suite struct ShardGradientTests {
+  private let pool = BufferPool()
+
+  private func diffusion(levels: Int?) -> GaussianDiffusion {
+    GaussianDiffusion(
+      schedule: NoiseSchedule(.linear(from: 0.1, to: 0.6), steps: 4), variance: .fixedSmall,
+      levels: levels)
+  }
+
+  /// Images whose scalars are grey levels.
+  private func images(_ shape: Shape, levels: Int) -> [Float] {
+    (0..<shape.count).map { Float(($0 * 7 + $0 / 5) % levels) / Float(levels - 1) * 2 - 1 }
+  }
+
+  /// One shard's loss and gradient.
+  private func run(
+    _ work: ShardGradient, _ shape: Shape, _ images: [Float], weights: [Float], step: Int = 0,
+    shard: Int = 0
+  ) -> (loss: Double, gradient: [Float]) {
+    var gradient = [Float](repeating: 0, count: weights.count)
+    let loss = gradient.withUnsafeMutableBufferPointer { gradient in
+      weights.withUnsafeBufferPointer {
+        work.add(
+          to: gradient.baseAddress!, images: Tensor(shape, images, in: pool), step: step,
+          shard: shard, weights: $0.baseAddress!, pool: pool)
+      }
+    }
+    return (loss, gradient)
+  }
+
+  /// The steps t that a shard draws.
+  private func times(seed: UInt64, step: Int, shard: Int, images: Int, steps: Int) -> [Int] {
+    (0..<images).map {
+      1
+        + RandomStream(seed: seed, purpose: .timestep, step: step, shard: shard, position: $0)
+        .integer(below: steps)
+    }
+  }
+
+  /// Every tensor's largest entry and 40 more, with the decoder (t = 1) and other steps drawn.
+  @Test(arguments: Configuration.Objective.allCases, Prediction.allCases)
+  func theGradientIsThatOfTheLoss(objective: Configuration.Objective, prediction: Prediction) {
+    let unet = UNet(.tiny(height: 4, width: 4))
+    let diffusion = GaussianDiffusion(
+      schedule: NoiseSchedule(.linear(from: 0.1, to: 0.6), steps: 4), prediction: prediction,
+      levels: 17)
+    let seed = (1...1000).first {
+      Set(times(seed: $0, step: 0, shard: 0, images: 3, steps: 4)).isSuperset(of: [1, 4])
+    }!
+    let work = ShardGradient(
+      network: unet, diffusion: diffusion, objective: objective, flips: true, seed: seed)
+    let shape = Shape(3, 4, 4, 1)
+    let x0 = images(shape, levels: 17)
+    var weights = normals(unet.parameters.layout.count, seed: 5, scale: 0.2)
+    let gradient = run(work, shape, x0, weights: weights).gradient
+    let scale = Double(gradient.map(abs).max()!)
+    #expect(scale > 1e-3)
+    var places = Array(stride(from: 0, to: weights.count, by: weights.count / 40))
+    for entry in unet.parameters.layout.entries {
+      places.append(entry.range.max { abs(gradient[$0]) < abs(gradient[$1]) }!)
+    }
+    for place in places {
+      let h: Float = 1 / 128
+      let weight = weights[place]
+      weights[place] = weight + h
+      let above = run(work, shape, x0, weights: weights).loss
+      weights[place] = weight - h
+      let below = run(work, shape, x0, weights: weights).loss
+      weights[place] = weight
+      let numeric = (above - below) / (2 * Double(h))
+      #expect(
+        abs(numeric - Double(gradient[place])) < 5e-3 * scale,
+        "\(place): \(gradient[place]), by differences \(numeric)")
+    }
+  }
+
+  /// With an output of zero the loss is the mean square of the target.
+  @Test func theSimpleLossOfAnEmptyNetwork() {
+    let unet = UNet(.tiny(height: 4, width: 4))
+    let weights = [Float](repeating: 0, count: unet.parameters.layout.count)
+    let shape = Shape(2, 4, 4, 1)
+    let x0 = images(shape, levels: 17)
+    let work = ShardGradient(
+      network: unet, diffusion: diffusion(levels: 17), objective: .simple, flips: false, seed: 4)
+    var squares = 0.0
+    for n in 0..<2 {
+      var noise = [Float](repeating: 0, count: 16)
+      noise.withUnsafeMutableBufferPointer {
+        RandomStream(seed: 4, purpose: .noise, step: 3, shard: 2, position: n).fillNormal($0)
+      }
+      squares += noise.reduce(0) { $0 + Double($1) * Double($1) }
+    }
+    let loss = run(work, shape, x0, weights: weights, step: 3, shard: 2).loss
+    #expect(abs(loss - squares / 32) < 1e-5 * loss)
+  }
+
+  /// The bound's estimate has the bound as its mean: for an output of zero all its terms are known.
+  ///
+  /// With ε_θ = 0, μ_θ = x_t/√α_t, so that μ̃_t − μ_θ = β_t/√(α_t(1−ᾱ_t)) ε for t ≥ 2, and
+  /// x_0 − x_1/√α_1 = −√(β_1/α_1) ε for continuous images.
+  @Test func theBoundsEstimateIsUnbiased() {
+    let unet = UNet(.tiny(height: 4, width: 4))
+    let weights = [Float](repeating: 0, count: unet.parameters.layout.count)
+    let shape = Shape(8, 4, 4, 1)
+    let x0 = images(shape, levels: 9)
+    let diffusion = diffusion(levels: nil)
+    let schedule = diffusion.schedule
+    let d = 16.0
+    var nats = 0.0
+    for t in 2...schedule.steps {
+      let (alpha, beta) = (schedule.alpha(t), schedule.beta(t))
+      let (bar, before) = (schedule.cumulativeAlpha(t), schedule.cumulativeAlpha(t - 1))
+      // fixed_small: σ² = β̃, so the KL is ‖μ̃ − μ_θ‖²/(2σ²).
+      let sigma = (1 - before) / (1 - bar) * beta
+      nats += d * beta * beta / (alpha * (1 - bar)) / (2 * sigma)
+    }
+    let first = schedule.beta(1)
+    nats += d / 2 * (log(2 * .pi * first) + 1 / schedule.alpha(1))
+    let last = schedule.cumulativeAlpha(schedule.steps)
+    let square = x0.reduce(0) { $0 + Double($1) * Double($1) } / 8
+    nats += (last * square + d * (1 - last) - d - d * log(1 - last)) / 2
+    let exact = nats / (d * log(2))
+
+    let work = ShardGradient(
+      network: unet, diffusion: diffusion, objective: .bound, flips: false, seed: 9)
+    let losses = (0..<400).map { run(work, shape, x0, weights: weights, step: $0).loss }
+    let mean = losses.reduce(0, +) / 400
+    let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 399
+    let error = (variance / 400).squareRoot()
+    #expect(error < 0.05 * abs(exact))
+    #expect(abs(mean - exact) < 4 * error, "\(mean) ± \(error), not \(exact)")
+  }
+
+  @Test func aShardIsAFunctionOfItsArguments() {
+    let unet = UNet(.tiny(height: 4, width: 4))
+    let weights = normals(unet.parameters.layout.count, scale: 0.3)
+    let shape = Shape(3, 4, 4, 1)
+    let x0 = images(shape, levels: 17)
+    func work(_ seed: UInt64) -> ShardGradient {
+      ShardGradient(
+        network: unet, diffusion: diffusion(levels: 17), objective: .simple, flips: true,
+        seed: seed)
+    }
+    let first = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
+    let again = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
+    #expect(first.loss == again.loss && bits(first.gradient) == bits(again.gradient))
+    #expect(first.loss != run(work(1), shape, x0, weights: weights, step: 6, shard: 3).loss)
+    #expect(first.loss != run(work(1), shape, x0, weights: weights, step: 5, shard: 4).loss)
+    #expect(first.loss != run(work(2), shape, x0, weights: weights, step: 5, shard: 3).loss)
+  }
+
+  /// Flipping swaps left and right, per image, for about half of the images.
+  @Test func flipsMirrorTheRows() {
+    let unet = UNet(.tiny(height: 2, width: 5, imageChannels: 3))
+    let shape = Shape(1, 2, 5, 3)
+    let weights = [Float](repeating: 0.1, count: unet.parameters.layout.count)
+    let x0 = (0..<shape.count).map { Float($0) / 15 - 1 }
+    var mirrored: [Float] = []
+    for row in 0..<2 {
+      for column in (0..<5).reversed() {
+        mirrored += (0..<3).map { x0[(row * 5 + column) * 3 + $0] }
+      }
+    }
+    let work = ShardGradient(
+      network: unet, diffusion: diffusion(levels: nil), objective: .simple, flips: true, seed: 2)
+    var flips = 0
+    for step in 0..<64 {
+      let image = Tensor(shape, x0, in: pool)
+      var gradient = weights
+      gradient.withUnsafeMutableBufferPointer { gradient in
+        _ = weights.withUnsafeBufferPointer {
+          work.add(
+            to: gradient.baseAddress!, images: image, step: step, shard: 0,
+            weights: $0.baseAddress!, pool: pool)
+        }
+      }
+      let result = Array(image.scalars)
+      #expect(result == x0 || result == mirrored)
+      if result == mirrored { flips += 1 }
+    }
+    #expect((20...44).contains(flips))
+  }
+
+  /// Dropout draws other masks at other steps, and the same at the same.
+  @Test func dropoutIsReproducible() {
+    var extents = UNetConfiguration.tiny(height: 4, width: 4)
+    extents.dropout = 0.5
+    let (with, without) = (UNet(extents), UNet(.tiny(height: 4, width: 4)))
+    let weights = normals(with.parameters.layout.count, scale: 0.3)
+    let shape = Shape(2, 4, 4, 1)
+    let x0 = images(shape, levels: 17)
+    let losses = [with, with, without].map {
+      run(
+        ShardGradient(
+          network: $0, diffusion: diffusion(levels: 17), objective: .simple, flips: false,
+          seed: 1), shape, x0, weights: weights
+      ).loss
+    }
+    #expect(losses[0] == losses[1] && losses[0] != losses[2])
+  }
+}

@@ -1,0 +1,252 @@
+// Training gives the same bits on any number of ranks and workers, and after any interruption.
+
+import Foundation
+import Layers
+import MPI
+import Storage
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+@RankActor @Suite(.serialized) struct TrainerRankTests {
+  /// A tiny run whose shards the world can share, as one rank can.
+  private func configuration(_ world: Communicator) -> Configuration {
+    var configuration = Configuration.tiny
+    configuration.shards = 4 * world.size
+    configuration.batch = 12 * world.size
+    return configuration
+  }
+
+  private func trainer(
+    _ configuration: Configuration, _ communicator: Communicator, workers: Int = 1
+  ) throws -> Trainer {
+    BLAS.useOneThread()
+    return try Trainer(
+      plan: TrainingPlan(configuration, rankCount: communicator.size),
+      communicator: communicator, workers: Workers(count: workers))
+  }
+
+  /// The whole state as bits, on rank 0; collective.
+  private func state(_ trainer: Trainer) throws -> [[UInt32]]? {
+    guard let checkpoint = try trainer.checkpoint(provenance: [:]) else { return nil }
+    return [
+      checkpoint.model, checkpoint.average, checkpoint.firstMoment, checkpoint.secondMoment,
+    ].map { bits($0) }
+  }
+
+  @Test(arguments: Configuration.Objective.allCases, [1, 2, 3])
+  func ranksAndWorkersLeaveNoTrace(objective: Configuration.Objective, workers: Int) throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.objective = objective
+      configuration.flip = true
+      configuration.network.dropout = 0.2
+      let reference = try trainer(configuration, world.alone())
+      let together = try trainer(configuration, world, workers: workers)
+      for _ in 0..<3 {
+        let (expected, actual) = (try reference.trainStep(), try together.trainStep())
+        #expect(actual.step == expected.step)
+        #expect(actual.loss == expected.loss)
+        #expect(actual.gradientNorm == expected.gradientNorm)
+        #expect(actual.learningRate == expected.learningRate)
+      }
+      #expect(bits(together.weights.values) == bits(reference.weights.values))
+      let (expected, actual) = (try state(reference), try state(together))
+      #expect(world.rank > 0 || actual == expected)
+      #expect(together.epochs == reference.epochs)
+    }
+  }
+
+  /// Three steps by hand: plain loops over the shards, the tree and Adam's formulas.
+  @Test func stepsAreThoseOfAPlainLoop() throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      // The first gradients are clipped.
+      configuration.clipNorm = 0.5
+      let trainer = try trainer(configuration, world)
+      let plan = trainer.plan
+      let count = plan.network.parameters.layout.count
+      var weights = plan.network.parameters.initialWeights(seed: 1)
+      var average = weights.map(Double.init)
+      var (first, second) = (
+        [Double](repeating: 0, count: count), [Double](repeating: 0, count: count)
+      )
+      let reader = try ImageReader(plan.dataset, range: 0..<plan.dataset.count)
+      let work = ShardGradient(
+        network: plan.network, diffusion: plan.diffusion, objective: .simple, flips: false, seed: 1)
+      let pool = BufferPool()
+      let shape = Shape(plan.shardBatch, 8, 8, 1)
+      for step in 0..<3 {
+        var sum = [Double](repeating: 0, count: count)
+        var losses = 0.0
+        for shard in 0..<plan.tree.shards {
+          var order = plan.order(ofShard: shard)
+          let images = Tensor(shape, in: pool)
+          try reader.read(order.indices(step: step), into: images.pointer)
+          var gradient = [Float](repeating: 0, count: count)
+          losses += gradient.withUnsafeMutableBufferPointer { gradient in
+            weights.withUnsafeBufferPointer {
+              work.add(
+                to: gradient.baseAddress!, images: images, step: step, shard: shard,
+                weights: $0.baseAddress!, pool: pool)
+            }
+          }
+          for i in 0..<count { sum[i] += Double(gradient[i]) }
+        }
+        let shards = Double(plan.tree.shards)
+        let norm = sum.reduce(0) { $0 + $1 * $1 }.squareRoot() / shards
+        let clip = min(1, 0.5 / norm)
+        let rate = 2e-3 * min(1, Double(step + 1) / 2)
+        let t = Double(step + 1)
+        for i in 0..<count {
+          let g = sum[i] / shards * clip
+          first[i] = 0.9 * first[i] + 0.1 * g
+          second[i] = 0.999 * second[i] + 0.001 * g * g
+          let (m, v) = (first[i] / (1 - pow(0.9, t)), second[i] / (1 - pow(0.999, t)))
+          weights[i] = Float(Double(weights[i]) - rate * m / (v.squareRoot() + 1e-8))
+          average[i] = 0.995 * average[i] + 0.005 * Double(weights[i])
+        }
+        let report = try trainer.trainStep()
+        #expect(abs(report.loss - losses / shards) < 1e-5 * report.loss)
+        #expect(abs(report.gradientNorm - norm) < 1e-4 * norm)
+        #expect(report.learningRate == rate)
+        #expect(step > 0 || clip < 1)
+        // Where a gradient is zero by nature, Adam makes whole steps of rounding noise: a few
+        // entries differ.
+        let differing = zip(trainer.weights.values, weights).count { abs($0 - $1) > 2e-5 }
+        #expect(differing < count / 50, "\(differing) of \(count)")
+      }
+      if let checkpoint = try trainer.checkpoint(provenance: [:]) {
+        let differing = zip(checkpoint.average, average).count { abs(Double($0) - $1) > 1e-6 }
+        #expect(differing < count / 50)
+      }
+    }
+  }
+
+  /// A run that moves through a checkpoint, to one rank and back, ends as if nothing had happened.
+  @Test func aResumedRunEqualsAnUninterruptedOne() throws {
+    try RankWorld.run { world throws in
+      let configuration = configuration(world)
+      let whole = try trainer(configuration, world)
+      for _ in 0..<5 { _ = try whole.trainStep() }
+
+      let before = try trainer(configuration, world, workers: 2)
+      for _ in 0..<2 { _ = try before.trainStep() }
+      let saved = try before.checkpoint(provenance: ["host": "a"])
+      let point = try ResumePoint.share(saved, world)
+      #expect(point?.step == 2)
+      if let saved { #expect(saved.progress.imagesSeen == 2 * configuration.batch) }
+
+      // Each rank for itself: rank 0's checkpoint in all, two more steps, back.
+      let alone = try trainer(configuration, world.alone())
+      let copies = try world.allGather(saved.map { $0.model + $0.average + $0.firstMoment } ?? [])
+      let second = try world.allGather(saved?.secondMoment ?? [])[0]
+      let count = second.count
+      var copy =
+        saved
+        ?? Checkpoint(
+          layout: alone.plan.network.parameters.layout, model: [], average: [], firstMoment: [],
+          secondMoment: second,
+          progress: .init(step: 2, imagesSeen: 0, epochs: [], seed: 1, shards: 1, loss: 0),
+          configuration: "", betas: [], prediction: "", variance: "", provenance: [:])
+      copy.model = Array(copies[0][..<count])
+      copy.average = Array(copies[0][count..<2 * count])
+      copy.firstMoment = Array(copies[0][(2 * count)...])
+      try alone.restore(ResumePoint.share(copy, alone.exchange.communicator)!, copy)
+      #expect(alone.step == 2)
+      for _ in 0..<2 { _ = try alone.trainStep() }
+      let moved = try alone.checkpoint(provenance: ["host": "b"])
+
+      let after = try trainer(configuration, world, workers: 3)
+      let atFour = world.rank == 0 ? moved : nil
+      try after.restore(ResumePoint.share(atFour, world)!, atFour)
+      #expect(after.step == 4)
+      let (expected, actual) = (whole.loss, try after.trainStep().loss)
+      #expect(actual == expected)
+      let (states, resumed) = (try state(whole), try state(after))
+      #expect(world.rank > 0 || states == resumed)
+      #expect(bits(whole.weights.values) == bits(after.weights.values))
+      #expect(whole.epochs == after.epochs)
+    }
+  }
+
+  @Test func aCheckpointSaysWhatItHolds() throws {
+    try RankWorld.run { world throws in
+      let configuration = configuration(world)
+      let trainer = try trainer(configuration, world)
+      #expect(trainer.loss.isNaN)
+      let report = try trainer.trainStep()
+      let checkpoint = try trainer.checkpoint(provenance: ["host": "a"])
+      #expect((checkpoint != nil) == (world.rank == 0))
+      let denoiser = try trainer.averageDenoiser()
+      #expect(denoiser.shape == ImageShape(height: 8, width: 8, channels: 1))
+      #expect(try ResumePoint.share(nil, world) == nil)
+      guard let checkpoint else { return }
+      #expect(bits(checkpoint.model) == bits(trainer.weights.values))
+      #expect(checkpoint.progress.loss == report.loss && checkpoint.progress.step == 1)
+      #expect(checkpoint.progress.shards == 4 * world.size)
+      #expect(checkpoint.betas == trainer.plan.diffusion.schedule.betas)
+      #expect(checkpoint.provenance == ["host": "a"])
+      var read = Configuration()
+      try read.apply(yaml: checkpoint.configuration, source: "checkpoint")
+      #expect(read.shards == 4 * world.size && read.levels == 17)
+      try trainer.plan.refuse(checkpoint, path: "runs/a")
+      var other = configuration
+      other.network.blocks = 2
+      let plan = try TrainingPlan(other, rankCount: world.size)
+      #expect(throws: StorageError.self) { try plan.refuse(checkpoint, path: "runs/a") }
+    }
+  }
+
+  /// A weight that is none makes all ranks stop with the same line, before it spreads.
+  @Test(arguments: [Float.nan, .infinity, 1e30])
+  func allRanksRefuseDivergence(value: Float) throws {
+    try RankWorld.run { world throws in
+      let trainer = try trainer(configuration(world), world)
+      _ = try trainer.trainStep()
+      trainer.weights.withElements { weights in
+        for i in weights.indices { weights[i] = value }
+      }
+      let error = #expect(throws: AgreedFailure.self) { try trainer.trainStep() }
+      #expect(error?.rank == 0)
+      #expect(error?.failure.exitCode == ExitCode.software)
+      #expect(error?.description.hasPrefix("step 2 diverged: the loss is ") == true)
+      #expect(error?.description.contains("learning_rate") == true)
+      #expect(trainer.step == 1 && trainer.adam.steps == 1)
+    }
+  }
+
+  /// The library's own reduction reaches nearly the same weights.
+  @Test func allreduceIsCloseToTheTree() throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      let tree = try trainer(configuration, world)
+      configuration.reduction = .allreduce
+      let library = try trainer(configuration, world)
+      for _ in 0..<2 {
+        let (expected, actual) = (try tree.trainStep(), try library.trainStep())
+        #expect(abs(actual.loss - expected.loss) < 1e-5 * expected.loss)
+        #expect(abs(actual.gradientNorm - expected.gradientNorm) < 1e-4 * expected.gradientNorm)
+      }
+      let weights = library.weights.values
+      let all = try world.allGather(
+        weights.map(\.bitPattern).reduce(into: [UInt64(7)]) {
+          $0[0] = $0[0] &* 31 &+ UInt64($1)
+        })
+      #expect(Set(all).count == 1, "The ranks' weights differ.")
+    }
+  }
+
+  /// Training lowers the loss.
+  @Test func theLossFalls() throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.learningRate = 0.01
+      let trainer = try trainer(configuration, world, workers: 2)
+      let losses = try (0..<25).map { _ in try trainer.trainStep().loss }
+      let (early, late) = (losses[..<5].reduce(0, +) / 5, losses[20...].reduce(0, +) / 5)
+      #expect(late < 0.9 * early, "\(early) → \(late)")
+    }
+  }
+}

@@ -1,0 +1,99 @@
+// What a plan fills in and what it refuses.
+
+import Storage
+import Testing
+import Training
+
+@Suite struct TrainingPlanTests {
+  private func refusal(ranks: Int = 1, _ change: (inout Configuration) -> Void) -> String {
+    var configuration = Configuration()
+    change(&configuration)
+    do {
+      _ = try TrainingPlan(configuration, rankCount: ranks)
+      return "nothing is refused"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test func everythingIsFilledIn() throws {
+    let plan = try TrainingPlan(Configuration(), rankCount: 1)
+    let configuration = plan.configuration
+    #expect(configuration.height == 8 && configuration.width == 8)
+    #expect(configuration.imageChannels == 1 && configuration.levels == 17)
+    #expect(configuration.shards == 8 && plan.shardBatch == 16)
+    #expect(plan.network.configuration.height == 8 && plan.network.configuration.imageChannels == 1)
+    #expect(plan.diffusion.levels == 17 && plan.diffusion.schedule.steps == 200)
+    #expect(plan.diffusion.schedule.beta(200) == 0.999)
+    // The plan of a plan is the same: a resumed run has the filled-in configuration.
+    let again = try TrainingPlan(configuration, rankCount: 2)
+    #expect(again.configuration == configuration)
+  }
+
+  @Test(arguments: [
+    (128, [1, 2, 4, 8], 8), (96, [3, 6], 12), (96, [1, 2, 4, 8], 8), (12, [1, 2, 4], 4),
+    (7, [1], 1), (7, [7], 7), (160, [5], 10), (160, [16], 16),
+  ])
+  func automaticShardsSuitManyRankCounts(batch: Int, ranks: [Int], shards: Int) throws {
+    for rankCount in ranks {
+      var configuration = Configuration()
+      configuration.batch = batch
+      let plan = try TrainingPlan(configuration, rankCount: rankCount)
+      #expect(plan.tree.shards == shards && plan.configuration.shards == shards)
+      #expect(plan.shardBatch * shards == batch)
+    }
+  }
+
+  @Test func numbersThatDoNotFitAreRefused() {
+    #expect(
+      refusal(ranks: 3) { $0.batch = 128 }
+        == "batch: 128 images cannot be shared by 3 ranks; choose a multiple of it.")
+    #expect(
+      refusal {
+        $0.batch = 128
+        $0.shards = 12
+      } == "batch: 128 images cannot be cut into 12 shards; choose a multiple of it.")
+    #expect(
+      refusal(ranks: 5) {
+        $0.batch = 96
+        $0.shards = 12
+      }
+        == "mpirun: 5 ranks cannot share 12 shards evenly: "
+        + "start this run with one of 1, 3, 6, 12 ranks.")
+    #expect(
+      refusal(ranks: 200) { $0.batch = 128 }
+        == "batch: 128 images cannot be shared by 200 ranks; choose a multiple of it.")
+    #expect(
+      refusal { $0.batch = 1798 }
+        == "the embedded digits: has 1797 images, fewer than one batch of 1798; "
+        + "set batch to at most 1797")
+  }
+
+  @Test func imagesOfAnotherKindAreRefused() {
+    #expect(
+      refusal { $0.levels = 256 }
+        == "levels: is 256, but the images of the embedded digits have 17.")
+    #expect(refusal { $0.levels = 0 }.hasPrefix("levels: is 0, but"))
+    #expect(refusal { $0.height = 28 }.hasPrefix("height: is 28, but"))
+    #expect(refusal { $0.width = 9 }.hasPrefix("width: is 9, but"))
+    #expect(refusal { $0.imageChannels = 3 }.hasPrefix("image_channels: is 3, but"))
+  }
+
+  @Test func anImpossibleNetworkOrProcessIsRefused() {
+    #expect(refusal { $0.network.groups = 7 }.hasPrefix("network: 7 groups do not divide"))
+    #expect(refusal { $0.network.multipliers = [1, 1, 1, 1, 1] }.contains("divided by 16"))
+    #expect(refusal { $0.network.attention = [3] }.contains("Attention at height 3"))
+    #expect(
+      refusal {
+        $0.schedule = .linear
+        $0.betaStart = 0.03
+      } == "beta_start: is larger than beta_end; noise must not shrink.")
+    #expect(refusal { $0.data = "/no/such.h5" }.hasPrefix("/no/such.h5: "))
+  }
+
+  @Test func ordersAreThoseOfTheShards() throws {
+    let plan = try TrainingPlan(Configuration(), rankCount: 4)
+    let ranges = (0..<8).map { plan.order(ofShard: $0).images }
+    #expect(ranges.flatMap { $0 } == Array(0..<1797))
+  }
+}
