@@ -47,6 +47,16 @@ import Training
     }
   }
 
+  /// The noise ε of an image of 16 scalars.
+  private func noise(seed: UInt64, step: Int, shard: Int, position: Int) -> [Float] {
+    var noise = [Float](repeating: 0, count: 16)
+    noise.withUnsafeMutableBufferPointer {
+      RandomStream(seed: seed, purpose: .noise, step: step, shard: shard, position: position)
+        .fillNormal($0)
+    }
+    return noise
+  }
+
   /// Every tensor's largest entry and 40 more, with the decoder (t = 1) and other steps drawn.
   @Test(arguments: Configuration.Objective.allCases, Prediction.allCases)
   func theGradientIsThatOfTheLoss(objective: Configuration.Objective, prediction: Prediction) {
@@ -94,10 +104,7 @@ import Training
       network: unet, diffusion: diffusion(levels: 17), objective: .simple, flips: false, seed: 4)
     var squares = 0.0
     for n in 0..<2 {
-      var noise = [Float](repeating: 0, count: 16)
-      noise.withUnsafeMutableBufferPointer {
-        RandomStream(seed: 4, purpose: .noise, step: 3, shard: 2, position: n).fillNormal($0)
-      }
+      let noise = noise(seed: 4, step: 3, shard: 2, position: n)
       squares += noise.reduce(0) { $0 + Double($1) * Double($1) }
     }
     let loss = run(work, shape, x0, weights: weights, step: 3, shard: 2).loss
@@ -116,24 +123,34 @@ import Training
     let diffusion = diffusion(levels: nil)
     let schedule = diffusion.schedule
     let d = 16.0
-    var nats = 0.0
-    for t in 2...schedule.steps {
+    /// The term of step t for noise of the squared norm ‖ε‖².
+    func term(_ t: Int, _ square: Double) -> Double {
       let (alpha, beta) = (schedule.alpha(t), schedule.beta(t))
+      if t == 1 { return d / 2 * log(2 * .pi * beta) + square / alpha / 2 }
       let (bar, before) = (schedule.cumulativeAlpha(t), schedule.cumulativeAlpha(t - 1))
       // fixed_small: σ² = β̃, so the KL is ‖μ̃ − μ_θ‖²/(2σ²).
       let sigma = (1 - before) / (1 - bar) * beta
-      nats += d * beta * beta / (alpha * (1 - bar)) / (2 * sigma)
+      return square * beta * beta / (alpha * (1 - bar)) / (2 * sigma)
     }
-    let first = schedule.beta(1)
-    nats += d / 2 * (log(2 * .pi * first) + 1 / schedule.alpha(1))
     let last = schedule.cumulativeAlpha(schedule.steps)
     let square = x0.reduce(0) { $0 + Double($1) * Double($1) } / 8
-    nats += (last * square + d * (1 - last) - d - d * log(1 - last)) / 2
+    let terminal = (last * square + d * (1 - last) - d - d * log(1 - last)) / 2
+    // E‖ε‖² = d.
+    let nats = (1...schedule.steps).reduce(terminal) { $0 + term($1, d) }
     let exact = nats / (d * log(2))
 
     let work = ShardGradient(
       network: unet, diffusion: diffusion, objective: .bound, flips: false, seed: 9)
     let losses = (0..<400).map { run(work, shape, x0, weights: weights, step: $0).loss }
+    for step in 0..<10 {
+      let drawn = times(seed: 9, step: step, shard: 0, images: 8, steps: 4)
+      let terms = drawn.enumerated().map { n, t in
+        let noise = noise(seed: 9, step: step, shard: 0, position: n)
+        return 4 * term(t, noise.reduce(0) { $0 + Double($1) * Double($1) })
+      }
+      let expected = (terms.reduce(0, +) / 8 + terminal) / (d * log(2))
+      #expect(abs(losses[step] - expected) < 1e-5 * abs(expected))
+    }
     let mean = losses.reduce(0, +) / 400
     let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 399
     let error = (variance / 400).squareRoot()
