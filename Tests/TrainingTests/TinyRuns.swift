@@ -58,3 +58,6 @@ extension Communicator {
   /// This rank without the others; collective.
   func alone() throws -> Communicator { try split(color: rank) }
 }
+
+/// The bit patterns of floats: equal bits are more than equal numbers.
+func bits(_ values: some Sequence<Float>) -> [UInt32] { values.map(\.bitPattern) }
