@@ -50,6 +50,7 @@ extension Dataset {
     try requireConversion(to: Element.self)
     guard !buffer.isEmpty else { return }
     let file = try selectRows(rows)
+    // Of the rank and extents of the selection: others are copied element by element.
     let memory = try dataspace([rows.count] + shape.dropFirst(), place)
     let (id, fileID, memoryID) = (self.id, file.id, memory.id)
     try call("read rows \(rows.lowerBound)..<\(rows.upperBound)", place) {

@@ -136,6 +136,7 @@ extension Dataset {
     // herr_t H5Dset_extent(hid_t dset_id, const hsize_t size[])
     try call("append rows", place) { H5Dset_extent(id, extents) }
     let file = try selectRows(first..<shape[0])
+    // Of the rank and extents of the selection: others are copied element by element.
     let memory = try dataspace([shape[0] - first] + shape.dropFirst(), place)
     let (fileID, memoryID) = (file.id, memory.id)
     try call("append rows", place) {

@@ -83,6 +83,7 @@ extension ImageDataset {
       count = images.shape[0]
       format = try Self.pixelFormat(of: images)
       chunk = images.chunk
+      isFiltered = !images.filters.isEmpty
       storage = Self.describe(images)
       (labels, classNames) = try Self.readLabels(group, count: images.shape[0])
       let fileName = path.split(separator: "/").last.map { String($0) } ?? path

@@ -39,6 +39,8 @@ public struct ImageDataset: Sendable {
   let order: AxisOrder
   /// The extents of a chunk of the stored images, or nil where they are contiguous.
   let chunk: [Int]?
+  /// Whether chunks are compressed or otherwise transformed.
+  let isFiltered: Bool
 
   /// Opens a file and checks what it declares.
   ///

@@ -73,9 +73,17 @@ public struct NoisyImages: Equatable, Sendable {
     _ prediction: [Float], shape: ImageShape, to path: String
   ) throws(StorageError) {
     let count = prediction.count / shape.count
-    try writeInMemory(path, expectedBytes: prediction.count * 4) { (root) throws(HDF5Error) in
+    let image = try writing(path) { () throws(HDF5Error) -> FileImage in
+      let file = try File.createInMemory(
+        label: path, increment: prediction.count * 4 + (1 << 16))
+      let root = try file.root()
       try root.write(
         "prediction", prediction, shape: [count, shape.height, shape.width, shape.channels])
+      try root.close()
+      return try file.finish()
+    }
+    try image.withBytes { (bytes) throws(StorageError) in
+      try AtomicFile.write([bytes], to: path)
     }
   }
 }

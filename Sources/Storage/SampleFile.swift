@@ -1,46 +1,47 @@
+/// Files of generated images, `docs/formats.md`, "Samples".
+
 import HDF5
 
-/// Generated images in HDF5: `/samples` and how they were made; `docs/formats.md` describes it.
+/// Writes generated images and how they were made.
 public enum SampleFile {
-  /// Writes images into a file that appears complete or not at all; equal images give equal bytes.
+  /// Writes `/samples` (uint8; N, H, W, C), whole or not at all.
   ///
   /// - Parameters:
-  ///   - images: (count, h, w, c), each scalar 0 … levels − 1.
-  ///   - levels: The grey levels, in the attribute `levels`.
-  ///   - attributes: How the images were made, on the root.
-  ///   - path: The file; one that is there is replaced.
-  /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
+  ///   - images: N × H × W × C bytes, channels last.
+  ///   - shape: The extents of one image.
+  ///   - levels: The number of grey levels, 2 … 256: values are 0 … levels − 1.
+  ///   - origin: How the images were made: the checkpoint, its hash, the sampler, the seed …
+  ///   - path: The file; one that exists is replaced.
+  /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public static func write(
-    images: [UInt8], count: Int, shape: ImageShape, levels: Int,
-    attributes: [(String, AttributeValue)], to path: String
+    _ images: [UInt8], shape: ImageShape, levels: Int, origin: [String: AttributeValue],
+    to path: String
   ) throws(StorageError) {
-    precondition(images.count == count * shape.count, "The images are as many as the shape says.")
-    try writeInMemory(path, expectedBytes: images.count) { (root) throws(HDF5Error) in
-      try root.setAttribute("format", "ddpm-samples")
-      try root.setAttribute("version", 1)
-      for (name, value) in attributes { try root.setAttribute(name, value) }
-      try root.write(
-        "samples", images, shape: [count, shape.height, shape.width, shape.channels])
-      let dataset = try root.dataset("samples")
-      try dataset.setAttribute("levels", .integer(levels))
-      try dataset.close()
+    precondition(images.count % shape.count == 0, "Only whole images can be written.")
+    precondition(
+      (2...256).contains(levels) && images.allSatisfy { Int($0) < levels },
+      "The values of samples must be below their levels.")
+    let image = try writing(path) { () throws(HDF5Error) -> FileImage in
+      let file = try File.createInMemory(label: path, increment: images.count + (1 << 16))
+      let root = try file.root()
+      try FileFormat.samples.write(to: root)
+      for (name, value) in origin.sorted(by: { $0.key < $1.key }) {
+        try root.setAttribute(name, value)
+      }
+      let samples = try root.createDataset(
+        "samples", of: UInt8.self,
+        shape: [images.count / shape.count, shape.height, shape.width, shape.channels])
+      try images.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
+        try samples.write(buffer)
+      }
+      try samples.setAttribute("levels", .integer(levels))
+      try samples.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
+      try samples.close()
+      try root.close()
+      return try file.finish()
     }
-  }
-}
-
-/// Builds a file in memory and writes it whole.
-func writeInMemory(
-  _ path: String, expectedBytes: Int,
-  _ build: (borrowing Group) throws(HDF5Error) -> Void
-) throws(StorageError) {
-  let image = try writing(path) { () throws(HDF5Error) -> FileImage in
-    let file = try File.createInMemory(label: path, increment: expectedBytes + (1 << 16))
-    let root = try file.root()
-    try build(root)
-    try root.close()
-    return try file.finish()
-  }
-  try image.withBytes { (bytes) throws(StorageError) in
-    try AtomicFile.write([bytes], to: path)
+    try image.withBytes { (bytes) throws(StorageError) in
+      try AtomicFile.write([bytes], to: path)
+    }
   }
 }

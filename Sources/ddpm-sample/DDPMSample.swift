@@ -155,16 +155,16 @@ struct DDPMSample: ParsableCommand {
         to: path)
     case .hdf5, nil:
       try SampleFile.write(
-        images: pixels, count: total, shape: shape, levels: levels,
-        attributes: [
-          ("checkpoint", .string(inputs.checkpoint)),
-          ("step", .integer(inputs.step)),
-          ("weights", .string(weights.rawValue)),
-          ("sampler", .string(sampler.rawValue)),
-          ("steps", .integer(inputs.diffusion.schedule.steps)),
-          ("variance", .string(inputs.diffusion.variance.rawValue)),
-          ("clipping", .integer(noClip ? 0 : 1)),
-          ("seed", .unsigned(seed)),
+        pixels, shape: shape, levels: levels,
+        origin: [
+          "checkpoint": .string(inputs.checkpoint),
+          "step": .integer(inputs.step),
+          "weights": .string(weights.rawValue),
+          "sampler": .string(sampler.rawValue),
+          "steps": .integer(inputs.diffusion.schedule.steps),
+          "variance": .string(inputs.diffusion.variance.rawValue),
+          "clipping": .integer(noClip ? 0 : 1),
+          "seed": .unsigned(seed),
         ], to: path)
     }
   }

@@ -99,13 +99,14 @@ import Training
         let clip = min(1, 0.5 / norm)
         let rate = 2e-3 * min(1, Double(step + 1) / 2)
         let t = Double(step + 1)
+        let decay = plan.configuration.averageDecay
         for i in 0..<count {
           let g = sum[i] / shards * clip
           first[i] = 0.9 * first[i] + 0.1 * g
           second[i] = 0.999 * second[i] + 0.001 * g * g
           let (m, v) = (first[i] / (1 - pow(0.9, t)), second[i] / (1 - pow(0.999, t)))
           weights[i] = Float(Double(weights[i]) - rate * m / (v.squareRoot() + 1e-8))
-          average[i] = 0.995 * average[i] + 0.005 * Double(weights[i])
+          average[i] = decay * average[i] + (1 - decay) * Double(weights[i])
         }
         let report = try trainer.trainStep()
         #expect(abs(report.loss - losses / shards) < 1e-5 * report.loss)
