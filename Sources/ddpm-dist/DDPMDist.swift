@@ -17,7 +17,7 @@ struct DDPMDist: ParsableCommand {
     subcommands: [Train.self, DatasetCommand.self, Predict.self])
 }
 
-/// A command that runs on all ranks of a job.
+/// A command that the ranks of a job run together.
 protocol JobCommand: ParsableCommand {
   func run(_ job: Job) throws
 }
@@ -34,8 +34,9 @@ enum Main {
       }
       if let command = command as? any JobCommand { return try command.run(job) }
       do {
+        // Commands that only have subcommands, and the parser's own for --help, throw their text.
         try command.run()
-      } catch let error where DDPMDist.exitCode(for: error) == .success {
+      } catch {
         throw commandLineEnd(error)
       }
     }

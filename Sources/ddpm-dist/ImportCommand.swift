@@ -32,8 +32,14 @@ struct ImportOptions: ParsableArguments {
     if let gzip, !(1...9).contains(gzip) { throw ValidationError("--gzip needs 1 to 9.") }
   }
 
-  /// Imports with a progress bar and prints the summary.
-  func run(_ source: ImportSource) throws {
+  /// Imports on the first rank, with a progress bar, and prints the summary.
+  ///
+  /// - Parameter source: Opens the input, on that rank only.
+  func run(_ job: Job, _ source: @autoclosure () throws -> ImportSource) throws {
+    try job.onFirstRank { try run(source()) }
+  }
+
+  private func run(_ source: ImportSource) throws {
     let progress = Progress()
     let summary = try DatasetImport.run(
       source: source, output: output, name: name, origin: origin, license: license,
@@ -59,7 +65,7 @@ struct ImportOptions: ParsableArguments {
 }
 
 /// `ddpm-dist dataset import idx`: MNIST and its relatives.
-struct ImportIDX: ParsableCommand {
+struct ImportIDX: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "idx",
     abstract: "Import IDX files, gzip'd or not: MNIST and its relatives.",
@@ -74,11 +80,11 @@ struct ImportIDX: ParsableCommand {
   var labels: String?
   @OptionGroup var options: ImportOptions
 
-  func run() throws { try options.run(.idx(images: images, labels: labels)) }
+  func run(_ job: Job) throws { try options.run(job, .idx(images: images, labels: labels)) }
 }
 
 /// `ddpm-dist dataset import cifar10`: the binary version of CIFAR-10.
-struct ImportCIFAR10: ParsableCommand {
+struct ImportCIFAR10: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "cifar10",
     abstract: "Import the binary version of CIFAR-10.",
@@ -88,11 +94,11 @@ struct ImportCIFAR10: ParsableCommand {
   var files: [String]
   @OptionGroup var options: ImportOptions
 
-  func run() throws { try options.run(.cifar10(files: files)) }
+  func run(_ job: Job) throws { try options.run(job, .cifar10(files: files)) }
 }
 
 /// `ddpm-dist dataset import csv`: one image a line.
-struct ImportCSV: ParsableCommand {
+struct ImportCSV: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "csv",
     abstract: "Import a table of whole numbers, one image a line, pixels row by row.",
@@ -121,8 +127,9 @@ struct ImportCSV: ParsableCommand {
     }
   }
 
-  func run() throws {
+  func run(_ job: Job) throws {
     try options.run(
+      job,
       .csv(
         file: file, height: height, width: width, channels: channels, levels: levels,
         label: label))
@@ -132,7 +139,7 @@ struct ImportCSV: ParsableCommand {
 extension CSVLabelColumn: ExpressibleByArgument {}
 
 /// `ddpm-dist dataset import images`: a folder of PNG files.
-struct ImportImages: ParsableCommand {
+struct ImportImages: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",
     abstract: "Import a folder of PNG files of one size; a sub-folder is a class.",
@@ -150,5 +157,7 @@ struct ImportImages: ParsableCommand {
     }
   }
 
-  func run() throws { try options.run(.pictures(folder: folder, channels: channels)) }
+  func run(_ job: Job) throws {
+    try options.run(job, .pictures(folder: folder, channels: channels))
+  }
 }

@@ -3,7 +3,7 @@ import Storage
 import Training
 
 /// `ddpm-dist dataset inspect`: what is in a dataset, and its first images as a picture.
-struct InspectDataset: ParsableCommand {
+struct InspectDataset: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Check a dataset and print what is in it.",
@@ -22,7 +22,11 @@ struct InspectDataset: ParsableCommand {
     if count < 1 { throw ValidationError("--count needs at least 1.") }
   }
 
-  func run() throws {
+  func run(_ job: Job) throws {
+    try job.onFirstRank { try inspect() }
+  }
+
+  private func inspect() throws {
     let dataset =
       file == "digits" ? try ImageDataset.digits() : try ImageDataset(path: file, group: group)
     let hash = try dataset.verify()

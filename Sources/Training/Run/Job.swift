@@ -65,6 +65,18 @@ public final class Job {
     return result!
   }
 
+  /// Runs a piece of work on the first rank only, and lets all ranks know how it went.
+  ///
+  /// A process that no launcher has started does without MPI.
+  ///
+  /// - Parameter body: Work without collective operations.
+  /// - Throws: What the body throws, or `AgreedFailure` on all ranks.
+  public func onFirstRank(_ body: () throws -> Void) throws {
+    guard isLaunched else { return try body() }
+    let rank = try communicator().rank
+    try together { if rank == 0 { try body() } }
+  }
+
   /// A logger whose messages go to stderr on rank 0, and nowhere on the others.
   public func logger() throws(MPIError) -> Logger {
     let isFirst = try communicator().rank == 0
