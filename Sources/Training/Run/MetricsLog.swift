@@ -40,7 +40,7 @@ package final class MetricsLog {
     do {
       try handle.seekToEnd()
     } catch {
-      throw .inputOutput(path: path, reason: "cannot be continued: \(error)")
+      throw .inputOutput(path: path, reason: "cannot be continued: \(systemCause(of: error))")
     }
   }
 
@@ -49,7 +49,7 @@ package final class MetricsLog {
     do {
       try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
     } catch {
-      throw .inputOutput(path: path, reason: "cannot be written: \(error)")
+      throw .inputOutput(path: path, reason: "cannot be written: \(systemCause(of: error))")
     }
   }
 

@@ -31,7 +31,7 @@ public struct RunFolder: Sendable {
       || FileManager.default.fileExists(atPath: metrics)
   }
 
-  /// Makes the folders and writes the configuration.
+  /// Makes the folders, writes the configuration and removes what a killed writer has left.
   ///
   /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
   package func prepare(configuration yaml: String) throws(StorageError) {
@@ -42,14 +42,10 @@ public struct RunFolder: Sendable {
       } catch {
         throw .cannotCreate(
           path: folder,
-          reason: "the run folder cannot be made (\(Self.cause(of: error))); choose another --run")
+          reason: "the run folder cannot be made (\(systemCause(of: error))); choose another --run")
       }
     }
+    try checkpoints.removeStaleTemporaries()
     try AtomicFile.write(Array(yaml.utf8), to: configuration)
-  }
-
-  private static func cause(of error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    return underlying.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)"
   }
 }
