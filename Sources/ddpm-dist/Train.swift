@@ -58,7 +58,7 @@ struct Train: JobCommand {
       ("data", data), ("steps", steps), ("batch", batch), ("seed", seed), ("workers", workers),
     ]
     for (key, value) in values {
-      if let value { options.assignments.append("\(key)=\(value)") }
+      if let value { options.overrides.append((key, "\(value)")) }
     }
     try TrainingRun(options, job: job, logger: logger).run()
   }

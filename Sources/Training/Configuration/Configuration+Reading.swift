@@ -32,9 +32,14 @@ extension Configuration {
   ///
   /// Paths may hold ": " or " #", which YAML would take for a map or a comment.
   ///
+  /// - Parameters:
+  ///   - assignment: The key and the value.
+  ///   - option: What the user wrote, for messages; nil: the assignment after `--set`.
   /// - Throws: `ConfigurationError` for an unknown key or an ill-typed value.
-  public mutating func apply(assignment: String) throws(ConfigurationError) {
-    let source = "--set \(assignment)"
+  public mutating func apply(
+    assignment: String, option: String? = nil
+  ) throws(ConfigurationError) {
+    let source = option ?? "--set \(assignment)"
     guard let equals = assignment.firstIndex(of: "=") else {
       throw ConfigurationError(source: source, reason: "needs the form key=value.")
     }

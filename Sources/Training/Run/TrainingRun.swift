@@ -13,6 +13,8 @@ public final class TrainingRun {
     public var configurationPath: String?
     /// Assignments `key=value`, later ones win.
     public var assignments: [String] = []
+    /// Settings with an option of their own, as `("steps", "10")` of `--steps 10`; they win.
+    public var overrides: [(key: String, value: String)] = []
     /// The run's folder; nil: `runs/<name>`.
     public var runPath: String?
     /// Whether an existing run goes on.
@@ -49,7 +51,10 @@ public final class TrainingRun {
       var configuration = configuration
       if let point { try configuration.continueRun(of: point.configuration) }
       let plan = try TrainingPlan(configuration, rankCount: ranks)
-      if let checkpoint { try plan.refuse(checkpoint, path: folder.path) }
+      if let checkpoint {
+        try plan.refuse(
+          checkpoint, path: folder.checkpoints.path(step: checkpoint.progress.step))
+      }
       return plan
     }
     let nodes = try NodeReport(communicator: communicator, requested: configuration.workers)
@@ -104,11 +109,10 @@ public final class TrainingRun {
 
   private static func configuration(_ options: Options) throws -> Configuration {
     var configuration = Configuration()
+    try assign(options, to: &configuration)
     var source = options.configurationPath
     if source == nil, options.resumes {
-      var named = configuration
-      for assignment in options.assignments { try named.apply(assignment: assignment) }
-      let path = RunFolder(options.runPath ?? "runs/\(named.name)").configuration
+      let path = RunFolder(options.runPath ?? "runs/\(configuration.name)").configuration
       if FileManager.default.fileExists(atPath: path) { source = path }
     }
     if let source {
@@ -118,8 +122,17 @@ public final class TrainingRun {
       }
       try configuration.apply(yaml: yaml, source: source)
     }
-    for assignment in options.assignments { try configuration.apply(assignment: assignment) }
+    try assign(options, to: &configuration)
     return configuration
+  }
+
+  private static func assign(
+    _ options: Options, to configuration: inout Configuration
+  ) throws(ConfigurationError) {
+    for assignment in options.assignments { try configuration.apply(assignment: assignment) }
+    for (key, value) in options.overrides {
+      try configuration.apply(assignment: "\(key)=\(value)", option: "--\(key) \(value)")
+    }
   }
 
   /// The checkpoint to go on from, on rank 0; nil elsewhere, and where there is none.
@@ -138,15 +151,29 @@ public final class TrainingRun {
       return nil
     }
     return try job.together {
-      guard isFirst, folder.exists else { return nil }
-      let latest = try folder.checkpoints.latestGood()
-      for skipped in latest.skipped { logger.warning("skipped \(skipped)") }
-      guard let path = latest.path else {
+      guard isFirst else { return nil }
+      guard FileManager.default.fileExists(atPath: folder.checkpoints.path),
+        case let latest = try folder.checkpoints.latestGood(),
+        latest.path != nil || !latest.skipped.isEmpty
+      else {
         logger.notice("There is no checkpoint in \(folder.path) yet: starting at step 0.")
         return nil
       }
+      for skipped in latest.skipped { logger.warning("skipped \(skipped)") }
+      guard let path = latest.path else {
+        throw StorageError.badData(
+          path: folder.checkpoints.path,
+          reason: "none of its checkpoints is whole; remove them to start the run again")
+      }
       logger.notice("Going on from \(path).")
-      return try Checkpoint.read(path: path)
+      let checkpoint = try Checkpoint.read(path: path)
+      do {
+        var old = Configuration()
+        try old.apply(yaml: checkpoint.configuration, source: "/config")
+      } catch {
+        throw StorageError.badData(path: path, reason: "cannot be used: \(error)")
+      }
+      return checkpoint
     }
   }
 
