@@ -40,7 +40,7 @@ extension Denoiser {
     let weights = AlignedFloats(count: values.count)
     _ = weights.elements.update(from: values)
     let denoiser = Denoiser(
-      network: network, diffusion: try configuration.diffusion, weights: weights)
+      network: network, diffusion: try diffusion(of: configuration, path: file), weights: weights)
     return (denoiser, file, checkpoint.progress.step)
   }
 
@@ -60,6 +60,16 @@ extension Denoiser {
         path: path, reason: "there is no good checkpoint in this folder")
     }
     return newest
+  }
+
+  private static func diffusion(
+    of configuration: Configuration, path: String
+  ) throws(StorageError) -> GaussianDiffusion {
+    do throws(DiffusionError) {
+      return try configuration.diffusion
+    } catch {
+      throw .badData(path: path, reason: "/config describes no diffusion process: \(error)")
+    }
   }
 
   /// The configuration in a checkpoint, with everything filled in.
