@@ -4,6 +4,13 @@
 /// its final name, then the folder goes to the disk. A crash, a full disk or a kill at any moment
 /// leaves the old file or the new one, and at worst a file whose name ends in `.tmp`.
 public enum AtomicFile {
+  /// Refuses a path that cannot be written to, before hours of work for it; leaves nothing there.
+  ///
+  /// - Throws: `.cannotCreate`.
+  public static func check(target path: String) throws(StorageError) {
+    _ = try TemporaryFile(for: path)
+  }
+
   /// Writes bytes to a path, replacing what was there in one step.
   ///
   /// - Throws: `.cannotCreate` where the folder does not exist or refuses; `.inputOutput` where

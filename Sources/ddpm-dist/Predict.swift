@@ -31,6 +31,7 @@ struct Predict: JobCommand {
     let workers = try job.workers(requested: workers)
     try job.together {
       guard job.launchedRank == 0 else { return }
+      try AtomicFile.check(target: output)
       let (denoiser, _, _) = try Denoiser.load(path: ckpt, weights) { logger.warning("\($0)") }
       let noisy = try NoisyImages(
         path: input, images: "x_t", times: "t", shape: denoiser.shape,

@@ -77,7 +77,9 @@ struct DDPMSample: ParsableCommand {
   func run(_ job: Job) throws {
     let logger = try job.logger()
     let outputs = out.isEmpty ? ["samples.png"] : out
-    let inputs = try job.together { try read(outputs, logger) }
+    let inputs = try job.together {
+      try read(job.launchedRank == 0 ? outputs : [], logger)
+    }
     let threads = try job.workers(requested: workers)
     let total = count ?? inputs.starts?.count ?? 64
     let communicator = try job.communicator()
@@ -113,7 +115,7 @@ struct DDPMSample: ParsableCommand {
 
   /// Reads everything before any work.
   private func read(_ outputs: [String], _ logger: Logger) throws -> Inputs {
-    for path in outputs { try OutputKind.checkFolder(of: path) }
+    for path in outputs { try AtomicFile.check(target: path) }
     let (denoiser, file, step) = try Denoiser.load(path: ckpt, weights) {
       logger.warning("\($0)")
     }

@@ -1,6 +1,3 @@
-import Foundation
-import Storage
-
 /// The formats that images can be written in, by the ending of the file's name.
 enum OutputKind {
   case png
@@ -14,14 +11,6 @@ enum OutputKind {
     case "h5", "hdf5": self = .hdf5
     case "npz": self = .numpy
     default: return nil
-    }
-  }
-
-  /// Refuses a file whose folder cannot take it, before hours of sampling.
-  static func checkFolder(of path: String) throws(StorageError) {
-    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw .cannotCreate(path: path, reason: "its folder does not exist or cannot be written to")
     }
   }
 }
