@@ -1,0 +1,132 @@
+// From files of other formats to a dataset, to a look at it, to a network trained on it.
+
+import Foundation
+import HDF5
+import Storage
+import TestSupport
+import Testing
+
+extension CommandTests {
+  @Suite struct DatasetTests {
+    let folder = try! TemporaryFolder()
+
+    /// A pixel of image `n`, different for all images.
+    private func pixel(_ n: Int, _ i: Int) -> UInt8 { UInt8((n * 31 + i * 7) % 256) }
+
+    /// 40 small images in a format, and the words that import them.
+    private func input(_ format: String) throws -> (words: [String], extents: String) {
+      func bigEndian(_ value: Int) -> [UInt8] {
+        (0..<4).map { UInt8(value >> (24 - 8 * $0) & 255) }
+      }
+      let indices = 0..<40
+      switch format {
+      case "idx":
+        let pixels = indices.flatMap { n in (0..<64).map { pixel(n, $0) } }
+        let images = try folder.write(
+          [0, 0, 8, 3] + bigEndian(40) + bigEndian(8) + bigEndian(8) + pixels, to: "images")
+        let labels = try folder.write(
+          [0, 0, 8, 1] + bigEndian(40) + indices.map { UInt8($0 % 10) }, to: "labels")
+        return (["idx", images, labels], "8×8×1")
+      case "cifar10":
+        let records = indices.flatMap { n in [UInt8(n % 10)] + (0..<3072).map { pixel(n, $0) } }
+        return (["cifar10", try folder.write(records, to: "data_batch_1.bin")], "32×32×3")
+      case "csv":
+        let lines = indices.map { n in
+          ((0..<48).map { "\(pixel(n, $0))" } + ["\(n % 10)"]).joined(separator: ",")
+        }
+        let file = try folder.write(Array(lines.joined(separator: "\n").utf8), to: "table.csv")
+        return (["csv", file, "--height", "8", "--width", "6"], "8×6×1")
+      default:
+        for n in indices {
+          let place = folder.file("pictures/class\(n % 10)")
+          try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+          let shape = ImageShape(height: 8, width: 8, channels: 3)
+          try Picture(shape: shape, pixels: (0..<192).map { pixel(n, $0) })
+            .writePNG(to: "\(place)/\(n).png")
+        }
+        return (["images", folder.file("pictures")], "8×8×3")
+      }
+    }
+
+    @Test(arguments: ["idx", "cifar10", "csv", "images"])
+    func importedImagesCanBeLookedAtAndTrainedOn(_ format: String) async throws {
+      let (words, extents) = try input(format)
+      let file = folder.file("data.h5")
+      let imported = try await run(.dist, ["dataset", "import"] + words + ["--output", file])
+      try #require(imported.status == 0, "\(imported)")
+      #expect(imported.output.contains("40 of \(extents)"), "\(imported)")
+      #expect(imported.output.contains("class 9"), "\(imported)")
+
+      let grid = folder.file("grid.png")
+      let inspected = try await run(
+        .dist, ["dataset", "inspect", file, "--grid", grid, "--count", "9"])
+      try #require(inspected.status == 0, "\(inspected)")
+      #expect(inspected.output.contains("40 of \(extents)"), "\(inspected)")
+      #expect(inspected.output.contains("(as declared)"), "\(inspected)")
+      let dataset = try ImageDataset(path: file)
+      let shape = ImageGrid(shape: dataset.shape, count: 9).pictureShape
+      #expect(try Picture(png: grid).shape == shape)
+
+      let run = SmallRun(folder.file("run"))
+      let trained = try await run.train(
+        ["--data", file, "--steps", "2", "--batch", "8"],
+        settings: ["channels=4", "groups=2", "attention=[]"])
+      try #require(trained.status == 0, "\(trained)")
+      #expect(try Checkpoint.read(path: run.checkpoint(2)).progress.step == 2)
+    }
+
+    @Test func ranksDoNotImportOrPrintTwice() async throws {
+      let words = try input("idx").words
+      let file = folder.file("data.h5")
+      let imported = try await run(
+        .dist, ["dataset", "import"] + words + ["--output", file], ranks: 2)
+      try #require(imported.status == 0, "\(imported)")
+      #expect(imported.output.components(separatedBy: "40 of 8×8×1").count == 2, "\(imported)")
+      let inspected = try await run(.dist, ["dataset", "inspect", file], ranks: 2)
+      try #require(inspected.status == 0, "\(inspected)")
+      #expect(inspected.output.components(separatedBy: "40 of 8×8×1").count == 2, "\(inspected)")
+    }
+
+    @Test func theEmbeddedDigitsCanBeInspected() async throws {
+      let outcome = try await run(.dist, ["dataset", "inspect", "digits"])
+      #expect(outcome.status == 0 && outcome.output.contains("1797 of 8×8×1"), "\(outcome)")
+      #expect(outcome.output.contains("17 levels"), "\(outcome)")
+    }
+
+    /// Writes /x_t and /t for `count` images.
+    private func noisy(_ count: Int) throws -> String {
+      let path = folder.file("noisy-\(count).h5")
+      let file = try File.create(path)
+      let root = try file.root()
+      let values = (0..<count * 64).map { Float(($0 * 53) % 97 - 48) / 24 }
+      try root.write("x_t", values, shape: [count, 8, 8, 1])
+      try root.write("t", (0..<count).map { Int64($0 % 20) })
+      try root.close()
+      try file.close()
+      return path
+    }
+
+    @Test func predictionsHaveTheShapeOfTheirInput() async throws {
+      let checkpoint = try await SmallRun.reference.value.path
+      func predict(
+        _ count: Int, _ options: [String] = [], ranks: Int? = nil
+      ) async throws -> [Float] {
+        let output = folder.file("\(UUID().uuidString).h5")
+        let outcome = try await run(
+          .dist,
+          ["predict", "--ckpt", checkpoint, "--input", noisy(count), "--output", output] + options,
+          ranks: ranks)
+        try #require(outcome.status == 0, "\(outcome)")
+        let prediction = try File.open(output).root().dataset("prediction")
+        #expect(prediction.shape == [count, 8, 8, 1])
+        return try prediction.values(as: Float.self)
+      }
+      let many = try await predict(21)
+      #expect(many.allSatisfy(\.isFinite) && Set(many).count > 100)
+      #expect(try await predict(3) == Array(many.prefix(3 * 64)))
+      #expect(try await predict(21, ["--workers", "1"]) == many)
+      #expect(try await predict(21, ranks: 2) == many)
+      #expect(try await predict(21, ["--weights", "model"]) != many)
+    }
+  }
+}

@@ -1,0 +1,95 @@
+// Equal runs give equal checkpoints: on any ranks and workers, stopped, killed, resumed.
+
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+extension CommandTests {
+  @Suite struct EqualCheckpointTests {
+    @Test(arguments: [(nil, 2), (1, 1), (2, 1), (2, 2), (4, 1), (8, 1)])
+    func ranksAndWorkersDoNotShow(ranks: Int?, workers: Int) async throws {
+      let reference = try await SmallRun.reference.value
+      let folder = try TemporaryFolder()
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(
+        ["--steps", "20", "--workers", "\(workers)"], ranks: ranks)
+      try #require(outcome.status == 0, "\(outcome)")
+      #expect(try run.digest() == reference.digest())
+      let numbers = ["step", "loss", "gradient_norm", "learning_rate", "images"]
+      for name in numbers {
+        #expect(try run.metrics().map { $0[name] } == reference.metrics().map { $0[name] })
+      }
+    }
+
+    @Test func everyByteOutsideProvenanceIsEqual() async throws {
+      let folder = try TemporaryFolder()
+      var files: [[UInt8]] = []
+      var provenance: [[String: String]] = []
+      for ranks in [2, 4] {
+        let run = SmallRun(folder.file("run\(ranks)"))
+        let outcome = try await run.train(["--steps", "2", "--workers", "1"], ranks: ranks)
+        try #require(outcome.status == 0, "\(outcome)")
+        // Without the checksum at the end.
+        files.append(Array(try [UInt8](contentsOf: run.checkpoint(2)).dropLast(16)))
+        provenance.append(try Checkpoint.read(path: run.checkpoint(2)).provenance)
+      }
+      try #require(files[0].count == files[1].count)
+      // The texts have equal lengths, so each of their differences is one byte of the file.
+      let texts = provenance[0].values.reduce(0) { $0 + $1.utf8.count }
+      #expect(texts == provenance[1].values.reduce(0) { $0 + $1.utf8.count })
+      let differences = provenance[0].reduce(0) { sum, entry in
+        sum + zip(entry.value.utf8, provenance[1][entry.key]!.utf8).count { $0 != $1 }
+      }
+      #expect(differences > 0)
+      #expect(zip(files[0], files[1]).count { $0 != $1 } == differences)
+    }
+
+    @Test func aRunStoppedOnFourRanksGoesOnOnTwo() async throws {
+      let reference = try await SmallRun.reference.value
+      let folder = try TemporaryFolder()
+      let run = SmallRun(folder.file("run"))
+      let first = try await run.train(["--steps", "10", "--workers", "1"], ranks: 4)
+      try #require(first.status == 0, "\(first)")
+      let second = try await run.train(["--resume", "--steps", "20", "--workers", "1"], ranks: 2)
+      try #require(second.status == 0, "\(second)")
+      #expect(second.errors.contains("steps 11 to 20"), "\(second)")
+      #expect(try run.digest() == reference.digest())
+      #expect(try run.metrics().map { $0["step"] } == (1...20).map { Double($0) })
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aKilledRunGoesOn() async throws {
+      let folder = try TemporaryFolder()
+      let run = SmallRun(folder.file("run"))
+      let settings = ["checkpoint_every=5", "keep_checkpoints=20"]
+      let steps = 60
+      let killed = try await run.train(
+        ["--steps", "\(steps)", "--workers", "1"], settings: settings, ranks: 2
+      ) { launcher in
+        let first = run.checkpoint(5)
+        while !FileManager.default.fileExists(atPath: first), kill(launcher, 0) == 0 {
+          try? await Task.sleep(for: .milliseconds(2))
+        }
+        for process in descendants(of: launcher) { kill(process, SIGKILL) }
+      }
+      #expect(killed.status == -SIGKILL, "\(killed)")
+      let written = try run.checkpointNames()
+      #expect(!written.isEmpty && !written.contains("step-00000060.h5"), "\(written)")
+      // What a writer leaves that is killed in the middle of a checkpoint.
+      let stale = run.checkpoint(5) + ".12345-1.tmp"
+      try Data([1, 2, 3]).write(to: URL(fileURLWithPath: stale))
+
+      let resumed = try await run.train(["--resume", "--workers", "2"])
+      try #require(resumed.status == 0, "\(resumed)")
+      #expect(!FileManager.default.fileExists(atPath: stale))
+      let whole = SmallRun(folder.file("whole"))
+      let outcome = try await whole.train(
+        ["--steps", "\(steps)", "--workers", "2"], settings: settings)
+      try #require(outcome.status == 0, "\(outcome)")
+      #expect(try run.digest(steps) == whole.digest(steps))
+      #expect(try run.checkpointNames() == whole.checkpointNames())
+      #expect(try run.metrics().map { $0["step"] } == (1...steps).map { Double($0) })
+      #expect(try run.metrics().map { $0["loss"] } == whole.metrics().map { $0["loss"] })
+    }
+  }
+}

@@ -1,0 +1,59 @@
+// --help and --version: printed once, with units and defaults.
+
+import Foundation
+import Testing
+
+extension CommandTests {
+  @Suite struct HelpTests {
+    static let commands: [(Program, [String], parts: [String])] = [
+      (.dist, [], ["train", "dataset", "predict", "65 bad data"]),
+      (
+        .dist, ["train"],
+        [
+          "learning_rate: 0.002", "batch: 128", "steps: 2000", "image rows, pixels", "--resume",
+          "(default: the digits)", "diffusion_steps: 200",
+        ]
+      ),
+      (.dist, ["dataset"], ["import", "inspect"]),
+      (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
+      (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
+      (.dist, ["dataset", "import", "cifar10"], [".bin"]),
+      (.dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last"]),
+      (.dist, ["dataset", "import", "images"], ["PNG", "channels"]),
+      (.dist, ["dataset", "inspect"], ["--grid", "(default: 64)"]),
+      (.dist, ["predict"], ["/x_t", "Float32 (N, H, W, C)", "default: average"]),
+      (
+        .sample, [],
+        ["(default: 1)", "(default: samples.png)", "default: average", "--init", "fixed_large"]
+      ),
+    ]
+
+    @Test(arguments: commands.indices) func helpSaysUnitsAndDefaults(_ index: Int) async throws {
+      let (program, words, parts) = Self.commands[index]
+      let outcome = try await run(program, words + ["--help"])
+      #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+      #expect(outcome.output.hasPrefix("OVERVIEW:"), "\(outcome)")
+      // The text is wrapped at the width of a terminal.
+      let text = outcome.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+      for part in parts { #expect(text.contains(part), "\(part) in: \(text)") }
+    }
+
+    @Test(arguments: [Program.dist, .sample]) func theVersionIsANumber(
+      _ program: Program
+    ) async throws {
+      let outcome = try await run(program, ["--version"])
+      #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
+      #expect(outcome.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(outcome)")
+    }
+
+    @Test(arguments: [Program.dist, .sample]) func ranksPrintOnce(_ program: Program) async throws {
+      let version = try await run(program, ["--version"], ranks: 2)
+      #expect(version.status == 0, "\(version)")
+      #expect(version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(version)")
+      let words = program == .dist ? ["train", "--help"] : ["--help"]
+      let help = try await run(program, words, ranks: 2)
+      #expect(help.status == 0, "\(help)")
+      #expect(help.output.components(separatedBy: "OVERVIEW:").count == 2, "\(help)")
+    }
+  }
+}

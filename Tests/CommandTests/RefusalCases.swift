@@ -1,0 +1,360 @@
+// The table of wrong calls that RefusalTests makes.
+
+import Foundation
+import HDF5
+import Storage
+import TestSupport
+
+extension RefusalTests {
+  static var cases: [Case] {
+    commandLines + configurations + places + datasets + checkpoints + arrays + imports
+  }
+
+  // MARK: What stands on the command line and in configurations
+
+  private static let commandLines = [
+    Case(
+      name: "unknown option", words: ["train", "--bogus"], code: 64,
+      parts: ["Unknown option '--bogus'"]),
+    Case(
+      name: "ill-typed option", words: ["train", "--steps", "many"], code: 64, parts: ["'many'"]),
+    Case(name: "unknown command", words: ["trian"], code: 64, parts: ["trian"]),
+    Case(name: "no checkpoint named", program: .sample, words: [], code: 64, parts: ["--ckpt"]),
+    Case(
+      name: "unknown kind of output", program: .sample, words: ["--ckpt", "x", "--out", "x.jpg"],
+      code: 64, parts: [".png, .h5 or .npz"]),
+    Case(
+      name: "no images asked for", program: .sample, words: ["--ckpt", "x", "--count", "0"],
+      code: 64, parts: ["--count"]),
+    Case(
+      name: "unknown sampler", program: .sample, words: ["--ckpt", "x", "--sampler", "magic"],
+      code: 64, parts: ["'magic'"]),
+    Case(name: "no input named", words: ["predict", "--ckpt", "x"], code: 64, parts: ["--input"]),
+    Case(
+      name: "option out of range", words: ["train", "--run", "@run", "--steps", "0"], code: 64,
+      parts: ["--steps 0", "at least 1"]),
+  ]
+
+  private static let configurations = [
+    Case(
+      name: "unknown key", words: train([], ["chanels=3"]), code: 64,
+      parts: ["--set chanels=3", "'channels'"]),
+    Case(
+      name: "ill-typed value", words: train([], ["steps=many"]), code: 64,
+      parts: ["'steps'", "'many'", "whole number"]),
+    Case(
+      name: "unknown choice", words: train([], ["schedule=steep"]), code: 64,
+      parts: ["linear, cosine"]),
+    Case(name: "no value", words: train([], ["steps"]), code: 64, parts: ["key=value"]),
+    Case(
+      name: "unknown key in a file", words: ["train", "--config", "@a.yaml", "--run", "@run"],
+      code: 64, parts: ["a.yaml:3", "'learing_rate'", "'learning_rate'"]
+    ) { try $0.write(Array("# digits\nsteps: 2\nlearing_rate: 1\n".utf8), to: "a.yaml") },
+    Case(
+      name: "ill-typed value in a file", words: ["train", "--config", "@a.yaml", "--run", "@run"],
+      code: 64, parts: ["a.yaml:2", "'flip'", "true or false"]
+    ) { try $0.write(Array("steps: 2\nflip: 7\n".utf8), to: "a.yaml") },
+    Case(
+      name: "a file that is no YAML", words: ["train", "--config", "@a.yaml", "--run", "@run"],
+      code: 64, parts: ["a.yaml"]
+    ) { try $0.write(Array("steps: [2\n".utf8), to: "a.yaml") },
+    Case(
+      name: "no such configuration", words: ["train", "--config", "@a.yaml", "--run", "@run"],
+      code: 66, parts: ["a.yaml"]),
+    Case(
+      name: "a batch that does not divide", words: train(["--batch", "30"], ["shards=4"]), code: 64,
+      parts: ["30 images", "4 shards"]),
+    Case(
+      name: "a network that does not fit", words: train([], ["groups=3"]), code: 64,
+      parts: ["groups"]),
+    Case(
+      name: "noise that shrinks",
+      words: train([], ["schedule=linear", "beta_start=0.5", "beta_end=0.1"]), code: 64,
+      parts: ["beta_start"]),
+    Case(
+      name: "a batch larger than the data", words: train(["--batch", "2000"]), code: 65,
+      parts: ["1797 images", "2000"]),
+  ]
+
+  private static let places = [
+    Case(
+      name: "a run folder below a file",
+      words: ["train", "--run", "@a/run", "--steps", "2", "--set"] + SmallRun.settings, code: 73,
+      parts: ["a/run", "Not a directory"]
+    ) { try $0.write([1], to: "a") },
+    Case(
+      name: "a picture below a file", program: .sample,
+      words: ["--ckpt", "@run", "--out", "@a/x.png"], code: 73,
+      parts: ["a/x.png", "Not a directory"]
+    ) {
+      try $0.write([1], to: "a")
+      try await referenceRun($0)
+    },
+    Case(
+      name: "a picture in no folder", program: .sample,
+      words: ["--ckpt", "@run", "--out", "@no/x.png"], code: 73, parts: ["no/x.png"]
+    ) { try await referenceRun($0) },
+    Case(
+      name: "a picture that is a folder", program: .sample,
+      words: ["--ckpt", "@run", "--out", "@x.png"], code: 73, parts: ["x.png", "folder"]
+    ) {
+      try FileManager.default.createDirectory(
+        atPath: $0.file("x.png"), withIntermediateDirectories: true)
+      try await referenceRun($0)
+    },
+  ]
+
+  // MARK: Datasets
+
+  private static func dataset(
+    _ name: String, _ parts: [String], code: Int32 = 65,
+    _ prepare: @escaping @Sendable (TemporaryFolder) throws -> Void
+  ) -> Case {
+    Case(
+      name: "dataset: \(name)", words: train(["--data", "@data.h5"]), code: code,
+      parts: ["data.h5"] + parts, prepare: prepare)
+  }
+
+  /// Writes `/images` and perhaps an attribute.
+  private static func images<Element: HDF5Element>(
+    _ folder: TemporaryFolder, _ values: [Element], _ shape: [Int],
+    range: [Double]? = nil
+  ) throws {
+    let file = try File.create(folder.file("data.h5"))
+    let root = try file.root()
+    try root.write("images", values, shape: shape)
+    if let range {
+      let images = try root.dataset("images")
+      try images.setAttribute("value_range", .doubles(range))
+      try images.close()
+    }
+    try root.close()
+    try file.close()
+  }
+
+  private static var datasets: [Case] {
+    [
+      dataset("missing", ["No such file"], code: 66) { _ in },
+      dataset("not HDF5", ["not an HDF5 file"]) {
+        try $0.write(Array("hello".utf8), to: "data.h5")
+      },
+      dataset("an empty file", ["is empty"]) { try $0.write([], to: "data.h5") },
+      dataset("truncated", []) {
+        let digits = $0.file("whole.h5")
+        let writer = try ImageDatasetWriter(
+          output: digits, shape: ImageShape(height: 8, width: 8, channels: 1), name: "x")
+        try writer.append(images: [UInt8](repeating: 3, count: 64 * 100))
+        _ = try writer.finish()
+        let bytes = try [UInt8](contentsOf: digits)
+        try $0.write(Array(bytes[..<(bytes.count / 2)]), to: "data.h5")
+      },
+      dataset("no images in it", ["no dataset named images"]) {
+        let file = try File.create($0.file("data.h5"))
+        try file.close()
+      },
+      dataset("three extents", ["four extents"]) {
+        try images($0, [UInt8](repeating: 0, count: 64 * 40), [40, 8, 8])
+      },
+      dataset("32-bit integers", ["uint8 or float32"]) {
+        try images($0, [Int32](repeating: 0, count: 64 * 40), [40, 8, 8, 1])
+      },
+      dataset("no image", ["0 images"]) { try images($0, [UInt8](), [0, 8, 8, 1]) },
+      dataset("fewer images than a batch", ["31 images", "32"]) {
+        try images($0, [UInt8](repeating: 0, count: 64 * 31), [31, 8, 8, 1])
+      },
+      dataset("NaN", ["image 39", "nan"]) {
+        var values = [Float](repeating: 0, count: 64 * 40)
+        values[64 * 39 + 5] = .nan
+        try images($0, values, [40, 8, 8, 1], range: [-1, 1])
+      },
+      dataset("outside its range", ["image 1", "1.5"]) {
+        var values = [Float](repeating: 0, count: 64 * 40)
+        values[64] = 1.5
+        try images($0, values, [40, 8, 8, 1], range: [-1, 1])
+      },
+      Case(
+        name: "dataset: another height", words: train(["--data", "@data.h5"], ["height=8"]),
+        code: 64, parts: ["height", "is 8", "have 6"]
+      ) { try images($0, [UInt8](repeating: 0, count: 48 * 40), [40, 6, 8, 1]) },
+      Case(
+        name: "inspect: missing", words: ["dataset", "inspect", "@no.h5"], code: 66,
+        parts: ["no.h5"]),
+      Case(
+        name: "inspect: not HDF5", words: ["dataset", "inspect", "@a"], code: 65, parts: ["HDF5"]
+      ) { try $0.write(Array("hello".utf8), to: "a") },
+    ]
+  }
+
+  // MARK: Checkpoints
+
+  @Sendable private static func referenceRun(_ folder: TemporaryFolder) async throws {
+    _ = try await SmallRun.reference.value.copy(to: folder.file("run"))
+  }
+
+  /// A checkpoint that is changed and then sampled from by its own name, and resumed.
+  private static func checkpoint(
+    _ name: String, _ parts: [String],
+    _ change: @escaping @Sendable (SmallRun) throws -> Void
+  ) -> [Case] {
+    let prepare: @Sendable (TemporaryFolder) async throws -> Void = { folder in
+      try await referenceRun(folder)
+      try change(SmallRun(folder.file("run")))
+    }
+    return [
+      Case(
+        name: "sample: \(name)", program: .sample,
+        words: ["--ckpt", "@run/checkpoints/step-00000020.h5"], code: 65,
+        parts: ["step-00000020.h5"] + parts, prepare: prepare),
+      Case(
+        name: "predict: \(name)",
+        words: [
+          "predict", "--ckpt", "@run/checkpoints/step-00000020.h5", "--input", "@x", "--output",
+          "@y",
+        ], code: 65, parts: ["step-00000020.h5"] + parts, prepare: prepare),
+    ]
+  }
+
+  private static func resuming(
+    _ name: String, _ parts: [String], code: Int32 = 65, _ settings: [String] = [],
+    _ change: @escaping @Sendable (SmallRun) throws -> Void
+  ) -> Case {
+    Case(
+      name: "resume: \(name)", words: train(["--resume", "--steps", "30"], settings), code: code,
+      parts: parts
+    ) { folder in
+      try await referenceRun(folder)
+      try change(SmallRun(folder.file("run")))
+    }
+  }
+
+  private static func replacing(
+    _ old: String, _ new: String
+  ) -> @Sendable (SmallRun) throws -> Void {
+    { run in
+      try run.forge(20) { $0.configuration = $0.configuration.replacing(old, with: new) }
+    }
+  }
+
+  private static var checkpoints: [Case] {
+    [
+      Case(
+        name: "sample: missing", program: .sample, words: ["--ckpt", "@no"], code: 66,
+        parts: ["no"]),
+      Case(
+        name: "sample: an empty folder", program: .sample, words: ["--ckpt", "@run"], code: 66,
+        parts: ["run", "no good checkpoint"]
+      ) {
+        try FileManager.default.createDirectory(
+          atPath: $0.file("run"), withIntermediateDirectories: true)
+      },
+      Case(
+        name: "sample: too many steps", program: .sample,
+        words: ["--ckpt", "@run", "--steps", "21"], code: 64, parts: ["21 of 20"],
+        prepare: referenceRun),
+    ]
+      + checkpoint("damaged", ["damaged"]) { try $0.damage(20) }
+      + checkpoint("truncated", ["truncated"]) { try $0.truncate(20) }
+      + checkpoint(
+        "another architecture", ["architecture"], replacing("channels: 8", "channels: 16"))
+      + checkpoint("another depth", ["architecture"], replacing("blocks: 1", "blocks: 2"))
+      + checkpoint("unknown key", ["/config", "'blobs'"], replacing("blocks: 1", "blobs: 1"))
+      + checkpoint("no such network", ["/config"], replacing("groups: 4", "groups: 3"))
+      + [
+        resuming("only a damaged checkpoint", ["none of its checkpoints"]) { try $0.damage(20) },
+        resuming(
+          "another architecture", ["step-00000020.h5", "architecture"], ["blocks=2"],
+          replacing("blocks: 1", "blocks: 2")),
+        resuming(
+          "unknown key", ["step-00000020.h5", "/config", "'blobs'"], [],
+          replacing("blocks: 1", "blobs: 1")),
+        resuming("other settings", ["blocks", "2", "1"], code: 64, ["blocks=2"]) { _ in },
+        resuming("another batch", ["batch"], code: 64, ["batch=64"]) { _ in },
+      ]
+  }
+
+  // MARK: Arrays
+
+  private static func array(
+    _ name: String, _ parts: [String], count: Int = 2, shape: [Int]? = nil, times: [Int64]? = nil,
+    value: Float = 0
+  ) -> [Case] {
+    let prepare: @Sendable (TemporaryFolder) async throws -> Void = { folder in
+      try await referenceRun(folder)
+      let file = try File.create(folder.file("a.h5"))
+      let root = try file.root()
+      let extents = shape ?? [count, 8, 8, 1]
+      var values = [Float](repeating: 0, count: extents.reduce(1, *))
+      if !values.isEmpty { values[0] = value }
+      for name in ["x_t", "x_T"] { try root.write(name, values, shape: extents) }
+      try root.write("t", times ?? [Int64](repeating: 0, count: count))
+      try root.close()
+      try file.close()
+    }
+    let predict = Case(
+      name: "predict: \(name)",
+      words: ["predict", "--ckpt", "@run", "--input", "@a.h5", "--output", "@p.h5"], code: 65,
+      parts: ["a.h5"] + parts, prepare: prepare)
+    let sample = Case(
+      name: "--init: \(name)", program: .sample, words: ["--ckpt", "@run", "--init", "@a.h5"],
+      code: 65, parts: ["a.h5"] + parts, prepare: prepare)
+    return times == nil ? [predict, sample] : [predict]
+  }
+
+  private static var arrays: [Case] {
+    array("another shape", ["8, 8, 1"], shape: [2, 8, 8, 3])
+      + array("another rank", ["8, 8, 1"], shape: [2, 64])
+      + array("no image", ["8, 8, 1"], count: 0)
+      + array("NaN", ["nan"], value: .nan)
+      + array("time too large", ["/t[1] is 20"], times: [0, 20])
+      + array("too few times", ["/t"], times: [0])
+      + [
+        Case(
+          name: "--init: fewer than --count", program: .sample,
+          words: ["--ckpt", "@run", "--init", "@a.h5", "--count", "3"], code: 65,
+          parts: ["2 images", "3"], prepare: array("", []).last!.prepare),
+        Case(
+          name: "predict: missing input",
+          words: ["predict", "--ckpt", "@run", "--input", "@no.h5", "--output", "@p.h5"], code: 66,
+          parts: ["no.h5"], prepare: referenceRun),
+        Case(
+          name: "predict: unwritable output",
+          words: ["predict", "--ckpt", "@run", "--input", "@a.h5", "--output", "@no/p.h5"],
+          code: 73, parts: ["no/p.h5"], prepare: array("", []).first!.prepare),
+      ]
+  }
+
+  // MARK: Imports
+
+  private static let imports = [
+    Case(
+      name: "import: missing", words: ["dataset", "import", "idx", "@no", "--output", "@d.h5"],
+      code: 66, parts: ["no"]),
+    Case(
+      name: "import: not IDX", words: ["dataset", "import", "idx", "@a", "--output", "@d.h5"],
+      code: 65, parts: ["a"]
+    ) { try $0.write(Array("hello, this is no IDX file".utf8), to: "a") },
+    Case(
+      name: "import: not CIFAR-10",
+      words: ["dataset", "import", "cifar10", "@a.bin", "--output", "@d.h5"], code: 65,
+      parts: ["a.bin"]
+    ) { try $0.write([UInt8](repeating: 0, count: 3000), to: "a.bin") },
+    Case(
+      name: "import: not a number",
+      words: ["dataset", "import", "csv", "@a.csv", "--output", "@d.h5"], code: 65,
+      parts: ["a.csv"]
+    ) { try $0.write(Array("1,2,3,4,0\n1,2,x,4,0\n".utf8), to: "a.csv") },
+    Case(
+      name: "import: no pictures",
+      words: ["dataset", "import", "images", "@pictures", "--output", "@d.h5"], code: 65,
+      parts: ["pictures"]
+    ) {
+      try FileManager.default.createDirectory(
+        atPath: $0.file("pictures"), withIntermediateDirectories: true)
+    },
+    Case(
+      name: "import: unwritable output",
+      words: ["dataset", "import", "csv", "@a.csv", "--output", "@no/d.h5"], code: 73,
+      parts: ["no/d.h5"]
+    ) { try $0.write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), to: "a.csv") },
+  ]
+}

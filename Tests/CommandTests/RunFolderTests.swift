@@ -1,0 +1,115 @@
+// A run's folder: resuming, refusing, skipping what is damaged, and what the files say.
+
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+extension CommandTests {
+  @Suite struct RunFolderTests {
+    let folder = try! TemporaryFolder()
+
+    private func copy() async throws -> SmallRun {
+      try await SmallRun.reference.value.copy(to: folder.file("run"))
+    }
+
+    @Test(arguments: [nil, 2]) func aSecondRunInTheSameFolderIsRefused(ranks: Int?) async throws {
+      let run = try await copy()
+      let before = try snapshot(run.path)
+      let outcome = try await run.train(["--steps", "5"], ranks: ranks)
+      #expect(outcome.status == 73 && outcome.errorLines.count == 1, "\(outcome)")
+      #expect(outcome.errors.contains("--resume"), "\(outcome)")
+      #expect(try snapshot(run.path) == before)
+    }
+
+    @Test func aFinishedRunSaysSo() async throws {
+      let run = try await copy()
+      let before = try snapshot(run.path)
+      let outcome = try await run.train(["--resume", "--steps", "20", "--workers", "1"])
+      #expect(outcome.status == 0 && outcome.errors.contains("at step 20 already"), "\(outcome)")
+      #expect(try snapshot(run.path) == before)
+    }
+
+    @Test(arguments: ["no folder", "no checkpoint", "no folder of checkpoints"])
+    func resumingNothingBeginsAtTheFirstStep(_ state: String) async throws {
+      let reference = try await SmallRun.reference.value
+      let run = SmallRun(folder.file("run"))
+      if state != "no folder" {
+        _ = try await copy()
+        try FileManager.default.removeItem(
+          atPath: state == "no checkpoint" ? run.checkpoint(20) : "\(run.path)/checkpoints")
+      }
+      let outcome = try await run.train(["--resume", "--steps", "20", "--workers", "1"])
+      try #require(outcome.status == 0, "\(outcome)")
+      #expect(outcome.errors.contains("starting at step 0"), "\(outcome)")
+      #expect(try run.digest() == reference.digest())
+      #expect(try run.metrics().map { $0["step"] } == (1...20).map { Double($0) })
+    }
+
+    @Test func damagedCheckpointsArePassedOver() async throws {
+      let run = SmallRun(folder.file("run"))
+      let settings = ["checkpoint_every=5", "keep_checkpoints=2"]
+      let first = try await run.train(["--steps", "20", "--workers", "1"], settings: settings)
+      try #require(first.status == 0, "\(first)")
+      #expect(try run.checkpointNames() == ["step-00000015.h5", "step-00000020.h5"])
+      let (newest, older) = (try run.digest(20), try run.digest(15))
+      for ruin in [run.damage, run.truncate] {
+        try ruin(20)
+        let outcome = try await run.train(["--resume", "--workers", "1"], settings: settings)
+        #expect(outcome.status == 0 && outcome.errorLines.isEmpty, "\(outcome)")
+        #expect(outcome.errors.contains("warning"), "\(outcome)")
+        #expect(outcome.errors.contains("skipped \(run.checkpoint(20))"), "\(outcome)")
+        #expect(outcome.errors.contains("steps 16 to 20"), "\(outcome)")
+        #expect(try run.digest(20) == newest && run.digest(15) == older)
+        #expect(try run.metrics().map { $0["step"] } == (1...20).map { Double($0) })
+      }
+      // Where none is left, the run must not begin anew over its own remains.
+      try run.damage(15)
+      try run.truncate(20)
+      let before = try snapshot(run.path)
+      let outcome = try await run.train(["--resume", "--workers", "1"], settings: settings)
+      #expect(outcome.status == 65 && outcome.errorLines.count == 1, "\(outcome)")
+      #expect(try snapshot(run.path) == before)
+    }
+
+    @Test func theResolvedConfigurationMakesTheSameRun() async throws {
+      let reference = try await SmallRun.reference.value
+      let again = SmallRun(folder.file("again"))
+      let outcome = try await run(
+        .dist,
+        [
+          "train", "--config", "\(reference.path)/config.yaml", "--run", again.path,
+        ])
+      try #require(outcome.status == 0, "\(outcome)")
+      #expect(try again.digest() == reference.digest())
+      #expect(
+        try [UInt8](contentsOf: "\(again.path)/config.yaml")
+          == [UInt8](contentsOf: "\(reference.path)/config.yaml"))
+    }
+
+    @Test func resumingNeedsNoMoreThanTheName() async throws {
+      var words = ["train", "--set"] + SmallRun.settings + ["name=small", "steps=2"]
+      let first = try await run(.dist, words, in: folder.path)
+      try #require(first.status == 0, "\(first)")
+      words = ["train", "--resume", "--set", "name=small", "steps=4"]
+      let second = try await run(.dist, words, in: folder.path)
+      try #require(second.status == 0, "\(second)")
+      let small = SmallRun(folder.file("runs/small"))
+      #expect(try small.checkpointNames() == ["step-00000002.h5", "step-00000004.h5"])
+    }
+
+    @Test func metricsAndSamplesAreWhatTheSettingsAskFor() async throws {
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(
+        ["--steps", "4"], settings: ["sample_every=3", "sample_count=5"], ranks: 2)
+      try #require(outcome.status == 0, "\(outcome)")
+      let lines = try run.metrics()
+      #expect(lines.map { $0["images"] } == [32, 64, 96, 128])
+      #expect(lines.allSatisfy { $0["seconds"]! > 0 && $0["images_per_second"]! > 0 })
+      #expect(lines.map { $0["learning_rate"] } == [0.001, 0.002, 0.002, 0.002])
+      let grids = try FileManager.default.contentsOfDirectory(atPath: "\(run.path)/samples")
+      #expect(grids.sorted() == ["step-00000003.png", "step-00000004.png"])
+      for grid in grids { _ = try Picture(png: "\(run.path)/samples/\(grid)") }
+    }
+  }
+}
