@@ -66,6 +66,6 @@ extension TrainingPlan {
       return
     }
     throw .badData(
-      path: path, reason: "has a checkpoint of another architecture: \(difference)")
+      path: path, reason: "is a checkpoint of another architecture: \(difference)")
   }
 }
