@@ -13,7 +13,7 @@ import Testing
 
   @Test(arguments: shapes, [(3, 1), (3, 2), (1, 1)])
   func convolution(_ shape: Shape, _ form: (kernel: Int, stride: Int)) {
-    for outputs in [1, 5] {
+    for outputs in [1, 5, 16] {
       let convolution = Convolution(
         kernel: form.kernel, stride: form.stride,
         paddingBefore: form.stride == 2 ? 0 : form.kernel / 2, paddingAfter: form.kernel / 2,

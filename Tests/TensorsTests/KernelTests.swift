@@ -10,6 +10,71 @@ import Testing
     Shape(1, 28, 28, 2), Shape(2, 32, 32, 40),
   ]
 
+  /// Maps that Winograd's algorithm takes: whole tiles, rests of tiles, several blocks of tiles.
+  static let winogradShapes = [
+    Shape(2, 4, 4, 16), Shape(2, 7, 5, 16), Shape(1, 3, 9, 48), Shape(3, 28, 28, 16),
+    Shape(1, 32, 32, 128),
+  ]
+
+  /// The forward pass and all gradients, against products with unrolled patches in Double.
+  @Test(arguments: winogradShapes)
+  func winograd(_ shape: Shape) {
+    let pool = BufferPool()
+    for o in [16, 32] {
+      let convolution = Convolution(
+        kernel: 3, stride: 1, paddingBefore: 1, paddingAfter: 1, outputChannels: o)
+      #expect(convolution.usesWinograd(for: shape))
+      let (c, outputs) = (shape.c, shape.with(channels: o))
+      let x = Tensor(shape, normals(shape.count), in: pool)
+      let dy = Tensor(outputs, normals(outputs.count, index: 1), in: pool)
+      let weights = normals(9 * c * o, index: 2)
+      let zeros = [Float](repeating: 0, count: o)
+      let (y, dx) = (Tensor(outputs, in: pool), Tensor(shape, in: pool))
+      var (dW, db) = (normals(9 * c * o, index: 3), zeros)  // gradients are added to
+      let before = dW.map { Double($0) }
+      convolution.forward(x, weights, zeros, into: y, pool)
+      dW.withUnsafeMutableBufferPointer { dW in
+        db.withUnsafeMutableBufferPointer { db in
+          convolution.backward(
+            x, weights, dy, dx: dx, dW: dW.baseAddress!, db: db.baseAddress!, pool)
+        }
+      }
+      var expectedY = [Double](repeating: 0, count: outputs.count)
+      var expectedDX = [Double](repeating: 0, count: shape.count)
+      var expectedDW = before
+      for (oy, ox, n) in (0..<shape.n).flatMap({ n in
+        (0..<shape.h).flatMap { y in (0..<shape.w).map { (y, $0, n) } }
+      }) {
+        let output = ((n * shape.h + oy) * shape.w + ox) * o
+        for ky in 0..<3 {
+          for kx in 0..<3 {
+            let (iy, ix) = (oy + ky - 1, ox + kx - 1)
+            guard (0..<shape.h).contains(iy), (0..<shape.w).contains(ix) else { continue }
+            let input = ((n * shape.h + iy) * shape.w + ix) * c
+            for i in 0..<c {
+              let tap = ((3 * ky + kx) * c + i) * o
+              let value = Double(x.pointer[input + i])
+              for j in 0..<o {
+                let (weight, slope) = (Double(weights[tap + j]), Double(dy.pointer[output + j]))
+                expectedY[output + j] += value * weight
+                expectedDX[input + i] += slope * weight
+                expectedDW[tap + j] += value * slope
+              }
+            }
+          }
+        }
+      }
+      for (name, values, expected) in [
+        ("y", Array(y.scalars), expectedY), ("dx", Array(dx.scalars), expectedDX),
+        ("dW", dW, expectedDW),
+      ] {
+        let scale = expected.reduce(0) { max($0, abs($1)) }
+        let worst = zip(values, expected).reduce(0) { max($0, abs(Double($1.0) - $1.1)) }
+        #expect(worst < 1e-5 * scale, "\(name), outputs \(o)")
+      }
+    }
+  }
+
   @Test(arguments: shapes, [(3, 1), (3, 2), (1, 1)])
   func convolution(_ shape: Shape, _ form: (kernel: Int, stride: Int)) {
     let (k, s, before) = (form.kernel, form.stride, form.stride == 2 ? 0 : form.kernel / 2)

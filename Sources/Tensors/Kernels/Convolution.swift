@@ -1,8 +1,8 @@
-/// Two-dimensional convolution (cross-correlation) of NHWC maps as products with unrolled patches.
+/// Two-dimensional convolution (cross-correlation) of NHWC maps: its extents, and the choice of the
+/// algorithm that computes it.
 ///
 /// Legend: `x` (n, h, w, c) the input, `y` (n, oh, ow, o) the output, `W` (k, k, c, o) the weights,
-/// `b` (o) the offsets, `dx`, `dy`, `dW`, `db` their gradients; `lines` are the n · oh rows of
-/// output pixels, taken some at a time so that their patches (pixels, k k c) stay in the cache.
+/// `b` (o) the offsets, `dx`, `dy`, `dW`, `db` their gradients.
 public struct Convolution: Sendable {
   /// The extent k of the square kernel.
   public let kernel: Int
@@ -42,15 +42,11 @@ public struct Convolution: Sendable {
     _ x: Tensor, _ W: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into y: Tensor,
     _ pool: BufferPool
   ) {
-    let o = outputChannels
-    Elementwise.fillRows(b, of: y.pointer, rows: y.shape.pixels, c: o)
-    let depth = kernel * kernel * x.shape.c
-    forEachChunk(x.shape, y.shape, pool) { lines, patches in
-      let (rows, first) = (lines.count * y.shape.w, lines.lowerBound * y.shape.w)
-      let columns = unroll(x, lines, y.shape, into: patches)
-      multiply(
-        m: rows, n: o, k: depth, Matrix(columns, stride: depth), Matrix(W, stride: o), beta: 1,
-        into: y.pointer + first * o, stride: o)
+    Elementwise.fillRows(b, of: y.pointer, rows: y.shape.pixels, c: outputChannels)
+    if usesWinograd(for: x.shape) {
+      WinogradConvolution.forward(x, W, addingTo: y, pool)
+    } else {
+      UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
     }
   }
 
@@ -59,97 +55,21 @@ public struct Convolution: Sendable {
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
     dW: UnsafeMutablePointer<Float>, db: UnsafeMutablePointer<Float>, _ pool: BufferPool
   ) {
-    let o = outputChannels
-    let depth = kernel * kernel * x.shape.c
-    Elementwise.addRowSum(of: dy.pointer, rows: dy.shape.pixels, c: o, to: db)
-    if let dx, !isPointwise { dx.scalars.update(repeating: 0) }
-    forEachChunk(x.shape, dy.shape, pool) { lines, patches in
-      let (rows, first) = (lines.count * dy.shape.w, lines.lowerBound * dy.shape.w)
-      let gradient = Matrix(dy.pointer + first * o, stride: o)
-      let columns = unroll(x, lines, dy.shape, into: patches)
-      multiply(
-        m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
-        beta: 1, into: dW, stride: o)
-      guard let dx else { return }
-      let target = isPointwise ? dx.pointer + first * depth : patches
-      multiply(
-        m: rows, n: depth, k: o, gradient, Matrix(W, stride: o, transposed: true),
-        into: target, stride: depth)
-      if !isPointwise { rollUp(patches, lines, dy.shape, addingTo: dx) }
+    Elementwise.addRowSum(of: dy.pointer, rows: dy.shape.pixels, c: outputChannels, to: db)
+    if usesWinograd(for: x.shape) {
+      if let dx { WinogradConvolution.backwardInput(dy, W, into: dx, pool) }
+      WinogradConvolution.backwardWeights(x, dy, addingTo: dW, pool)
+    } else {
+      UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, pool)
     }
   }
 
-  /// Whether the patches are the pixels themselves, so that nothing has to be unrolled.
-  private var isPointwise: Bool {
-    kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0
-  }
-
-  /// Cuts the lines into chunks whose patches take about a mebibyte, with room for the patches.
-  private func forEachChunk(
-    _ x: Shape, _ y: Shape, _ pool: BufferPool,
-    _ body: (_ lines: Range<Int>, _ patches: UnsafeMutablePointer<Float>) -> Void
-  ) {
-    let lineCount = y.w * kernel * kernel * x.c
-    let chunk = max(1, (1 << 18) / lineCount)
-    let lines = y.n * y.h
-    let room = isPointwise ? 1 : min(chunk, lines) * lineCount
-    let patches = Tensor(Shape(1, 1, 1, room), in: pool)
-    for start in Swift.stride(from: 0, to: lines, by: chunk) {
-      body(start..<min(start + chunk, lines), patches.pointer)
-    }
-  }
-
-  /// Writes the patch of each pixel of the lines, (pixels, k, k, c), zeros outside the map.
-  private func unroll(
-    _ x: Tensor, _ lines: Range<Int>, _ y: Shape, into patches: UnsafeMutablePointer<Float>
-  ) -> UnsafePointer<Float> {
-    if isPointwise { return UnsafePointer(x.pointer + lines.lowerBound * x.shape.w * x.shape.c) }
-    forEachPatchRow(x.shape, lines, y) { patch, source, zerosBefore, copied, zerosAfter in
-      let target = patches + patch
-      target.update(repeating: 0, count: zerosBefore)
-      (target + zerosBefore).update(from: x.pointer + source, count: copied)
-      (target + zerosBefore + copied).update(repeating: 0, count: zerosAfter)
-    }
-    return UnsafePointer(patches)
-  }
-
-  /// Adds each patch back onto the pixels that it was taken from: the transpose of `unroll`.
-  private func rollUp(
-    _ patches: UnsafePointer<Float>, _ lines: Range<Int>, _ y: Shape, addingTo dx: Tensor
-  ) {
-    forEachPatchRow(dx.shape, lines, y) { patch, source, zerosBefore, copied, _ in
-      Elementwise.add(patches + patch + zerosBefore, to: dx.pointer + source, count: copied)
-    }
-  }
-
-  /// Visits each row (k c scalars) of each patch: where it lies among the patches, where its part
-  /// inside the map begins in x, and how many scalars lie left of, in, and right of the map.
-  @inline(__always)
-  private func forEachPatchRow(
-    _ x: Shape, _ lines: Range<Int>, _ y: Shape,
-    _ body: (
-      _ patch: Int, _ source: Int, _ zerosBefore: Int, _ copied: Int, _ zerosAfter: Int
-    ) -> Void
-  ) {
-    let rowCount = kernel * x.c
-    var patch = 0
-    for line in lines {
-      let (image, oy) = (line / y.h, line % y.h)
-      for ox in 0..<y.w {
-        let left = ox * stride - paddingBefore
-        let (from, to) = (max(left, 0), min(left + kernel, x.w))
-        for ky in 0..<kernel {
-          let iy = oy * stride - paddingBefore + ky
-          if iy >= 0 && iy < x.h {
-            let source = ((image * x.h + iy) * x.w + from) * x.c
-            body(
-              patch, source, (from - left) * x.c, (to - from) * x.c, (left + kernel - to) * x.c)
-          } else {
-            body(patch, 0, rowCount, 0, 0)
-          }
-          patch += rowCount
-        }
-      }
-    }
+  /// Whether a map is computed by Winograd's algorithm: a 3×3 kernel at stride 1 on whole vectors of
+  /// channels, and tiles of 4×4 pixels that are not mostly padding.
+  ///
+  /// A function of the extents alone, so that all ranks choose alike.
+  public func usesWinograd(for x: Shape) -> Bool {
+    kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1
+      && x.c % 16 == 0 && outputChannels % 16 == 0 && x.h > 2 && x.w > 2
   }
 }

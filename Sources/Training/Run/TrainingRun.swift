@@ -69,7 +69,6 @@ public final class TrainingRun {
     try job.together { [plan, communicator] in
       guard communicator.rank == 0 else { return }
       try folder.prepare(configuration: plan.configuration.yaml())
-      try folder.checkpoints.removeStaleTemporaries()
     }
     announce(nodes)
   }
