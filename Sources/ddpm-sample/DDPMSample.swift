@@ -57,7 +57,9 @@ struct DDPMSample: ParsableCommand {
 
   func validate() throws {
     for (name, value) in [("count", count), ("batch", batch), ("workers", workers)] {
-      if let value, value < 1 { throw ValidationError("--\(name) needs at least 1.") }
+      if let value, value < 1 || value > Int(Int32.max) {
+        throw ValidationError("--\(name) needs a number from 1 to \(Int32.max).")
+      }
     }
     if let steps, steps < 1 { throw ValidationError("--steps needs at least 1.") }
     for path in out where OutputKind(path: path) == nil {

@@ -11,7 +11,7 @@ extension CommandTests {
         .dist, ["train"],
         [
           "learning_rate: 0.002", "batch: 128", "steps: 2000", "image rows, pixels", "--resume",
-          "(default: the digits)", "diffusion_steps: 200",
+          "else the embedded digits)", "else 2000)", "diffusion_steps: 200",
         ]
       ),
       (.dist, ["dataset"], ["import", "inspect"]),

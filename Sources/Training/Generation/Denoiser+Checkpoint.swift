@@ -32,15 +32,17 @@ extension Denoiser {
     }
     let configuration = try configuration(of: checkpoint, path: file)
     let network = UNet(configuration.network)
-    let layout = network.parameters.layout
-    if let difference = layout.difference(from: checkpoint.layout) {
+    try network.parameters.layout.require(of: checkpoint, path: file)
+    let diffusion = try diffusion(of: configuration, path: file)
+    guard diffusion.schedule.betas.count == checkpoint.betas.count,
+      zip(diffusion.schedule.betas, checkpoint.betas).allSatisfy({ abs($0 - $1) <= 1e-9 * $1 })
+    else {
       throw StorageError.badData(
-        path: file, reason: "is a checkpoint of another architecture: \(difference)")
+        path: file, reason: "/diffusion/betas are not those of the schedule in /config")
     }
     let weights = AlignedFloats(count: values.count)
     _ = weights.elements.update(from: values)
-    let denoiser = Denoiser(
-      network: network, diffusion: try diffusion(of: configuration, path: file), weights: weights)
+    let denoiser = Denoiser(network: network, diffusion: diffusion, weights: weights)
     return (denoiser, file, checkpoint.progress.step)
   }
 
@@ -92,19 +94,5 @@ extension Denoiser {
       throw StorageError.badData(path: path, reason: "/config describes no network: \(defect)")
     }
     return configuration
-  }
-}
-
-extension ParameterLayout {
-  /// The first tensor in which two layouts differ, as a sentence; nil where they are equal.
-  func difference(from other: ParameterLayout) -> String? {
-    for (own, found) in zip(entries, other.entries) where own != found {
-      return "its tensor \(found.name) of shape \(found.shape) stands where its configuration "
-        + "wants \(own.name) of shape \(own.shape)."
-    }
-    guard entries.count == other.entries.count else {
-      return "it has \(other.entries.count) tensors, its configuration wants \(entries.count)."
-    }
-    return nil
   }
 }

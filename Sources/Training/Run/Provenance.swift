@@ -7,6 +7,9 @@ import Tensors
 /// Where, when and with what a checkpoint was made: the only part of it that may differ between
 /// equal runs.
 enum Provenance {
+  /// The attribute that tells the checksum of the images.
+  static let datasetHash = "dataset_hash"
+
   /// Everything that is known before training begins.
   static func attributes(
     plan: TrainingPlan, ranks: Int, workers: Int, runPath: String
@@ -25,7 +28,7 @@ enum Provenance {
       "command": CommandLine.arguments.joined(separator: " "),
       "run": runPath,
       "dataset": plan.dataset.path,
-      "dataset_hash": plan.dataset.contentHash ?? "none declared",
+      datasetHash: plan.dataset.contentHash ?? "none declared",
       "date": Date.now.formatted(.iso8601),
     ]
   }

@@ -70,7 +70,7 @@ public final class TrainingRun {
       guard communicator.rank == 0 else { return }
       try folder.prepare(configuration: plan.configuration.yaml())
     }
-    announce(nodes)
+    announce(nodes, checkpoint)
   }
 
   /// Trains to the last step.
@@ -176,8 +176,12 @@ public final class TrainingRun {
     }
   }
 
-  private func announce(_ nodes: NodeReport) {
+  private func announce(_ nodes: NodeReport, _ checkpoint: Checkpoint?) {
     guard isFirst else { return }
+    let key = Provenance.datasetHash
+    if let before = checkpoint?.provenance[key], before != provenance[key] {
+      logger.warning("The images are not those of the checkpoint: their checksum was \(before).")
+    }
     for line in nodes.lines { logger.info("\(line)") }
     for warning in nodes.warnings { logger.warning("\(warning)") }
     let configuration = plan.configuration

@@ -62,10 +62,6 @@ extension TrainingPlan {
   ///
   /// - Throws: `StorageError.badData`.
   package func refuse(_ checkpoint: Checkpoint, path: String) throws(StorageError) {
-    guard let difference = network.parameters.layout.difference(from: checkpoint.layout) else {
-      return
-    }
-    throw .badData(
-      path: path, reason: "is a checkpoint of another architecture: \(difference)")
+    try network.parameters.layout.require(of: checkpoint, path: path)
   }
 }
