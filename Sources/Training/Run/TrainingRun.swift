@@ -83,25 +83,26 @@ public final class TrainingRun {
     let metrics = try job.together { [folder, trainer, isFirst] in
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
-    let clock = ContinuousClock()
-    let (start, firstStep) = (clock.now, trainer.step)
-    var last = start
+    let (start, firstStep) = (ContinuousClock.now, trainer.step)
     while trainer.step < configuration.steps {
+      let stepStart = ContinuousClock.now
       let report = try trainer.trainStep()
-      let now = clock.now
-      let rate = Double(configuration.batch) / seconds(now - last)
-      last = now
       try metrics?.append(
         MetricsLog.Line(
           step: report.step, loss: report.loss, gradientNorm: report.gradientNorm,
           learningRate: report.learningRate, images: report.step * configuration.batch,
-          imagesPerSecond: rate, seconds: seconds(now - start)))
-      show(report, since: firstStep, seconds(now - start))
-      let isLast = report.step == configuration.steps
-      if isLast || report.step % configuration.checkpointEvery == 0 { try saveCheckpoint() }
-      let every = configuration.sampleEvery
-      if every > 0, isLast || report.step % every == 0 { try saveSamples() }
+          imagesPerSecond: Double(configuration.batch) / seconds(since: stepStart),
+          seconds: seconds(since: start)))
+      show(report, since: firstStep, seconds(since: start))
+      if isDue(every: configuration.checkpointEvery) { try saveCheckpoint() }
+      if isDue(every: configuration.sampleEvery) { try saveSamples() }
     }
+  }
+
+  /// Whether something that happens every so many steps, and after the last, happens now; never
+  /// where `period` is 0.
+  private func isDue(every period: Int) -> Bool {
+    period > 0 && (trainer.step % period == 0 || trainer.step == plan.configuration.steps)
   }
 
   // MARK: Beginning
@@ -199,7 +200,9 @@ public final class TrainingRun {
 
   // MARK: During the run
 
-  private func seconds(_ duration: Duration) -> Double { duration / .seconds(1) }
+  private func seconds(since start: ContinuousClock.Instant) -> Double {
+    (ContinuousClock.now - start) / .seconds(1)
+  }
 
   private func show(_ report: Trainer.StepReport, since first: Int, _ elapsed: Double) {
     let total = plan.configuration.steps
