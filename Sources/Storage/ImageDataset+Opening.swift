@@ -124,7 +124,9 @@ extension ImageDataset {
     guard extents.count == 4 else {
       throw .refused(
         place: images.place,
-        reason: "has the shape \(extents); images have four extents (N, H, W, C)")
+        reason:
+          "has the shape \(extents); images have four extents (N, H, W, C): add an axis for one channel"
+      )
     }
     guard extents[0] > 0 else {
       throw .refused(place: images.place, reason: "is empty: it holds 0 images")
@@ -178,7 +180,9 @@ extension ImageDataset {
       return .range(range[0]...range[1])
     default:
       throw .refused(
-        place: place, reason: "holds \(images.elementType); images are uint8 or float32")
+        place: place,
+        reason: "holds \(images.elementType); images are uint8 or "
+          + "float32 (with value_range)")
     }
   }
 

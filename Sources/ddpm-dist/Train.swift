@@ -39,7 +39,9 @@ struct Train: JobCommand {
   var resume = false
   @Option(
     name: .customLong("set"), parsing: .upToNextOption,
-    help: ArgumentHelp("Change settings; the last one wins.", valueName: "key=value"))
+    help: ArgumentHelp(
+      "Change settings, one or several; options such as --steps win over them.",
+      valueName: "key=value"))
   var settings: [String] = []
 
   /// What the help says of an option that stands for a setting.

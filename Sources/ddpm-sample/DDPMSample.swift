@@ -79,9 +79,13 @@ struct DDPMSample: ParsableCommand {
   func run(_ job: Job) throws {
     let logger = try job.logger()
     let outputs = out.isEmpty ? ["samples.png"] : out
-    let inputs = try job.together {
-      try read(job.launchedRank == 0 ? outputs : [], logger)
+    // One rank looks for the newest checkpoint: a training run may save another one meanwhile.
+    let isFirst = try job.communicator().rank == 0
+    let newest = try job.together {
+      isFirst ? try Denoiser.checkpointPath(ckpt) { logger.warning("\($0)") } : ""
     }
+    let file = try job.communicator().broadcast(newest, from: 0)
+    let inputs = try job.together { try read(file, isFirst ? outputs : [], logger) }
     let threads = try job.workers(requested: workers)
     let total = count ?? inputs.starts?.count ?? 64
     let communicator = try job.communicator()
@@ -116,9 +120,12 @@ struct DDPMSample: ParsableCommand {
   }
 
   /// Reads everything before any work.
-  private func read(_ outputs: [String], _ logger: Logger) throws -> Inputs {
-    for path in outputs { try AtomicFile.check(target: path) }
-    let (denoiser, file, step) = try Denoiser.load(path: ckpt, weights) {
+  private func read(_ file: String, _ outputs: [String], _ logger: Logger) throws -> Inputs {
+    for path in outputs {
+      try AtomicFile.check(target: path)
+      if OutputKind(path: path) == .hdf5 { try SampleFile.check(target: path) }
+    }
+    let (denoiser, checkpoint, step) = try Denoiser.load(path: file, weights) {
       logger.warning("\($0)")
     }
     let starts = try start.map {
@@ -129,7 +136,8 @@ struct DDPMSample: ParsableCommand {
         path: start ?? "", reason: "has \(starts.count) images, fewer than --count \(count)")
     }
     return Inputs(
-      denoiser: denoiser, diffusion: try chain(denoiser.diffusion), checkpoint: file, step: step,
+      denoiser: denoiser, diffusion: try chain(denoiser.diffusion), checkpoint: checkpoint,
+      step: step,
       starts: starts)
   }
 

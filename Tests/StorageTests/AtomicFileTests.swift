@@ -76,13 +76,15 @@ func withSmallDisk(megabytes: Int, _ body: (_ folder: String) throws -> Void) th
 }
 
 /// Runs a command quietly; false where it fails or does not exist.
+///
+/// Not by Foundation's Process: next to Swift Testing's exit tests, which wait for any child of the
+/// process, it can wait for ever.
 private func run(_ arguments: String...) -> Bool {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = arguments
-  process.standardError = FileHandle.nullDevice
-  process.standardOutput = FileHandle.nullDevice
-  guard (try? process.run()) != nil else { return false }
-  process.waitUntilExit()
-  return process.terminationStatus == 0
+  let words = ["sh", "-c", "exec \"$@\" >/dev/null 2>&1", "sh"] + arguments
+  var argv = words.map { strdup($0) } + [nil]
+  defer { for word in argv { free(word) } }
+  var child: pid_t = 0
+  var status: Int32 = 0
+  return posix_spawn(&child, "/bin/sh", nil, nil, &argv, nil) == 0
+    && waitpid(child, &status, 0) == child && status == 0
 }

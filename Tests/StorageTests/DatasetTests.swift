@@ -170,7 +170,8 @@ private let recorded = Bundle.module.path(
     #expect(try refusal(four, [2, 2, 2, 1]) == "")
     #expect(
       try refusal(four, [2, 4])
-        == "/images: has the shape [2, 4]; images have four extents (N, H, W, C)")
+        == "/images: has the shape [2, 4]; images have four extents (N, H, W, C): "
+        + "add an axis for one channel")
     #expect(try refusal([UInt8](), [0, 2, 2, 1]) == "/images: is empty: it holds 0 images")
     #expect(
       try refusal([UInt8](), [2, 0, 2, 1])

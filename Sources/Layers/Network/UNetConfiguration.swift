@@ -39,7 +39,8 @@ public struct UNetConfiguration: Equatable, Sendable {
     if blocks < 1 { return "Each level needs at least one residual block." }
     if height % factor != 0 || width % factor != 0 {
       return "\(multipliers.count) levels halve the map \(multipliers.count - 1) times, but "
-        + "\(height) x \(width) pixels cannot be divided by \(factor)."
+        + "\(height) x \(width) pixels cannot be divided by \(factor); pad or crop the images, or set "
+        + "fewer multipliers."
     }
     if channels < 4 || channels % 2 != 0 {
       return "The channels must be an even number of at least 4, not \(channels)."
@@ -54,7 +55,16 @@ public struct UNetConfiguration: Equatable, Sendable {
     }
     let heights = (0..<multipliers.count).map { height >> $0 }
     for size in attention where !heights.contains(size) {
-      return "Attention at height \(size) never happens: the maps have the heights \(heights)."
+      return "Attention at height \(size) never happens: the maps have the heights \(heights); set "
+        + "attention to some of these, or to []."
+    }
+    for size in attention {
+      let pixels = size * (width * size / height)
+      guard pixels * pixels * heads <= 1 << 32 else {
+        return
+          "Attention at height \(size) would compare \(pixels) pixels with each other, more than "
+          + "memory holds; set attention to smaller heights."
+      }
     }
     if !(0..<1).contains(dropout) { return "The dropout rate must lie in [0, 1)." }
     return nil

@@ -14,7 +14,7 @@ extension ImportSource {
   ) throws(StorageError) -> ImportSource {
     precondition(channels == nil || channels == 1 || channels == 3, "Channels are 1 or 3.")
     let listing = try PictureFolder(folder)
-    let first = try Picture(png: listing.files[0].path)
+    let first = try Picture(png: listing.files[0].path, rounding: false)
     guard
       let shape = ImageShape.checked(
         height: first.shape.height, width: first.shape.width,
@@ -42,7 +42,7 @@ extension ImportSource {
   private static func image(
     of path: String, _ shape: ImageShape, converting: Bool
   ) throws(StorageError) -> [UInt8] {
-    let picture = try Picture(png: path)
+    let picture = try Picture(png: path, rounding: false)
     guard picture.shape.height == shape.height, picture.shape.width == shape.width else {
       throw .badData(
         path: path,

@@ -9,12 +9,22 @@ extension Picture {
   /// rounded to 8. A file whose declared gamma is not that of sRGB is converted to sRGB. An alpha
   /// channel must be opaque everywhere, because a picture has no background of its own.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - rounding: Whether 16-bit values are rounded; otherwise they are refused.
   /// - Throws: `StorageError`: missing, not PNG, damaged, too large, or not opaque.
-  public init(png path: String) throws(StorageError) {
+  public init(png path: String, rounding: Bool = true) throws(StorageError) {
     var file = try InputFile(path: path)
     let bytes = try file.readToEnd()
     guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) else {
       throw .badData(path: path, reason: "is not a PNG file")
+    }
+    // The header's fixed place: 8 bytes of signature, 8 of the chunk, 8 of width and height.
+    if !rounding, bytes.count > 24, bytes[24] == 16 {
+      throw .badData(
+        path: path,
+        reason: "has 16 bits a channel, and pictures of a dataset have 8; convert it to 8, or keep "
+          + "its values in float32 images (docs/formats.md)")
     }
     self = try PNGReader(path: path).picture(from: bytes)
   }

@@ -95,13 +95,19 @@ extension Setting {
     _ key: String, _ role: Role, _ path: any Path<Double>, _ range: ClosedRange<Double>,
     _ help: String
   ) -> Setting {
-    scalar(key, role, path, help, text: { "\($0)" }) { (text) throws(Mismatch) in
+    scalar(key, role, path, help, text: { yamlNumber($0) }) { (text) throws(Mismatch) in
       guard let value = Double(text), range.contains(value) else {
         throw Mismatch(
           reason: "needs a number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
       }
       return value
     }
+  }
+
+  /// A number that YAML 1.1 takes for one: with a point also before an exponent.
+  private static func yamlNumber(_ value: Double) -> String {
+    let text = "\(value)"
+    return text.contains(".") ? text : text.replacing("e", with: ".0e")
   }
 
   private static func flag(
@@ -211,10 +217,14 @@ extension Setting {
     integer("steps", .training, \.steps, from: 1, "optimizer steps of the whole run"),
     integer("batch", .model, \.batch, from: 1, "images a step, over all ranks"),
     integer("seed", .model, \.seed, from: 0, to: .max, "seed of all random numbers"),
-    integer("shards", .model, \.shards, from: 1, "shards of a batch; auto: at least 8 if it can"),
+    integer(
+      "shards", .model, \.shards, from: 1,
+      "shards of a batch; auto: 8 or more where the batch allows"),
     integer(
       "workers", .execution, \.workers, from: 1, "threads a rank; auto: the cores that it may use"),
-    choice("reduction", .training, \.reduction, "how ranks add gradients"),
+    choice(
+      "reduction", .training, \.reduction,
+      "how ranks add gradients (only tree: the same bits on any ranks)"),
 
     number("learning_rate", .training, \.learningRate, 0...10, "Adam's learning rate"),
     integer("warmup_steps", .training, \.warmupSteps, from: 0, "steps of linear warm-up"),

@@ -46,7 +46,10 @@ extension Denoiser {
     return (denoiser, file, checkpoint.progress.step)
   }
 
-  private static func checkpointPath(_ path: String, _ report: (String) -> Void) throws -> String {
+  /// The checkpoint that a path stands for: itself, or the newest good one of a run folder.
+  ///
+  /// - Throws: `StorageError`.
+  public static func checkpointPath(_ path: String, _ report: (String) -> Void) throws -> String {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw StorageError.missingInput(

@@ -35,10 +35,24 @@ public struct NodeReport: Sendable {
           "\(name) runs \(nodeWorkers) workers on \(cores) "
           + "\(cores == 1 ? "core" : "cores"); start fewer ranks, or bind them to more cores "
           + "(mpirun --bind-to none)."
+      } else if requested == nil, Self.isBoundByMPIRun, nodeWorkers < Self.onlineCores {
+        warning =
+          "\(name) works on \(nodeWorkers) of \(Self.onlineCores) cores: mpirun binds each rank to "
+          + "few; start it with --bind-to none, or by launch/run.sh, to use all."
       }
     }
     lines = try Self.gather(line, communicator)
     warnings = try Self.gather(warning, communicator)
+  }
+
+  /// The cores of the machine, whatever this process may use.
+  private static var onlineCores: Int { Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
+  /// Whether mpirun alone, and no batch system, decides on the cores of a rank.
+  private static var isBoundByMPIRun: Bool {
+    let environment = ProcessInfo.processInfo.environment
+    return environment["OMPI_COMM_WORLD_RANK"] != nil
+      && environment["SLURM_JOB_ID"] == nil && environment["PBS_JOBID"] == nil
   }
 
   /// The numbers of the cores in this process's mask, as the kernel lists them: "0-3,8".

@@ -28,9 +28,14 @@ enum Provenance {
       "command": CommandLine.arguments.joined(separator: " "),
       "run": runPath,
       "dataset": plan.dataset.path,
-      datasetHash: plan.dataset.contentHash ?? "none declared",
+      datasetHash: checksum(of: plan.dataset),
       "date": Date.now.formatted(.iso8601),
     ]
+  }
+
+  /// The images' checksum; their number where the file declares none.
+  static func checksum(of dataset: ImageDataset) -> String {
+    dataset.contentHash ?? "no checksum (\(dataset.count) images)"
   }
 
   private static var swiftVersion: String {

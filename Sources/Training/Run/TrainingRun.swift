@@ -41,7 +41,7 @@ public final class TrainingRun {
     self.logger = logger
     communicator = try job.communicator()
     BLAS.useOneThread()
-    let configuration = try job.together { try Self.configuration(options) }
+    let configuration = try Self.configuration(options, job)
     let folder = RunFolder(options.runPath ?? "runs/\(configuration.name)")
     self.folder = folder
     let checkpoint = try Self.latestCheckpoint(folder, options, job, logger)
@@ -57,6 +57,7 @@ public final class TrainingRun {
       }
       return plan
     }
+    try Self.refuseOtherImages(plan.dataset, job)
     let nodes = try NodeReport(communicator: communicator, requested: configuration.workers)
     workers = Workers(count: nodes.workers)
     progress = Progress(isSilent: communicator.rank != 0)
@@ -107,6 +108,30 @@ public final class TrainingRun {
 
   // MARK: Beginning
 
+  /// The configuration that rank 0 reads, on all ranks: files may differ from node to node.
+  private static func configuration(_ options: Options, _ job: Job) throws -> Configuration {
+    let communicator = try job.communicator()
+    let isFirst = communicator.rank == 0
+    let own = try job.together { isFirst ? try configuration(options).yaml() : "" }
+    var shared = Configuration()
+    try shared.apply(
+      yaml: try communicator.broadcast(own, from: 0), source: "the first rank's configuration")
+    return shared
+  }
+
+  /// Refuses a dataset that is not that of rank 0: a stale copy on another node, for example.
+  private static func refuseOtherImages(_ dataset: ImageDataset, _ job: Job) throws {
+    let own = "\(dataset.count) images of \(dataset.shape), \(Provenance.checksum(of: dataset))"
+    let first = try job.communicator().broadcast(own, from: 0)
+    try job.together {
+      guard own != first else { return }
+      throw StorageError.badData(
+        path: dataset.path,
+        reason:
+          "holds \(own) on \(ProcessInfo.processInfo.hostName), but \(first) on the first rank")
+    }
+  }
+
   private static func configuration(_ options: Options) throws -> Configuration {
     var configuration = Configuration()
     try assign(options, to: &configuration)
@@ -123,6 +148,8 @@ public final class TrainingRun {
       try configuration.apply(yaml: yaml, source: source)
     }
     try assign(options, to: &configuration)
+    // So that the run can be resumed from another folder.
+    configuration.data = configuration.data.map { URL(fileURLWithPath: $0).path }
     return configuration
   }
 

@@ -111,8 +111,9 @@ extension Configuration {
       throw ConfigurationError(
         source: "batch",
         reason: shards == nil
-          ? "\(batch) images cannot be shared by \(rankCount) ranks; choose a multiple of it."
-          : "\(batch) images cannot be cut into \(count) shards; choose a multiple of it.")
+          ? "\(batch) images cannot be shared by \(rankCount) ranks; choose a multiple of "
+            + "\(rankCount), or another number of ranks."
+          : "\(batch) images cannot be cut into \(count) shards; choose a multiple of \(count).")
     }
     let tree = ShardTree(shards: count)
     if let refusal = tree.refusal(ranks: rankCount) {

@@ -47,12 +47,13 @@ import Training
   @Test func numbersThatDoNotFitAreRefused() {
     #expect(
       refusal(ranks: 3) { $0.batch = 128 }
-        == "batch: 128 images cannot be shared by 3 ranks; choose a multiple of it.")
+        == "batch: 128 images cannot be shared by 3 ranks; choose a multiple of 3, "
+        + "or another number of ranks.")
     #expect(
       refusal {
         $0.batch = 128
         $0.shards = 12
-      } == "batch: 128 images cannot be cut into 12 shards; choose a multiple of it.")
+      } == "batch: 128 images cannot be cut into 12 shards; choose a multiple of 12.")
     #expect(
       refusal(ranks: 5) {
         $0.batch = 96
@@ -62,7 +63,8 @@ import Training
         + "start this run with one of 1, 3, 6, 12 ranks.")
     #expect(
       refusal(ranks: 200) { $0.batch = 128 }
-        == "batch: 128 images cannot be shared by 200 ranks; choose a multiple of it.")
+        == "batch: 128 images cannot be shared by 200 ranks; choose a multiple of 200, "
+        + "or another number of ranks.")
     #expect(
       refusal { $0.batch = 1798 }
         == "the embedded digits: has 1797 images, fewer than one batch of 1798; "
