@@ -104,8 +104,11 @@ python_environment() {
 step "Setting up" "$here/setup.sh" --tests
 step "Building" "$here/build.sh" --tests
 
+# One after the other: some start child processes, which hold on to a moment's open files of the
+# others, and with them to HDF5's locks.
 part "Swift tests" 300 \
-  swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest --skip CommandTests
+  swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest --no-parallel \
+  --skip CommandTests
 # By themselves: Swift Testing's exit tests wait for any child of their process, and can take those
 # from Foundation's Process, which then waits for ever.
 part "Commands" 400 \
