@@ -9,6 +9,8 @@ import Tensors
 public final class Pass {
   /// Where intermediate tensors come from.
   public let pool: BufferPool
+  /// Where the time of each operation is noted; nil where nobody asks.
+  let profile: OperationProfile?
   private let weights: UnsafePointer<Float>
   private let gradient: UnsafeMutablePointer<Float>?
   private let dropoutStreams: [RandomStream]
@@ -22,14 +24,16 @@ public final class Pass {
   ///   - weights: The parameter buffer; it must outlive the pass and stay unchanged.
   ///   - gradient: The buffer to which the parameters' gradients are added; nil where none is wanted.
   ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is dropped.
+  ///   - profile: Where the time of each operation is noted; nil: nowhere.
   public init(
     pool: BufferPool, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil,
-    dropoutStreams: [RandomStream] = []
+    dropoutStreams: [RandomStream] = [], profile: OperationProfile? = nil
   ) {
     self.pool = pool
     self.weights = weights
     self.gradient = gradient
     self.dropoutStreams = dropoutStreams
+    self.profile = profile
   }
 
   /// Replays the tape in reverse: every parameter's gradient is added to the gradient buffer.
@@ -54,11 +58,13 @@ public final class Pass {
   ///
   /// - Parameters:
   ///   - value: The operation's output.
+  ///   - kind: What its time counts as.
   ///   - inputs: Where the gradients of what the operation read are summed.
   ///   - hasParameters: Whether the operation has parameters to learn.
   ///   - backward: Carries the gradient of the output to the inputs and the parameters.
   func record(
-    _ value: Tensor, from inputs: GradientSlot?..., hasParameters: Bool = false,
+    _ value: Tensor, as kind: OperationProfile.Kind, from inputs: GradientSlot?...,
+    hasParameters: Bool = false,
     backward: @escaping (Tensor) -> Void
   ) -> Variable {
     guard gradient != nil else { return Variable(value) }
@@ -66,8 +72,9 @@ public final class Pass {
       return Variable(value)
     }
     let slot = GradientSlot()
-    tape.append {
-      if let gradient = slot.take() { backward(gradient) }
+    tape.append { [profile] in
+      guard let gradient = slot.take() else { return }
+      profile.measure(kind, backward: true) { backward(gradient) }
     }
     return Variable(value, slot)
   }

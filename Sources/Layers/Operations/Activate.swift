@@ -4,9 +4,11 @@ extension Pass {
   /// SiLU(x) for each scalar; behind a normalisation it is fused with that instead.
   package func activate(_ x: Variable) -> Variable {
     let y = Tensor(x.shape, in: pool)
-    y.pointer.update(from: x.value.pointer, count: x.shape.count)
-    SiLU.apply(y.pointer, count: x.shape.count)
-    return record(y, from: x.slot) { [unowned self] dy in
+    profile.measure(.elementwise) {
+      y.pointer.update(from: x.value.pointer, count: x.shape.count)
+      SiLU.apply(y.pointer, count: x.shape.count)
+    }
+    return record(y, as: .elementwise, from: x.slot) { [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       dx.pointer.update(from: dy.pointer, count: dy.shape.count)
       SiLU.applyDerivative(at: x.value.pointer, to: dx.pointer, count: dx.shape.count)

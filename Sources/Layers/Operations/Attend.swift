@@ -13,8 +13,10 @@ extension Pass {
   {
     let y = Tensor(q.shape, in: pool)
     let p = Tensor(attention.weightsShape(for: q.shape), in: pool)
-    attention.forward(q.value, k.value, v.value, weights: p, into: y)
-    return record(y, from: q.slot, k.slot, v.slot) { [unowned self] dy in
+    profile.measure(.attention) {
+      attention.forward(q.value, k.value, v.value, weights: p, into: y)
+    }
+    return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in
       let dq = Tensor(q.shape, in: pool)
       let dk = Tensor(q.shape, in: pool)
       let dv = Tensor(q.shape, in: pool)

@@ -13,10 +13,12 @@ extension Pass {
     precondition(
       aShape.with(channels: cb) == bShape, "Only maps of the same pixels can be concatenated.")
     let y = Tensor(aShape.with(channels: ca + cb), in: pool)
-    copyColumns(of: a.value.pointer, stride: ca, to: y.pointer, stride: ca + cb, aShape)
-    copyColumns(of: b.value.pointer, stride: cb, to: y.pointer + ca, stride: ca + cb, bShape)
+    profile.measure(.elementwise) {
+      copyColumns(of: a.value.pointer, stride: ca, to: y.pointer, stride: ca + cb, aShape)
+      copyColumns(of: b.value.pointer, stride: cb, to: y.pointer + ca, stride: ca + cb, bShape)
+    }
     let (aSlot, bSlot) = (a.slot, b.slot)
-    return record(y, from: aSlot, bSlot) { [unowned self] dy in
+    return record(y, as: .elementwise, from: aSlot, bSlot) { [unowned self] dy in
       if let aSlot {
         let da = Tensor(aShape, in: pool)
         copyColumns(of: dy.pointer, stride: ca + cb, to: da.pointer, stride: ca, aShape)

@@ -12,8 +12,12 @@ extension Pass {
     _ x: Variable, _ convolution: Convolution, weight: Parameter, offset: Parameter
   ) -> Variable {
     let y = Tensor(convolution.outputShape(for: x.shape), in: pool)
-    convolution.forward(x.value, weights(weight), weights(offset), into: y, pool)
-    return record(y, from: x.slot, hasParameters: true) { [unowned self] dy in
+    let kind: OperationProfile.Kind =
+      convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
+    profile.measure(kind) {
+      convolution.forward(x.value, weights(weight), weights(offset), into: y, pool)
+    }
+    return record(y, as: kind, from: x.slot, hasParameters: true) { [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
       convolution.backward(
         x.value, weights(weight), dy, dx: dx, dW: gradient(weight), db: gradient(offset), pool)

@@ -16,9 +16,9 @@ extension Pass {
         applyMask(streams[n], block, rate, source.image(n), into: target.image(n))
       }
     }
-    mask(x.value, y)
+    profile.measure(.elementwise) { mask(x.value, y) }
     let slot = x.slot
-    return record(y, from: slot) { [unowned self] dy in
+    return record(y, as: .elementwise, from: slot) { [unowned self] dy in
       let dx = Tensor(shape, in: pool)
       mask(dy, dx)
       slot?.add(dx, pool)

@@ -12,7 +12,9 @@ extension Pass {
     _ y: Variable, _ evaluate: (_ y: Tensor, _ gradient: Tensor) throws(Failure) -> Double
   ) throws(Failure) -> Double {
     let gradient = Tensor(y.shape, in: pool)
-    let loss = try evaluate(y.value, gradient)
+    let loss = try profile.measure(.batch) { () throws(Failure) in
+      try evaluate(y.value, gradient)
+    }
     seed(y) { gradient }
     return loss
   }

@@ -13,9 +13,11 @@ extension Pass {
   ) -> Variable {
     let y = Tensor(x.shape, in: pool)
     let statistics = Tensor(normalization.statisticsShape(for: x.shape), in: pool)
-    normalization.forward(
-      x.value, weights(scale), weights(offset), into: y, statistics: statistics)
-    return record(y, from: x.slot, hasParameters: true) { [unowned self] dy in
+    profile.measure(.normalization) {
+      normalization.forward(
+        x.value, weights(scale), weights(offset), into: y, statistics: statistics)
+    }
+    return record(y, as: .normalization, from: x.slot, hasParameters: true) { [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,

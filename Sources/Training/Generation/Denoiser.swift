@@ -19,6 +19,8 @@ public struct Denoiser: Sendable {
   /// The extents of an image.
   public let shape: ImageShape
   let weights: AlignedFloats
+  /// Where the time of the network's operations is noted; nil where nobody asks.
+  public var profile: OperationProfile?
 
   /// A network with its weights, the whole parameter buffer.
   public init(
@@ -51,7 +53,8 @@ public struct Denoiser: Sendable {
   ///   - pool: The memory of the calling worker.
   public func callAsFunction(_ x: Tensor, times: [Int], pool: BufferPool) -> Tensor {
     precondition(x.shape == groupShape, "The network is given whole groups of images.")
-    let pass = Pass(pool: pool, weights: UnsafePointer(weights.elements.baseAddress!))
+    let pass = Pass(
+      pool: pool, weights: UnsafePointer(weights.elements.baseAddress!), profile: profile)
     return network(Variable(x), times: times, pass).value
   }
 

@@ -13,17 +13,19 @@ package struct ShardGradient: Sendable {
   let objective: Configuration.Objective
   let flips: Bool
   let seed: UInt64
+  let profile: OperationProfile?
 
   /// The work on one network's shards.
   package init(
     network: UNet, diffusion: GaussianDiffusion, objective: Configuration.Objective, flips: Bool,
-    seed: UInt64
+    seed: UInt64, profile: OperationProfile? = nil
   ) {
     self.network = network
     self.diffusion = diffusion
     self.objective = objective
     self.flips = flips
     self.seed = seed
+    self.profile = profile
   }
 
   /// Adds the gradient of the shard's mean loss to `gradient`.
@@ -40,15 +42,18 @@ package struct ShardGradient: Sendable {
   ) -> Double {
     let noisy = Tensor(images.shape, in: pool)
     var steps: [Int] = []
-    for n in 0..<images.shape.n {
-      if flips, stream(.flip, step, shard, n).coin() { mirror(images.image(n), images.shape) }
-      let t = 1 + stream(.timestep, step, shard, n).integer(below: diffusion.schedule.steps)
-      diffuse(images.image(n), t, stream(.noise, step, shard, n), into: noisy.image(n), pool)
-      steps.append(t)
+    profile.measure(.batch) {
+      for n in 0..<images.shape.n {
+        if flips, stream(.flip, step, shard, n).coin() { mirror(images.image(n), images.shape) }
+        let t = 1 + stream(.timestep, step, shard, n).integer(below: diffusion.schedule.steps)
+        diffuse(images.image(n), t, stream(.noise, step, shard, n), into: noisy.image(n), pool)
+        steps.append(t)
+      }
     }
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,
-      dropoutStreams: (0..<images.shape.n).map { stream(.dropout, step, shard, $0) })
+      dropoutStreams: (0..<images.shape.n).map { stream(.dropout, step, shard, $0) },
+      profile: profile)
     let times = steps.map { diffusion.schedule.networkTime($0) }
     let output = network(Variable(noisy), times: times, pass)
     let loss = pass.loss(output) { output, gradient in

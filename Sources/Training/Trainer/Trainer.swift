@@ -41,13 +41,23 @@ public final class Trainer {
   private let shardGradient: ShardGradient
   private let shardSum: TreeSum
   private let images: AlignedFloats
+  private let profile: OperationProfile?
 
   /// A trainer before its first step.
   ///
+  /// - Parameters:
+  ///   - plan: The same on all ranks.
+  ///   - communicator: The ranks.
+  ///   - workers: The threads of this rank.
+  ///   - profile: Where the time of each kind of work is noted; nil: nowhere.
   /// - Throws: `StorageError` where the dataset cannot be read.
-  public init(plan: TrainingPlan, communicator: Communicator, workers: Workers) throws {
+  public init(
+    plan: TrainingPlan, communicator: Communicator, workers: Workers,
+    profile: OperationProfile? = nil
+  ) throws {
     self.plan = plan
     self.workers = workers
+    self.profile = profile
     let configuration = plan.configuration
     let initial = plan.network.parameters.initialWeights(seed: plan.seed)
     weights = AlignedFloats(initial)
@@ -63,7 +73,7 @@ public final class Trainer {
       range: orders.first!.images.lowerBound..<orders.last!.images.upperBound)
     shardGradient = ShardGradient(
       network: plan.network, diffusion: plan.diffusion, objective: configuration.objective,
-      flips: configuration.flip, seed: plan.seed)
+      flips: configuration.flip, seed: plan.seed, profile: profile)
     shardSum = TreeSum(leaves: shards.count, count: initial.count, workers: workers.count)
     images = AlignedFloats(count: shards.count * plan.shardBatch * plan.dataset.shape.count)
   }
@@ -73,9 +83,9 @@ public final class Trainer {
   /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where the
   ///   gradient is not finite, `MPIError`.
   public func trainStep() throws -> StepReport {
-    try readImages()
+    try profile.measure(.batch) { try readImages() }
     let (gradient, shardLoss) = computeShards()
-    try exchange.reduce(gradient)
+    try profile.measure(.exchange) { () throws(MPIError) in try exchange.reduce(gradient) }
     let mean = 1 / Double(plan.tree.shards)
     let norm = try exchange.squaredNorm().squareRoot() * mean
     loss = try exchange.sum(ofShardValues: [shardLoss]) * mean
@@ -83,8 +93,10 @@ public final class Trainer {
     let rate = plan.configuration.learningRate(atStep: step)
     let clip = Adam.clipFactor(norm: norm, limit: plan.configuration.clipNorm)
     let update = adam.beginStep(learningRate: rate, gradientScale: mean * clip)
-    try exchange.gather(weights) { bucket in
-      update.apply(bucket: bucket, weights: weights, gradient: gradient)
+    try profile.measure(.optimizer) { () throws(MPIError) in
+      try exchange.gather(weights) { bucket in
+        update.apply(bucket: bucket, weights: weights, gradient: gradient)
+      }
     }
     step += 1
     return StepReport(step: step, loss: loss, gradientNorm: norm, learningRate: rate)
@@ -111,8 +123,9 @@ public final class Trainer {
     let shape = Shape(
       plan.shardBatch, plan.dataset.shape.height, plan.dataset.shape.width,
       plan.dataset.shape.channels)
-    let (step, shards, sum, images, weights, shardGradient) = (
-      self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient
+    let (step, shards, sum, images, weights, shardGradient, profile) = (
+      self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient,
+      self.profile
     )
     workers.run { pool in
       while let work = sum.claim() {
@@ -122,7 +135,7 @@ public final class Trainer {
           to: work.buffer.elements.baseAddress!, images: x0, step: step,
           shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
           pool: pool)
-        sum.deposit(work, value: loss)
+        profile.measure(.shardSum) { sum.deposit(work, value: loss) }
       }
     }
     guard let (gradient, value) = sum.result() else {
