@@ -27,3 +27,13 @@ static inline unsigned COpenBLAS_compiled_features(void) {
 #endif
   return features;
 }
+
+// Whether a fused multiplication and addition is an instruction of the target, and no call of the
+// C library: a constant, by which Swift's optimizer chooses.
+static inline int COpenBLAS_has_fma(void) {
+#if defined(__FMA__) || defined(__aarch64__)
+  return 1;
+#else
+  return 0;
+#endif
+}

@@ -12,11 +12,11 @@ public final class OperationProfile: Sendable {
     case downsampling
     /// 1×1 convolutions, linear layers among them.
     case linear
-    /// Group normalisation with the activation behind it.
+    /// Group normalisation with the activation and the dropout behind it.
     case normalization
     /// softmax(q kᵀ/√d) v.
     case attention
-    /// Sums, copies, dropout and upsampling of maps.
+    /// Sums, copies and upsampling of maps.
     case elementwise
     /// Images, timesteps, noise, and the loss.
     case batch = "images and noise"

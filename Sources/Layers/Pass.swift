@@ -86,11 +86,11 @@ public final class Pass {
     tape.append { slot.add(gradient(), pool) }
   }
 
-  /// The dropout streams, one an image, and the first of the blocks that one layer may use.
-  func dropoutBlocks(_ count: Int, images: Int) -> (streams: [RandomStream], block: Int)? {
-    guard !dropoutStreams.isEmpty else { return nil }
-    precondition(dropoutStreams.count == images, "Dropout needs one random stream an image.")
-    defer { dropoutBlock += count }
-    return (dropoutStreams, dropoutBlock)
+  /// The masks of the next layer that drops scalars of maps of some extents; nil where none does.
+  func dropout(rate: Double, _ shape: Shape) -> Dropout? {
+    guard rate > 0, !dropoutStreams.isEmpty else { return nil }
+    precondition(dropoutStreams.count == shape.n, "Dropout needs one random stream an image.")
+    defer { dropoutBlock += Dropout.blockCount(imageCount: shape.imageCount) }
+    return Dropout(rate: rate, streams: dropoutStreams, firstBlock: dropoutBlock)
   }
 }

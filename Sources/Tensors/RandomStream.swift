@@ -52,6 +52,16 @@ public struct RandomStream: Sendable {
     return philox.words(at: counter)
   }
 
+  /// The words of sixteen blocks from `block` on; lane i of the j-th vector is word j of block i.
+  @inline(__always)
+  func words16(_ block: Int)
+    -> (SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>, SIMD16<UInt32>)
+  {
+    var counter = counter
+    counter[0] = UInt32(block)
+    return philox.words16(from: counter)
+  }
+
   /// An integer of 0 ..< `bound`, uniform to within 2⁻⁶⁴ · `bound`, from the first words of a block.
   public func integer(below bound: Int, block: Int = 0) -> Int {
     precondition(bound > 0, "There is no integer below \(bound).")

@@ -67,50 +67,44 @@ import Testing
     }
   }
 
-  @Test(arguments: shapes)
-  func addition(_ shape: Shape) {
-    checkGradient(shapes: [shape, shape]) { x, pass in pass.add(x[0], x[1]) }
-    checkGradient(shapes: [shape, Shape(shape.n, 1, 1, shape.c)]) { x, pass in
-      pass.add(x[0], vector: x[1])
-    }
-  }
-
   /// One variable read three times: its gradient is the sum of the three ways.
   @Test func variableReadSeveralTimes() {
     checkGradient(shapes: [Shape(2, 3, 3, 4)]) { x, pass in
-      pass.add(pass.add(x[0], x[0]), pass.activate(x[0]))
+      pass.concatenate(pass.concatenate(x[0], x[0]), pass.activate(x[0]))
     }
   }
 
-  @Test(arguments: shapes)
+  /// A convolution with the vector and the map that are added to it.
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(3, 5, 6, 2)], [(3, 1), (3, 2), (1, 1)])
+  func convolutionWithAddends(_ shape: Shape, _ form: (kernel: Int, stride: Int)) {
+    let convolution = Convolution(
+      kernel: form.kernel, stride: form.stride,
+      paddingBefore: form.stride == 2 ? 0 : form.kernel / 2, paddingAfter: form.kernel / 2,
+      outputChannels: 16)
+    let count = form.kernel * form.kernel * shape.c * 16
+    let output = convolution.outputShape(for: shape)
+    checkGradient(
+      shapes: [shape, Shape(shape.n, 1, 1, 16), output], parameterCount: count + 16
+    ) { x, pass in
+      pass.convolve(
+        x[0], convolution, weight: Parameter(range: 0..<count),
+        offset: Parameter(range: count..<count + 16), vector: x[1], residual: x[2])
+    }
+  }
+
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(1, 5, 3, 2), Shape(3, 7, 5, 6)])
   func dropout(_ shape: Shape) {
     let streams = (0..<shape.n).map {
       RandomStream(seed: 5, purpose: .dropout, step: 3, shard: 1, position: $0)
     }
-    checkGradient(shapes: [shape], dropoutStreams: streams) { x, pass in
-      pass.dropOut(pass.dropOut(x[0], rate: 0.3), rate: 0.5)
-    }
-  }
-
-  /// The share of zeros is the rate, the mean stays, and two layers draw different masks.
-  @Test func dropoutStatistics() {
-    let shape = Shape(4, 50, 50, 10)
-    let pool = BufferPool()
-    let streams = (0..<4).map { RandomStream(seed: 1, purpose: .dropout, position: $0) }
-    let none: [Float] = [0]
-    none.withUnsafeBufferPointer { weights in
-      let pass = Pass(pool: pool, weights: weights.baseAddress!, dropoutStreams: streams)
-      let x = Variable(Tensor(shape, repeatElement(1, count: shape.count), in: pool))
-      let first = pass.dropOut(x, rate: 0.1).value
-      let second = pass.dropOut(x, rate: 0.1).value
-      let zeros = first.scalars.count { $0 == 0 }
-      #expect(abs(Double(zeros) / Double(shape.count) - 0.1) < 5 * (0.09 / 1e5).squareRoot())
-      #expect(first.scalars.allSatisfy { $0 == 0 || abs($0 - 1 / 0.9) < 1e-6 })
-      let both = zip(first.scalars, second.scalars).count { $0 == 0 && $1 == 0 }
-      #expect(abs(Double(both) / Double(shape.count) - 0.01) < 5 * (0.0099 / 1e5).squareRoot())
-      #expect(!zip(first.image(0), first.image(1)).allSatisfy { $0 == $1 })
-      let off = Pass(pool: pool, weights: weights.baseAddress!)
-      #expect(off.dropOut(x, rate: 0.1).value.scalars.allSatisfy { $0 == 1 })
+    let normalization = GroupNormalization(groups: 2, activates: true)
+    let (scale, offset) = (Parameter(range: 0..<shape.c), Parameter(range: shape.c..<2 * shape.c))
+    checkGradient(
+      shapes: [shape], parameterCount: 2 * shape.c, dropoutStreams: streams
+    ) { x, pass in
+      let once = pass.normalize(
+        x[0], normalization, scale: scale, offset: offset, dropoutRate: 0.3)
+      return pass.normalize(once, normalization, scale: scale, offset: offset, dropoutRate: 0.5)
     }
   }
 

@@ -26,6 +26,17 @@ import Testing
     }
   }
 
+  /// Sixteen counters at a time give the words of one at a time.
+  @Test func philoxSixteenAtATime() {
+    let philox = Philox(seed: 0x299f_31d0_a409_3822)
+    let first = SIMD4<UInt32>(0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344)
+    let words = philox.words16(from: first)
+    for i in 0..<16 {
+      let expected = philox.words(at: first &+ SIMD4(UInt32(i), 0, 0, 0))
+      #expect(SIMD4(words.0[i], words.1[i], words.2[i], words.3[i]) == expected)
+    }
+  }
+
   /// The first four moments of 400,000 normals, within five standard errors.
   @Test func normalMoments() {
     let count = 400_000

@@ -27,6 +27,6 @@ struct AttentionBlock: Sendable {
   func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
     let h = norm(x, pass)
     let attended = pass.attend(query(h, pass), key(h, pass), value(h, pass), attention)
-    return pass.add(x, projection(attended, pass))
+    return projection(attended, residual: x, pass)
   }
 }

@@ -23,9 +23,12 @@ struct ConvolutionLayer: Sendable {
     offset = registry.add("\(name)/b", [o], .constant(0))
   }
 
-  /// (n, h, w, c) → (n, oh, ow, o).
-  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-    pass.convolve(x, convolution, weight: weight, offset: offset)
+  /// (n, h, w, c) → (n, oh, ow, o), plus a vector (n, 1, 1, o) and a map (n, oh, ow, o) if given.
+  func callAsFunction(
+    _ x: Variable, plus vector: Variable? = nil, residual: Variable? = nil, _ pass: Pass
+  ) -> Variable {
+    pass.convolve(
+      x, convolution, weight: weight, offset: offset, vector: vector, residual: residual)
   }
 }
 
@@ -48,9 +51,9 @@ struct LinearLayer: Sendable {
     offset = registry.add("\(name)/b", [o], .constant(0))
   }
 
-  /// (n, h, w, c) → (n, h, w, o).
-  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-    pass.convolve(x, convolution, weight: weight, offset: offset)
+  /// (n, h, w, c) → (n, h, w, o), plus a map (n, h, w, o) if given.
+  func callAsFunction(_ x: Variable, residual: Variable? = nil, _ pass: Pass) -> Variable {
+    pass.convolve(x, convolution, weight: weight, offset: offset, residual: residual)
   }
 }
 
@@ -71,8 +74,8 @@ struct GroupNormalizationLayer: Sendable {
   }
 
   /// (n, h, w, c) → (n, h, w, c).
-  func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
-    pass.normalize(x, normalization, scale: scale, offset: offset)
+  func callAsFunction(_ x: Variable, dropout rate: Double = 0, _ pass: Pass) -> Variable {
+    pass.normalize(x, normalization, scale: scale, offset: offset, dropoutRate: rate)
   }
 }
 

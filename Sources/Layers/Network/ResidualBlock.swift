@@ -33,10 +33,8 @@ struct ResidualBlock: Sendable {
 
   /// (n, h, w, inputs) and the activated embedding (n, 1, 1, 4 channels) → (n, h, w, outputs).
   func callAsFunction(_ x: Variable, time: Variable, _ pass: Pass) -> Variable {
-    var h = conv1(norm1(x, pass), pass)
-    h = pass.add(h, vector: timeProjection(time, pass))
-    h = pass.dropOut(norm2(h, pass), rate: dropout)
-    h = conv2(h, pass)
-    return pass.add(shortcut?(x, pass) ?? x, h)
+    let shortcut = shortcut?(x, pass) ?? x
+    let h = conv1(norm1(x, pass), plus: timeProjection(time, pass), pass)
+    return conv2(norm2(h, dropout: dropout, pass), residual: shortcut, pass)
   }
 }

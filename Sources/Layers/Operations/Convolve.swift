@@ -1,27 +1,54 @@
 import Tensors
 
 extension Pass {
-  /// y = x ∗ W + b.
+  /// y = x ∗ W + b, with what follows a convolution in a residual block added as y is written.
   ///
   /// - Parameters:
   ///   - x: (n, h, w, c).
   ///   - weight: W, (k, k, c, o).
   ///   - offset: b, (o).
+  ///   - vector: A vector for each image that is added to all of its pixels, (n, 1, 1, o).
+  ///   - residual: A map that is added, (n, oh, ow, o).
   /// - Returns: (n, oh, ow, o), see `Convolution.outputShape(for:)`.
   package func convolve(
-    _ x: Variable, _ convolution: Convolution, weight: Parameter, offset: Parameter
+    _ x: Variable, _ convolution: Convolution, weight: Parameter, offset: Parameter,
+    vector: Variable? = nil, residual: Variable? = nil
   ) -> Variable {
-    let y = Tensor(convolution.outputShape(for: x.shape), in: pool)
+    let shape = convolution.outputShape(for: x.shape)
+    let (y, vectorShape) = (Tensor(shape, in: pool), Shape(shape.n, 1, 1, shape.c))
+    precondition(
+      vector.map { $0.shape == vectorShape } ?? true, "Each image needs one vector of its channels."
+    )
+    precondition(
+      residual.map { $0.shape == shape } ?? true, "Only maps of one shape can be added.")
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
     profile.measure(kind) {
-      convolution.forward(x.value, weights(weight), weights(offset), into: y, pool)
+      let b = weights(offset)
+      if let vector {
+        let sums = Tensor(vectorShape, in: pool)
+        Elementwise.sumOfRows(
+          vector.value.pointer, b, into: sums.pointer, rows: shape.n, c: shape.c)
+        convolution.forward(
+          x.value, weights(weight), offsets: sums.pointer, offsetStride: shape.c,
+          residual: residual?.value, into: y, pool)
+      } else {
+        convolution.forward(
+          x.value, weights(weight), offsets: b, residual: residual?.value, into: y, pool)
+      }
     }
-    return record(y, as: kind, from: x.slot, hasParameters: true) { [unowned self] dy in
+    let (vectorSlot, residualSlot) = (vector?.slot, residual?.slot)
+    return record(y, as: kind, from: x.slot, vectorSlot, residualSlot, hasParameters: true) {
+      [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
+      let sums = Tensor(vectorShape, in: pool)
       convolution.backward(
-        x.value, weights(weight), dy, dx: dx, dW: gradient(weight), db: gradient(offset), pool)
+        x.value, weights(weight), dy, dx: dx, dW: gradient(weight), sums: sums, pool)
+      Elementwise.addRowSum(
+        of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(offset))
       if let dx { x.slot?.add(dx, pool) }
+      vectorSlot?.add(sums, pool)
+      residualSlot?.add(dy, pool)
     }
   }
 }

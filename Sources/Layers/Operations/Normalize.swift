@@ -1,27 +1,32 @@
 import Tensors
 
 extension Pass {
-  /// Group normalisation, with SiLU behind it where the kernel says so.
+  /// Group normalisation, with SiLU behind it where the kernel says so, and dropout behind that.
   ///
   /// - Parameters:
   ///   - x: (n, h, w, c); c is a multiple of the number of groups.
   ///   - scale: γ, (c).
   ///   - offset: β, (c).
+  ///   - dropoutRate: The probability that a scalar is dropped; a pass without random streams for it
+  ///     drops nothing.
   /// - Returns: (n, h, w, c).
   package func normalize(
-    _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, offset: Parameter
+    _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, offset: Parameter,
+    dropoutRate: Double = 0
   ) -> Variable {
     let y = Tensor(x.shape, in: pool)
     let statistics = Tensor(normalization.statisticsShape(for: x.shape), in: pool)
+    let dropout = dropout(rate: dropoutRate, x.shape)
     profile.measure(.normalization) {
       normalization.forward(
-        x.value, weights(scale), weights(offset), into: y, statistics: statistics)
+        x.value, weights(scale), weights(offset), into: y, statistics: statistics,
+        dropout: dropout)
     }
     return record(y, as: .normalization, from: x.slot, hasParameters: true) { [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,
-        dgamma: gradient(scale), dbeta: gradient(offset), pool)
+        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout, pool)
       x.slot?.add(dx, pool)
     }
   }

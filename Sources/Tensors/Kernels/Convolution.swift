@@ -37,29 +37,51 @@ public struct Convolution: Sendable {
       outputChannels)
   }
 
-  /// y ← x ∗ W + b.
+  /// y ← x ∗ W + b, plus `residual` where there is one.
+  ///
+  /// - Parameters:
+  ///   - offsets: b, (o) for all images, or (n, o).
+  ///   - offsetStride: The distance between the offsets of two images: 0, or o.
   public func forward(
-    _ x: Tensor, _ W: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into y: Tensor,
-    _ pool: BufferPool
+    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int = 0,
+    residual: Tensor? = nil, into y: Tensor, _ pool: BufferPool
   ) {
-    Elementwise.fillRows(b, of: y.pointer, rows: y.shape.pixels, c: outputChannels)
     if usesWinograd(for: x.shape) {
-      WinogradConvolution.forward(x, W, addingTo: y, pool)
+      WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
+        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
     } else {
+      let pixels = y.shape.h * y.shape.w
+      for n in 0..<y.shape.n {
+        let (image, b) = (y.image(n).baseAddress!, offsets + n * offsetStride)
+        if let residual {
+          Elementwise.sumOfRows(
+            residual.image(n).baseAddress!, b, into: image, rows: pixels, c: outputChannels)
+        } else {
+          Elementwise.fillRows(b, of: image, rows: pixels, c: outputChannels)
+        }
+      }
       UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
     }
   }
 
-  /// dW ← dW + xᵀ ∗ dy, db ← db + Σ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← dW + xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  ///
+  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o)
+  ///   offsets.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, db: UnsafeMutablePointer<Float>, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>, sums: Tensor, _ pool: BufferPool
   ) {
-    Elementwise.addRowSum(of: dy.pointer, rows: dy.shape.pixels, c: outputChannels, to: db)
+    sums.scalars.update(repeating: 0)
     if usesWinograd(for: x.shape) {
-      if let dx { WinogradConvolution.backwardInput(dy, W, into: dx, pool) }
-      WinogradConvolution.backwardWeights(x, dy, addingTo: dW, pool)
+      WinogradConvolution(x.shape, outputChannels: outputChannels, pool).backward(
+        x, W, dy, dx: dx, dW: dW, sums: sums.pointer)
     } else {
+      for n in 0..<dy.shape.n {
+        Elementwise.addRowSum(
+          of: dy.image(n).baseAddress!, rows: dy.shape.h * dy.shape.w, c: outputChannels,
+          to: sums.pointer + n * outputChannels)
+      }
       UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, pool)
     }
   }

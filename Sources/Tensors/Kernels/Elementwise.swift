@@ -15,11 +15,12 @@ public enum Elementwise {
     for i in 0..<count { y[i] = a[i] + b[i] }
   }
 
-  /// Adds the vector v (c) to each row of y (rows, c).
-  public static func addToRows(
-    _ v: UnsafePointer<Float>, of y: UnsafeMutablePointer<Float>, rows: Int, c: Int
+  /// y ← x + v for each row of x (rows, c) and the vector v (c).
+  public static func sumOfRows(
+    _ x: UnsafePointer<Float>, _ v: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>,
+    rows: Int, c: Int
   ) {
-    for row in 0..<rows { add(v, to: y + row * c, count: c) }
+    for row in 0..<rows { sum(x + row * c, v, into: y + row * c, count: c) }
   }
 
   /// Sets each row of y (rows, c) to the vector v (c).

@@ -1,7 +1,7 @@
-/// Group normalisation (Wu, He 2018), with SiLU fused behind it where it is asked for.
+/// Group normalisation (Wu, He 2018), with SiLU and dropout behind it where they are asked for.
 ///
 /// Legend: `x` (n, h, w, c) the input, `u` = γ x̂ + β with x̂ = (x − mean)/√(variance + ε), `y` = u
-/// or SiLU(u); mean and variance over the pixels and the c/groups channels of one group of one
+/// or SiLU(u), masked by dropout; mean and variance over the pixels and the c/groups channels of one group of one
 /// image. `statistics` (n, 1, 2, groups) keeps the means and the reciprocal deviations.
 public struct GroupNormalization: Sendable {
   /// The number of groups of neighbouring channels.
@@ -24,7 +24,7 @@ public struct GroupNormalization: Sendable {
   /// y ← SiLU(γ x̂ + β) or γ x̂ + β, and the statistics for the way back.
   public func forward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, into y: Tensor,
-    statistics: Tensor
+    statistics: Tensor, dropout: Dropout? = nil
   ) {
     let (c, line) = (x.shape.c, x.shape.w * x.shape.c)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * c) { coefficients in
@@ -38,6 +38,8 @@ public struct GroupNormalization: Sendable {
           normalize(image + row * line, x.shape.w, c, a, b, into: target)
           if activates { SiLU.apply(target, count: line) }
         }
+        let target = y.image(n).baseAddress!
+        dropout?.apply(image: n, target, into: target, count: y.shape.imageCount)
       }
     }
   }
@@ -46,7 +48,7 @@ public struct GroupNormalization: Sendable {
   public func backward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ dy: Tensor,
     statistics: Tensor, into dx: Tensor, dgamma: UnsafeMutablePointer<Float>,
-    dbeta: UnsafeMutablePointer<Float>, _ pool: BufferPool
+    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil, _ pool: BufferPool
   ) {
     let (h, w, c) = (x.shape.h, x.shape.w, x.shape.c)
     let line = w * c
@@ -62,10 +64,15 @@ public struct GroupNormalization: Sendable {
           affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
           channelMeans(statistics.image(n), c, into: r)
           sum.update(repeating: 0, count: 2 * c)
+          let slope = dy.image(n).baseAddress!
+          if let dropout {
+            dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
+          } else {
+            target.update(from: slope, count: x.shape.imageCount)
+          }
           // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
           for row in 0..<h {
             let (xRow, g) = (image + row * line, target + row * line)
-            g.update(from: dy.image(n).baseAddress! + row * line, count: line)
             if activates {
               normalize(xRow, w, c, a, b, into: u.pointer)
               SiLU.applyDerivative(at: u.pointer, to: g, count: line)

@@ -4,7 +4,6 @@
 /// four outputs of a kernel of three on six inputs with six products instead of twelve. In two
 /// dimensions each is applied to the columns and then to the rows: 36 products instead of 144.
 enum Winograd {
-  typealias Vector = SIMD16<Float>
   typealias Three = (Vector, Vector, Vector)
   typealias Four = (Vector, Vector, Vector, Vector)
   typealias Six = (Vector, Vector, Vector, Vector, Vector, Vector)
@@ -19,6 +18,17 @@ enum Winograd {
     return (
       4 * d.0 - 5 * d.2 + d.4, evens + odds, evens - odds, far + near, far - near,
       4 * d.1 - 5 * d.3 + d.5
+    )
+  }
+
+  /// B v: the gradient of six inputs, from that of their transform.
+  @inline(__always)
+  static func inputGradient(_ v: Six) -> Six {
+    let (near, nearDifference) = (v.1 + v.2, v.2 - v.1)
+    let (far, farDifference) = (v.3 + v.4, v.4 - v.3)
+    return (
+      4 * v.0, 4 * (nearDifference + v.5) + 2 * farDifference, -5 * v.0 - 4 * near - far,
+      -nearDifference - 2 * farDifference - 5 * v.5, v.0 + near + far, v.5
     )
   }
 

@@ -1,0 +1,136 @@
+/// A 3×3 convolution with stride 1 and padding 1 by Winograd's F(4×4, 3×3) (Lavin, Gray 2016).
+///
+/// The map is cut into tiles of 4×4 output pixels; each reads 6×6 input pixels. Input tiles and
+/// kernels are transformed, multiplied place by place (36 matrix products over the channels), and
+/// the products transformed back: a quarter of the multiplications. The way back is the exact
+/// adjoint, step by step, so that both gradients share one transform of the output's gradient.
+///
+/// Legend: `x` (n, h, w, c), `W` (3, 3, c, o), `y` (n, h, w, o); V = Bᵀ x B transformed tiles,
+/// U = G W Gᵀ transformed kernels, M = V U their products, y = Aᵀ M A; Z = A dy Aᵀ, dU = Vᵀ Z,
+/// dW = Gᵀ dU G, dV = Z Uᵀ, dx = B dV Bᵀ. Tiles are taken in blocks, and channels in chunks of some
+/// panels, so that the arrays stay in the cache; blocks follow each other in one order.
+struct WinogradConvolution {
+  private let grid: TileGrid
+  private let c: Int
+  private let o: Int
+  private let pool: BufferPool
+
+  /// A convolution of maps of extents `x` to `o` channels; both are multiples of 16.
+  init(_ x: Shape, outputChannels o: Int, _ pool: BufferPool) {
+    grid = TileGrid(x)
+    c = x.c
+    self.o = o
+    self.pool = pool
+  }
+
+  /// y ← x ∗ W + b, plus `residual` where there is one.
+  ///
+  /// - Parameters:
+  ///   - offsets: b, (n, o), or (o) for all images.
+  ///   - offsetStride: The distance between the offsets of two images: o, or 0.
+  func forward(
+    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int,
+    residual: Tensor?, into y: Tensor
+  ) {
+    let kernels = WinogradKernels(W, c, o)
+    forEachBlock { tiles in
+      let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
+      WinogradTiles.transformInput(x, grid, tiles, into: V)
+      forEachChunk(of: o, depth: c) { panels in
+        let U = PlaceArray(rows: c, panels: panels.count, in: pool)
+        let M = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
+        kernels.transform(panels, into: U)
+        multiply(V, U, into: M)
+        WinogradTiles.transformOutput(
+          M, grid, tiles, panels, offsets: offsets, offsetStride: offsetStride,
+          residual: residual, into: y)
+      }
+    }
+  }
+
+  /// dW ← dW + ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
+  ///
+  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  func backward(
+    _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
+    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
+  ) {
+    let kernels = WinogradKernels(W, c, o)
+    let outputGrid = TileGrid(dy.shape)
+    dx?.scalars.update(repeating: 0)
+    forEachBlock { tiles in
+      let Z = PlaceArray(rows: tiles.count, panels: o / 16, in: pool)
+      WinogradTiles.transformOutputGradient(dy, outputGrid, tiles, into: Z, sums: sums)
+      if let dx {
+        forEachChunk(of: c, depth: o) { panels in
+          let U = PlaceArray(rows: o, panels: panels.count, in: pool)
+          let dV = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
+          kernels.transformTransposed(panels, into: U)
+          multiply(Z, U, into: dV)
+          WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
+        }
+      }
+      let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
+      WinogradTiles.transformInput(x, grid, tiles, into: V)
+      forEachChunk(of: o, depth: c) { panels in
+        let dU = PlaceArray(rows: c, panels: panels.count, in: pool)
+        multiplyTransposed(V, Z, panels, into: dU)
+        WinogradKernels.transformGradient(dU, panels, c, o, addingTo: dW)
+      }
+    }
+  }
+
+  // MARK: Products
+
+  /// M ← V U at each place, for the panels of U.
+  private func multiply(_ V: PlaceArray, _ U: PlaceArray, into M: PlaceArray) {
+    for place in 0..<36 {
+      for row in stride(from: 0, to: V.rows, by: PanelProduct.rows) {
+        let rows = min(PanelProduct.rows, V.rows - row)
+        let v = V.panel(0, place: place) + row * 16
+        for panel in 0..<U.panels {
+          PanelProduct.overChannels(
+            rows: rows, panels: V.panels, v, panelStride: V.panelStride,
+            U.panel(panel, place: place), into: M.panel(panel, place: place) + row * 16)
+        }
+      }
+    }
+  }
+
+  /// dU ← Vᵀ Z at each place, for some panels of Z.
+  private func multiplyTransposed(
+    _ V: PlaceArray, _ Z: PlaceArray, _ panels: Range<Int>, into dU: PlaceArray
+  ) {
+    for place in 0..<36 {
+      for source in 0..<V.panels {
+        let v = V.panel(source, place: place)
+        for panel in panels {
+          let z = Z.panel(panel, place: place)
+          let target = dU.panel(panel - panels.lowerBound, place: place) + source * 256
+          PanelProduct.overVectors(rows: 6, count: V.rows, v, z, into: target)
+          PanelProduct.overVectors(rows: 5, count: V.rows, v + 6, z, into: target + 96)
+          PanelProduct.overVectors(rows: 5, count: V.rows, v + 11, z, into: target + 176)
+        }
+      }
+    }
+  }
+
+  // MARK: Blocking
+
+  /// Cuts the tiles into blocks whose transformed inputs take some mebibytes.
+  private func forEachBlock(_ body: (_ tiles: Range<Int>) -> Void) {
+    grid.forEachBlock(limit: max(48, (1 << 20) / (36 * max(c, o))), body)
+  }
+
+  /// Cuts panels into chunks whose transformed kernels, `depth` rows each, stay in the cache.
+  private func forEachChunk(
+    of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
+  ) {
+    let panels = channels / 16
+    let limit = max(1, (1 << 19) / (36 * 16 * depth))
+    let chunks = (panels + limit - 1) / limit
+    for chunk in 0..<chunks {
+      body(panels * chunk / chunks..<panels * (chunk + 1) / chunks)
+    }
+  }
+}

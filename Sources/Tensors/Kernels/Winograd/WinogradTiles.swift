@@ -1,0 +1,214 @@
+/// The transforms of tiles between NHWC maps and the places of Winograd's algorithm.
+///
+/// Legend as in `WinogradConvolution`. Each transform is the one-dimensional one of `Winograd` along
+/// the columns of a tile and then along its rows, for sixteen channels at a time.
+enum WinogradTiles {
+  /// V ← Bᵀ x B for each tile; pixels outside the map are zero.
+  static func transformInput(
+    _ x: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, into V: PlaceArray
+  ) {
+    withNeighbourhoods(x, grid, tiles) { tile, pixels, scratch in
+      for panel in 0..<V.panels {
+        let channel = panel &* 16
+        for j in 0..<6 {
+          let d = Winograd.input(
+            (
+              vector(pixels[j] + channel), vector(pixels[6 &+ j] + channel),
+              vector(pixels[12 &+ j] + channel), vector(pixels[18 &+ j] + channel),
+              vector(pixels[24 &+ j] + channel), vector(pixels[30 &+ j] + channel)
+            ))
+          putColumn(d, scratch, j)
+        }
+        let target = V.panel(panel) + tile &* 16
+        for i in 0..<6 {
+          putRow(Winograd.input(row6(scratch, i)), target + 6 &* i &* V.placeStride, V.placeStride)
+        }
+      }
+    }
+  }
+
+  /// dx ← dx + B dV Bᵀ for the tiles and some panels of channels, the adjoint of `transformInput`.
+  static func transformInputGradient(
+    _ dV: PlaceArray, _ grid: TileGrid, _ tiles: Range<Int>, _ panels: Range<Int>,
+    addingTo dx: Tensor
+  ) {
+    withNeighbourhoods(dx, grid, tiles) { tile, pixels, scratch in
+      for panel in panels {
+        let source = dV.panel(panel &- panels.lowerBound) + tile &* 16
+        for j in 0..<6 {
+          let m = source + j &* dV.placeStride
+          putColumn(Winograd.inputGradient(column6(m, 6 &* dV.placeStride)), scratch, j)
+        }
+        let channel = panel &* 16
+        for i in 0..<6 {
+          let d = Winograd.inputGradient(row6(scratch, i))
+          let line = pixels + 6 &* i
+          add(d.0, line[0] + channel)
+          add(d.1, line[1] + channel)
+          add(d.2, line[2] + channel)
+          add(d.3, line[3] + channel)
+          add(d.4, line[4] + channel)
+          add(d.5, line[5] + channel)
+        }
+      }
+    }
+  }
+
+  /// y ← Aᵀ M A + b, plus the residual, for the tiles and some panels of channels.
+  static func transformOutput(
+    _ M: PlaceArray, _ grid: TileGrid, _ tiles: Range<Int>, _ panels: Range<Int>,
+    offsets: UnsafePointer<Float>, offsetStride: Int, residual: Tensor?, into y: Tensor
+  ) {
+    let (h, w, o) = (y.shape.h, y.shape.w, y.shape.c)
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { scratch in
+      let scratch = scratch.baseAddress!
+      for tile in tiles {
+        let (n, row, column) = grid.origin(tile)
+        let first = ((n &* h &+ row) &* w &+ column) &* o
+        let (rows, columns) = (min(4, h &- row), min(4, w &- column))
+        for panel in panels {
+          let channel = panel &* 16
+          let source =
+            M.panel(panel &- panels.lowerBound) + (tile &- tiles.lowerBound) &* 16
+          for j in 0..<6 {
+            let t = Winograd.output(column6(source + j &* M.placeStride, 6 &* M.placeStride))
+            scratch[j] = t.0
+            scratch[6 &+ j] = t.1
+            scratch[12 &+ j] = t.2
+            scratch[18 &+ j] = t.3
+          }
+          let b = vector(offsets + (n &* offsetStride &+ channel))
+          for i in 0..<rows {
+            let t = Winograd.output(row6(scratch, i))
+            let start = first &+ i &* w &* o &+ channel
+            let line = y.pointer + start
+            if let residual {
+              let r = residual.pointer + start
+              put(t.0 + b + vector(r), line)
+              if columns > 1 { put(t.1 + b + vector(r + o), line + o) }
+              if columns > 2 { put(t.2 + b + vector(r + 2 &* o), line + 2 &* o) }
+              if columns > 3 { put(t.3 + b + vector(r + 3 &* o), line + 3 &* o) }
+            } else {
+              put(t.0 + b, line)
+              if columns > 1 { put(t.1 + b, line + o) }
+              if columns > 2 { put(t.2 + b, line + 2 &* o) }
+              if columns > 3 { put(t.3 + b, line + 3 &* o) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Z ← A dy Aᵀ for each tile, pixels outside the map being zero; and the sums of dy over the
+  /// pixels of each image, (n, o), are added to `sums`.
+  static func transformOutputGradient(
+    _ dy: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, into Z: PlaceArray,
+    sums: UnsafeMutablePointer<Float>
+  ) {
+    let (h, w, o) = (dy.shape.h, dy.shape.w, dy.shape.c)
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { scratch in
+      let scratch = scratch.baseAddress!
+      for tile in tiles {
+        let (n, row, column) = grid.origin(tile)
+        let source = UnsafePointer(dy.pointer + ((n &* h &+ row) &* w &+ column) &* o)
+        let (rows, columns) = (h &- row, w &- column)
+        for panel in 0..<Z.panels {
+          let channel = panel &* 16
+          var sum = Vector()
+          for j in 0..<4 {
+            @inline(__always)
+            func pixel(_ i: Int) -> Vector {
+              i < rows && j < columns
+                ? vector(source + ((i &* w &+ j) &* o &+ channel)) : Vector()
+            }
+            let column = (pixel(0), pixel(1), pixel(2), pixel(3))
+            sum += (column.0 + column.1) + (column.2 + column.3)
+            let t = Winograd.outputGradient(column)
+            scratch[j] = t.0
+            scratch[4 &+ j] = t.1
+            scratch[8 &+ j] = t.2
+            scratch[12 &+ j] = t.3
+            scratch[16 &+ j] = t.4
+            scratch[20 &+ j] = t.5
+          }
+          add(sum, sums + (n &* o &+ channel))
+          let target = Z.panel(panel) + (tile &- tiles.lowerBound) &* 16
+          for i in 0..<6 {
+            let row = scratch + 4 &* i
+            putRow(
+              Winograd.outputGradient((row[0], row[1], row[2], row[3])),
+              target + 6 &* i &* Z.placeStride, Z.placeStride)
+          }
+        }
+      }
+    }
+  }
+
+  /// Calls `body` for each tile, numbered from 0, with its 36 pixels and room for 36 vectors.
+  @inline(__always)
+  private static func withNeighbourhoods(
+    _ x: Tensor, _ grid: TileGrid, _ tiles: Range<Int>,
+    _ body: (
+      _ tile: Int, _ pixels: UnsafeMutablePointer<UnsafeMutablePointer<Float>>,
+      _ scratch: UnsafeMutablePointer<Vector>
+    ) -> Void
+  ) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: x.shape.c) { outside in
+      withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: 36) { pixels in
+        withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
+          outside.initialize(repeating: 0)
+          for tile in tiles {
+            grid.neighbourhood(
+              of: tile, x.pointer, outside: outside.baseAddress!, into: pixels.baseAddress!)
+            body(tile &- tiles.lowerBound, pixels.baseAddress!, scratch.baseAddress!)
+          }
+        }
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func add(_ value: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+    put(vector(pointer) + value, pointer)
+  }
+}
+
+/// Row `i` of six of a scratch matrix of six columns.
+@inline(__always)
+func row6(_ scratch: UnsafeMutablePointer<Vector>, _ i: Int) -> Winograd.Six {
+  let row = scratch + 6 &* i
+  return (row[0], row[1], row[2], row[3], row[4], row[5])
+}
+
+/// Six vectors that are `stride` scalars apart.
+@inline(__always)
+func column6(_ pointer: UnsafePointer<Float>, _ stride: Int) -> Winograd.Six {
+  (
+    vector(pointer), vector(pointer + stride), vector(pointer + 2 &* stride),
+    vector(pointer + 3 &* stride), vector(pointer + 4 &* stride), vector(pointer + 5 &* stride)
+  )
+}
+
+/// Writes a column of a scratch matrix of six columns.
+@inline(__always)
+func putColumn(_ column: Winograd.Six, _ scratch: UnsafeMutablePointer<Vector>, _ j: Int) {
+  let top = scratch + j
+  top[0] = column.0
+  top[6] = column.1
+  top[12] = column.2
+  top[18] = column.3
+  top[24] = column.4
+  top[30] = column.5
+}
+
+/// Writes six vectors that are `stride` scalars apart.
+@inline(__always)
+func putRow(_ row: Winograd.Six, _ pointer: UnsafeMutablePointer<Float>, _ stride: Int) {
+  put(row.0, pointer)
+  put(row.1, pointer + stride)
+  put(row.2, pointer + 2 &* stride)
+  put(row.3, pointer + 3 &* stride)
+  put(row.4, pointer + 4 &* stride)
+  put(row.5, pointer + 5 &* stride)
+}
