@@ -7,8 +7,8 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
   /// 32-bit floats in a closed range: v stands for 2 (v − lower) / (upper − lower) − 1.
   case range(ClosedRange<Double>)
 
-  /// Bytes of one value.
-  var bytes: Int {
+  /// The bytes of one value.
+  public var bytes: Int {
     switch self {
     case .levels: 1
     case .range: 4

@@ -6,12 +6,19 @@ import Testing
 extension CommandTests {
   @Suite struct HelpTests {
     static let commands: [(Program, [String], parts: [String])] = [
-      (.dist, [], ["train", "dataset", "predict", "65 bad data"]),
+      (.dist, [], ["train", "benchmark", "dataset", "predict", "65 bad data"]),
       (
         .dist, ["train"],
         [
           "learning_rate: 0.002", "batch: 128", "steps: 2000", "image rows, pixels", "--resume",
           "else the embedded digits)", "else 2000)", "diffusion_steps: 200",
+        ]
+      ),
+      (
+        .dist, ["benchmark"],
+        [
+          "--images", "as in 32x32x3", "default: step,evaluation,exchange,reading", "(default: 5)",
+          "{\"ready\":true", "GFLOP are 2 x the multiply-adds",
         ]
       ),
       (.dist, ["dataset"], ["import", "inspect"]),

@@ -33,6 +33,31 @@ extension RefusalTests {
     Case(
       name: "option out of range", words: ["train", "--run", "@run", "--steps", "0"], code: 64,
       parts: ["--steps 0", "at least 1"]),
+    Case(
+      name: "benchmark: data twice",
+      words: ["benchmark", "--data", "@d.h5", "--images", "8x8x1"], code: 64,
+      parts: ["--data", "--images"]),
+    Case(
+      name: "benchmark: two extents", words: ["benchmark", "--images", "8x8"], code: 64,
+      parts: ["'8x8'"]),
+    Case(
+      name: "benchmark: unknown part", words: ["benchmark", "--parts", "step,lunch"], code: 64,
+      parts: ["'step,lunch'"]),
+    Case(
+      name: "benchmark: no rounds", words: ["benchmark", "--rounds", "0"], code: 64,
+      parts: ["--rounds"]),
+    Case(
+      name: "benchmark: paced reading", words: ["benchmark", "--paced", "--parts", "reading"],
+      code: 64, parts: ["step and evaluation"]),
+    Case(
+      name: "benchmark: no images", words: ["benchmark", "--set", "data=@no.h5"], code: 64,
+      parts: ["no.h5", "--data", "--images"]),
+    Case(
+      name: "benchmark: no dataset", words: ["benchmark", "--data", "@no.h5"], code: 66,
+      parts: ["no.h5"]),
+    Case(
+      name: "benchmark: JSON in no folder", words: ["benchmark", "--json", "@no/b.json"], code: 73,
+      parts: ["no/b.json"]),
   ]
 
   private static let configurations = [

@@ -47,7 +47,7 @@ enum Provenance {
   }
 
   /// The name of the CPU, as the kernel gives it.
-  private static var cpuName: String {
+  static var cpuName: String {
     let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let line = info.split(separator: "\n").first { $0.hasPrefix("model name") }
     return line.flatMap { $0.split(separator: ":").last }

@@ -109,7 +109,7 @@ public final class TrainingRun {
   // MARK: Beginning
 
   /// The configuration that rank 0 reads, on all ranks: files may differ from node to node.
-  private static func configuration(_ options: Options, _ job: Job) throws -> Configuration {
+  static func configuration(_ options: Options, _ job: Job) throws -> Configuration {
     let communicator = try job.communicator()
     let isFirst = communicator.rank == 0
     let own = try job.together { isFirst ? try configuration(options).yaml() : "" }

@@ -1,0 +1,44 @@
+import Storage
+
+/// Times the reading of images in the order in which training asks for them.
+struct ReadingBenchmark {
+  private let plan: TrainingPlan
+  private let orders: [ShardOrder]
+  private let readers: [(source: String, reader: ImageReader)]
+
+  /// Opens this rank's part of the dataset.
+  ///
+  /// - Throws: `StorageError`.
+  init(plan: TrainingPlan, rank: Int, ranks: Int) throws(StorageError) {
+    self.plan = plan
+    orders = plan.tree.shards(ofRank: rank, ranks: ranks).map { plan.order(ofShard: $0) }
+    let range = orders.first!.images.lowerBound..<orders.last!.images.upperBound
+    let trained = try ImageReader(plan.dataset, range: range)
+    let unloaded = try ImageReader(plan.dataset, range: range, memoryLimit: 0)
+    readers = (trained.isPreloaded ? [("memory", trained)] : []) + [("file", unloaded)]
+  }
+
+  /// Measures the reading; collective.
+  func measure(_ timer: RoundTimer) throws -> ReadingReport {
+    let imageBytes = plan.dataset.shape.count * plan.dataset.format.bytes
+    let images = plan.configuration.batch
+    let buffer = AlignedFloats(count: plan.shardBatch * plan.dataset.shape.count)
+    return ReadingReport(
+      imageBytes: imageBytes,
+      sources: try readers.map { source, reader in
+        var (step, orders) = (0, orders)
+        let seconds = try timer.secondsOfShort("reading: \(source)") {
+          for index in orders.indices {
+            try reader.read(
+              orders[index].indices(step: step), into: buffer.elements.baseAddress!)
+          }
+          step += 1
+        }
+        let statistics = Statistics(seconds)
+        return ReadingReport.Source(
+          source: source, images: images, seconds: statistics,
+          imagesPerSecond: Statistics(seconds.map { Double(images) / $0 }),
+          megabytesPerSecond: 1e-6 * Double(imageBytes * images) / statistics.median)
+      })
+  }
+}
