@@ -7,9 +7,10 @@ extension BenchmarkReport {
   var table: String {
     var lines = nodes.map { "\($0)  (\(cpu), \(cores) CPUs)" }
     lines.append("\(program) \(version), \(blas), \(mpi.prefix { $0 != "," })")
+    let counted = rounds == 1 ? "1 round" : "\(rounds) rounds"
     lines.append(
-      "\(parameters) parameters, batch \(batch), \(dataset); \(rounds) rounds of "
-        + "\(stepsPerRound) after one that warms up")
+      "\(parameters) parameters, batch \(batch), \(dataset); \(counted) of \(stepsPerRound) after "
+        + "one that warms up")
     if let step = parts.step {
       lines += ["", "TRAINING STEP: \(step.summary)"] + step.lines(of: "steps")
     }
