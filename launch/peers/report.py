@@ -1,0 +1,124 @@
+"""Results as text for a terminal, as Markdown for docs/performance.md, and as JSON."""
+
+import json
+
+from measures import Measure
+from ratios import Spread
+from results import Result, Verdict
+
+
+def figures(value: float) -> str:
+    """Three significant digits or more, without an exponent."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def heading(measure: Measure) -> str:
+    """The work, in words."""
+    each = " a rank" if any(c.ranks > 1 for c in measure.competitors) else ""
+    threads = "1 thread" if measure.workers == 1 else f"{measure.workers} threads"
+    if each:
+        threads += each
+    return f"{measure.title}: batch {measure.batch}{each}, {threads}"
+
+
+def table(result: Result) -> list[list[str]]:
+    """Head and rows: who, spread of the quantity, peak memory, spread of the ratio."""
+    quantity = result.measure.quantity
+    rows = [
+        ["", f"{quantity.unit} min", "median", "max", "memory GB", "ratio min", "median", "max"]
+    ]
+    for name, outcome in result.outcomes.items():
+        if not outcome.values:
+            rows.append([name, outcome.remark])
+            continue
+        spread = Spread.of(outcome.values)
+        ratio = result.ratio(name)
+        row = [name, *map(figures, (spread.minimum, spread.median, spread.maximum))]
+        row.append(figures(outcome.peak_memory_bytes / 1e9))
+        row += map(figures, (ratio.minimum, ratio.median, ratio.maximum)) if ratio else [""] * 3
+        rows.append(row)
+    return rows
+
+
+def sentence(verdict: Verdict, more_is_better: bool) -> str:
+    """A verdict in words."""
+    against = verdict.bar.against
+    if verdict.best and verdict.best not in against:
+        against += f" ({verdict.best})"
+    limit = "at least" if more_is_better else "at most"
+    goals = (
+        f"the bar is {limit} {verdict.bar.bar:g} ({'met' if verdict.met else 'missed'}), "
+        f"the aim {verdict.bar.aim:g} ({'met' if verdict.aim_met else 'missed'})"
+    )
+    if verdict.ratio:
+        ratio = verdict.ratio
+        return (
+            f"Against {against}: {ratio.median:.2f} "
+            f"({ratio.minimum:.2f} to {ratio.maximum:.2f}); {goals}."
+        )
+    if verdict.floor:
+        return f"Against {against}: more than {verdict.floor:.2f}; {goals}."
+    return f"Against {against}: not measured."
+
+
+def sentences(result: Result) -> list[str]:
+    more = result.measure.quantity.more_is_better
+    return [sentence(verdict, more) for verdict in result.verdicts()]
+
+
+def text(result: Result) -> str:
+    """For a terminal."""
+    rows = table(result)
+    full = [row for row in rows if len(row) == len(rows[0])]
+    first = max(len(row[0]) for row in rows)
+    widths = [max(len(row[i]) for row in full) for i in range(1, len(rows[0]))]
+    lines = [heading(result.measure)]
+    for name, *cells in rows:
+        padded = [cells[0]] if len(cells) == 1 else map(str.rjust, cells, widths)
+        lines.append("  ".join([f"  {name:<{first}}", *padded]).rstrip())
+    return "\n".join(lines + [f"  {line}" for line in sentences(result)])
+
+
+def markdown(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
+    """A section for each measure, below the machine."""
+    facts = "; ".join(f"{name} {value}".strip() for name, value in machine.items())
+    parts = [f"{facts}; {rounds} rounds."]
+    for result in results:
+        head, *rows = table(result)
+        lines = [f"### {heading(result.measure)}", ""]
+        lines.append("| " + " | ".join(head) + " |")
+        lines.append("| --- |" + " ---: |" * (len(head) - 1))
+        for row in rows:
+            lines.append("| " + " | ".join(row + [""] * (len(head) - len(row))) + " |")
+        lines += ["", *(f"- {line}" for line in sentences(result))]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
+    """Everything, with the value of each round."""
+
+    def spread(value: Spread | None) -> dict | None:
+        return vars(value) if value else None
+
+    def verdict(value: Verdict) -> dict:
+        goals = {"against": value.bar.against, "bar": value.bar.bar, "aim": value.bar.aim}
+        found = {"best": value.best, "ratio": spread(value.ratio), "more_than": value.floor}
+        return goals | found | {"met": value.met, "aim_met": value.aim_met}
+
+    def measured(result: Result) -> dict:
+        measure = result.measure
+        return {
+            "name": measure.name,
+            "work": heading(measure),
+            "parameters": result.parameters,
+            "unit": measure.quantity.unit,
+            "competitors": [
+                {"name": name, **vars(outcome), "ratio": spread(result.ratio(name))}
+                for name, outcome in result.outcomes.items()
+            ],
+            "bars": [verdict(value) for value in result.verdicts()],
+        }
+
+    whole = {"machine": machine, "rounds": rounds, "measures": [measured(r) for r in results]}
+    return json.dumps(whole, indent=2) + "\n"
