@@ -7,9 +7,10 @@
 #   launch/compare.sh --json FILE --markdown FILE        writes the results too
 #   DDPM_COMPARE_PYTHON=/path/to/python launch/compare.sh
 #
-# The last uses a Python that has launch/peers/requirements.txt; without it, these are installed from
-# PyPI (about 1 GB and more) into .build/compare-venv. PyTorch compiles parts of itself where there is a C++
-# compiler; where not, these are left out. Nothing else should run on the machine meanwhile.
+# The last uses a Python that has what launch/peers/requirements.txt names; without it, that is
+# installed into .build/compare-venv (some gigabytes: for Linux, PyPI has torch with the libraries of
+# GPUs). Where there is no C++ compiler, torch.compile is left out; the first time, it takes minutes
+# for each measure. Nothing else should run on the machine meanwhile.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/env.sh"

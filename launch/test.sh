@@ -126,5 +126,6 @@ done
 
 step "Python environment" python_environment
 part "Files, as h5py reads them" 240 "$venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
+part "Comparison with PyTorch" 60 "$venv/bin/python" Tests/Python/test_comparison.py
 
 finish

@@ -1,7 +1,8 @@
 """Lets ddpm-dist and PyTorch take turns at the same work, and prints who is how much faster.
 
-Started by launch/compare.sh, whose options these are. All competitors of a measure are started and warmed
-up one after the other; then each round lets each work once, the first being another one every time.
+Started by launch/compare.sh, whose options these are. All competitors of a measure are started and
+warmed up one after the other; then, in each round, each works once, another one first every time.
+Only one works at any moment.
 """
 
 import argparse
@@ -13,16 +14,15 @@ import sys
 
 import report
 from measures import CORES, MEASURES, ROOT, Competitor, Measure
-from paced import Paced, PacedError, TooSlow
+from paced import Paced, PacedError, WarmUpTooSlow
 from ratios import rotated
 from results import Outcome, Result
 
 SET_UP_SECONDS = 600
-COMPILE_SECONDS = 3600
-"""How long torch.compile may take: it starts a C++ compiler some hundred times."""
-BFLOAT16_SECONDS = 120
-"""How long one step under autocast may take; a CPU without bfloat16 would need many minutes."""
 ROUND_SECONDS = 1200
+WARM_UP_SECONDS = {"compile": 3600, "bfloat16": 120}
+"""How long the modes that may fail can take: torch.compile starts a C++ compiler for every kernel;
+one step in bfloat16 takes a CPU without instructions for it many minutes."""
 
 
 class Failure(Exception):
@@ -70,39 +70,44 @@ def arguments() -> argparse.Namespace:
 
 
 def machine() -> dict[str, str]:
-    """What the numbers depend on, but for PyTorch's versions, which its processes say themselves."""
-    lscpu = subprocess.run(["lscpu"], capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"})
-    names = [line.partition(":")[2].strip() for line in lscpu.stdout.splitlines()
-             if line.startswith("Model name:")]  # fmt: skip
-    program = [ROOT / ".build" / "release" / "ddpm-dist", "--version"]
-    version = subprocess.run(program, capture_output=True, text=True, check=False).stdout.strip()
+    """What the numbers depend on; PyTorch's processes will say their versions themselves."""
+    names = [
+        line.partition(":")[2].strip()
+        for line in output("lscpu").splitlines()
+        if line.startswith("Model name:")
+    ]
     return {
         "CPU": names[0] if names else platform.machine(),
         "cores": str(len(os.sched_getaffinity(0))),
-        "ddpm-dist": version,
+        "ddpm-dist": output(str(ROOT / ".build" / "release" / "ddpm-dist"), "--version").strip(),
     }
 
 
+def output(*command: str) -> str:
+    """What a command prints, in the language of programs."""
+    environment = os.environ | {"LC_ALL": "C"}
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env=environment, check=True
+    ).stdout
+
+
 def start(measure: Measure, competitor: Competitor, outcome: Outcome) -> tuple[Paced, dict] | None:
-    """A competitor that has warmed up, and what it says of itself; None, with a remark, if it cannot."""
-    warm_up = {"compile": COMPILE_SECONDS, "bfloat16": BFLOAT16_SECONDS}
+    """A competitor that has warmed up, and its word on itself; None, and a remark, if it cannot."""
+    limit = WARM_UP_SECONDS.get(competitor.mode, SET_UP_SECONDS)
     paced = Paced(measure.command(competitor, sys.executable))
     try:
-        ready = paced.wait_until_ready(
-            SET_UP_SECONDS, warm_up.get(competitor.mode, SET_UP_SECONDS)
-        )
-        return paced, ready
+        return paced, paced.wait_until_ready(SET_UP_SECONDS, limit)
     except BaseException as error:
         paced.kill()
-        if competitor.mode in warm_up and isinstance(error, PacedError):
-            outcome.remark = f"left out: {error}"
-            if competitor.mode == "bfloat16" and isinstance(error, TooSlow):
-                outcome.remark = f"left out: one step {error}"
-                outcome.ceiling = measure.batch / BFLOAT16_SECONDS
-            return None
-        if isinstance(error, PacedError):
+        if not isinstance(error, PacedError):
+            raise
+        if competitor.mode not in WARM_UP_SECONDS:
             raise Failure(f"{competitor.name} {error}") from error
-        raise
+        outcome.remark = f"left out: it {error}"
+        if competitor.mode == "bfloat16" and isinstance(error, WarmUpTooSlow):
+            outcome.remark = f"left out: one step {error}"
+            outcome.ceiling = measure.batch / limit
+        return None
 
 
 def run(measure: Measure, round_count: int, facts: dict[str, str]) -> Result:

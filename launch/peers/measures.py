@@ -78,7 +78,7 @@ class Measure:
     quantity: Quantity = THROUGHPUT
 
     def command(self, competitor: Competitor, python: str) -> list[str]:
-        """What starts a competitor; it then speaks as `ddpm-dist benchmark --help` says of --paced."""
+        """What starts a competitor, as a program that paced.py can drive."""
         size = ["--config", str(ROOT / "configs" / self.configuration)]
         size += ["--images", self.images, "--batch", str(self.batch * competitor.ranks)]
         size += ["--workers", str(self.workers), "--steps", str(self.steps), "--parts", self.part]

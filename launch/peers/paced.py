@@ -1,8 +1,8 @@
 """A program that works only when it is told to, so that several can take turns on one machine.
 
-Programs speak as `ddpm-dist benchmark --help` says of --paced: a line {"ready": true, ...} when they
-have warmed up; then a line of JSON for each round that they are asked for, by a line on their input;
-the end of the input ends them. Before its line, a program may print {"warming_up": true, ...}.
+Programs speak as `ddpm-dist benchmark --help` says of --paced: a line {"ready": true, ...} when
+they have warmed up; then a line of JSON for each round that a line of their input asks for; the end
+of the input ends them. Before all that, a program may print {"warming_up": true}.
 
 Between its rounds a program is stopped (SIGSTOP) with all of its descendants. Waiting on its input
 would cost nothing, but not everything waits so: MPI ranks poll for messages, run-time systems have
@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import selectors
 import signal
 import subprocess
@@ -27,6 +28,10 @@ class PacedError(Exception):
 
 class TooSlow(PacedError):
     """A program took longer than it may."""
+
+
+class WarmUpTooSlow(TooSlow):
+    """Its warm-up did, after it had said that this began."""
 
 
 def descendants(root: int) -> list[int]:
@@ -57,7 +62,10 @@ class Paced:
         """The line that says what the program is; stops it then."""
         line = self._line(set_up_seconds)
         if line.get("warming_up"):
-            line = self._line(warm_up_seconds)
+            try:
+                line = self._line(warm_up_seconds)
+            except TooSlow as error:
+                raise WarmUpTooSlow(str(error)) from error
         if not line.get("ready"):
             raise PacedError(f"said {json.dumps(line)} where it should have been ready")
         self._signal(signal.SIGSTOP)
@@ -80,17 +88,17 @@ class Paced:
         self._signal(signal.SIGCONT)
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace_seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process.stdout.close()
-        self._errors.close()
+        self.kill()
 
     def kill(self):
         """Kills the program with its descendants, at once."""
         self._signal(signal.SIGKILL)
         self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._errors):
+            with contextlib.suppress(BrokenPipeError):
+                file.close()
 
     def _signal(self, number: signal.Signals):
         if self._process.poll() is not None:
@@ -120,8 +128,9 @@ class Paced:
                 self._unread += read
 
     def _last_words(self) -> str:
-        """Why the program ended: the last line of its error output."""
+        """Why the program ended: the last line of its errors, or the last that names one."""
         code = self._process.wait()
         self._errors.seek(0)
         lines = [line.strip() for line in self._errors if line.strip()]
-        return f"ended with exit code {code}" + (f": {lines[-1]}" if lines else "")
+        named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+        return " ".join([f"ended with exit code {code}", *(named or lines)[-1:]])

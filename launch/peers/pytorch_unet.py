@@ -3,8 +3,8 @@
     python pytorch_unet.py --mode eager --config configs/cifar10.yaml --images 32x32x3 --batch 16 \
         --workers 2 --steps 1 --parts step
 
-It prints {"warming_up": true}, warms up, prints {"ready": true, ...}, and then answers each line `step`
-or `evaluation` with a round of --steps of them. The modes are those of training.py.
+It prints {"warming_up": true}, warms up, prints {"ready": true, ...}, and then answers each line
+`step` or `evaluation` with a round of --steps of them. The modes are those of training.py.
 """
 
 import argparse

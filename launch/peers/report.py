@@ -43,7 +43,7 @@ def table(result: Result) -> list[list[str]]:
 def sentence(verdict: Verdict, more_is_better: bool) -> str:
     """A verdict in words."""
     against = verdict.bar.against
-    if verdict.best and verdict.best not in against:
+    if verdict.best and len(verdict.bar.others) > 1:
         against += f" ({verdict.best})"
     limit = "at least" if more_is_better else "at most"
     goals = (

@@ -1,4 +1,4 @@
-"""diffusers' UNet of one of our configurations: Ho's network, as a program that shares no code with ours."""
+"""diffusers' network of one of our configurations; it shares no code with ours."""
 
 import dataclasses
 import pathlib
