@@ -120,7 +120,7 @@ class Turns(unittest.TestCase):
 
     def test_says_why_a_program_ended(self):
         paced = Paced([sys.executable, "-c", "raise ValueError('no such thing')"])
-        with self.assertRaisesRegex(PacedError, "exit code 1 ValueError: no such thing"):
+        with self.assertRaisesRegex(PacedError, "exit code 1: ValueError: no such thing"):
             paced.wait_until_ready(20, 20)
         paced.kill()
 

@@ -9,6 +9,7 @@ import argparse
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 
@@ -162,6 +163,8 @@ def main():
             bars = "; ".join(f"{b.against} {b.bar:g}, aim {b.aim:g}" for b in measure.bars)
             print(f"{measure.name:<19} {report.heading(measure)} ({bars})")
         return
+    # Stopped programs would outlive this one and keep their memory: make SIGTERM run `finally` too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     facts = machine()
     if int(facts["cores"]) < CORES:
         print(f"compare.sh: too few cores: {CORES} are compared.", file=sys.stderr)
@@ -176,7 +179,9 @@ def main():
             if given.markdown:
                 given.markdown.write_text(report.markdown(facts, given.rounds, results))
     except Failure as failure:
-        sys.exit(f"compare.sh: {measure.name}: {failure}.")
+        sys.exit(f"compare.sh: {measure.name}: {failure.args[0].rstrip('.')}.")
+    except KeyboardInterrupt:
+        sys.exit(130)
     print("; ".join(f"{name} {value}" for name, value in facts.items()))
 
 

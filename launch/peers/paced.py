@@ -128,9 +128,13 @@ class Paced:
                 self._unread += read
 
     def _last_words(self) -> str:
-        """Why the program ended: the last line of its errors, or the last that names one."""
+        """Why the program ended: the last line of its errors, or the last that names one.
+
+        What follows a row of dashes is mpirun's, which only repeats that a rank ended.
+        """
         code = self._process.wait()
         self._errors.seek(0)
-        lines = [line.strip() for line in self._errors if line.strip()]
+        text = re.split(r"^-{20,}$", self._errors.read(), maxsplit=1, flags=re.MULTILINE)[0]
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
         named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
-        return " ".join([f"ended with exit code {code}", *(named or lines)[-1:]])
+        return ": ".join([f"ended with exit code {code}", *(named or lines)[-1:]])
