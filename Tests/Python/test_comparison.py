@@ -74,7 +74,7 @@ class Verdicts(unittest.TestCase):
         # Too slow to be measured: at least 4.4/0.1.
         self.assertAlmostEqual(bfloat16.floor, 44)
         self.assertTrue(bfloat16.met and bfloat16.aim_met)
-        self.assertIn("more than 44.00", report.sentences(result)[1])
+        self.assertIn("more than 44.0", report.sentences(result)[1])
 
     def test_nothing_measured_is_nothing_met(self):
         left_out = Outcome(remark="left out")
@@ -92,6 +92,14 @@ class Verdicts(unittest.TestCase):
         self.assertEqual((verdict.best, verdict.ratio.median), (CHANNELS_LAST.name, 0.8))
         self.assertTrue(verdict.met)
         self.assertFalse(verdict.aim_met)
+
+
+class Report(unittest.TestCase):
+    """Numbers as they are printed."""
+
+    def test_three_digits_count(self):
+        printed = [report.figures(value) for value in (0.0312, 0.97, 2.314, 45.67, 1234.5)]
+        self.assertEqual(printed, ["0.0312", "0.970", "2.31", "45.7", "1234"])
 
 
 class Turns(unittest.TestCase):

@@ -1,6 +1,7 @@
 """Results as text for a terminal, as Markdown for docs/performance.md, and as JSON."""
 
 import json
+import math
 
 from measures import Measure
 from ratios import Spread
@@ -9,7 +10,7 @@ from results import Result, Verdict
 
 def figures(value: float) -> str:
     """Three significant digits or more, without an exponent."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
 def heading(measure: Measure) -> str:
@@ -53,11 +54,11 @@ def sentence(verdict: Verdict, more_is_better: bool) -> str:
     if verdict.ratio:
         ratio = verdict.ratio
         return (
-            f"Against {against}: {ratio.median:.2f} "
-            f"({ratio.minimum:.2f} to {ratio.maximum:.2f}); {goals}."
+            f"Against {against}: {figures(ratio.median)} "
+            f"({figures(ratio.minimum)} to {figures(ratio.maximum)}); {goals}."
         )
     if verdict.floor:
-        return f"Against {against}: more than {verdict.floor:.2f}; {goals}."
+        return f"Against {against}: more than {figures(verdict.floor)}; {goals}."
     return f"Against {against}: not measured."
 
 
