@@ -42,7 +42,6 @@ echo "== Building"
 "$here/build.sh"
 
 echo "== Comparing"
-ddpm_ranks 2
 # What torch compiles is kept: compiling takes longer than measuring.
 export TORCHINDUCTOR_CACHE_DIR=$ddpm_root/.build/compare-cache
 # launch/run.sh sets this for ddpm-dist; PyTorch may use OpenBLAS too, and shall have its threads.

@@ -21,7 +21,7 @@ from results import Outcome, Result
 
 SET_UP_SECONDS = 600
 ROUND_SECONDS = 1200
-WARM_UP_SECONDS = {"compile": 3600, "bfloat16": 120}
+WARM_UP_SECONDS = {"compile": 3600, "bfloat16": 60}
 """How long the modes that may fail can take: torch.compile starts a C++ compiler for every kernel;
 one step in bfloat16 takes a CPU without instructions for it many minutes."""
 
