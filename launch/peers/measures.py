@@ -96,7 +96,7 @@ def float32_bar(bar: float, aim: float) -> Bar:
 MEASURES = (
     Measure(
         "cifar10-step",
-        "training step, CIFAR-10 UNet",
+        "Training step, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=16, steps=1, workers=CORES,
         competitors=(OURS, *FLOAT32, BFLOAT16),
         bars=(
@@ -106,28 +106,28 @@ MEASURES = (
     ),
     Measure(
         "cifar10-evaluation",
-        "evaluation of the network (sampling), CIFAR-10 UNet",
+        "Evaluation of the network (sampling), CIFAR-10 UNet",
         "evaluation", "cifar10.yaml", "32x32x3", batch=16, steps=2, workers=CORES,
         competitors=(OURS, *FLOAT32),
         bars=(float32_bar(2.0, aim=2.5),),
     ),
     Measure(
         "digits-step",
-        "training step, digits",
+        "Training step, digits",
         "step", "digits.yaml", "8x8x1", batch=128, steps=20, workers=CORES,
         competitors=(OURS, *FLOAT32),
         bars=(float32_bar(3.0, aim=5.0),),
     ),
     Measure(
         "mnist-step",
-        "training step, MNIST",
+        "Training step, MNIST",
         "step", "mnist.yaml", "28x28x1", batch=64, steps=6, workers=CORES,
         competitors=(OURS, *FLOAT32),
         bars=(float32_bar(2.0, aim=3.0),),
     ),
     Measure(
         "cifar10-scaling",
-        "training step, CIFAR-10 UNet, 8 images a rank on 1 core each (weak scaling)",
+        "Weak scaling of a training step, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=8, steps=1, workers=1,
         competitors=(TWO_RANKS, ONE_RANK),
         bars=(Bar("1 rank (efficiency)", (ONE_RANK,), 0.93, aim=0.97),),
@@ -135,7 +135,7 @@ MEASURES = (
     ),
     Measure(
         "cifar10-memory",
-        "peak memory of a process, training step, CIFAR-10 UNet, 1 thread",
+        "Peak memory of a process that trains, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=8, steps=1, workers=1,
         competitors=(OURS, EAGER, CHANNELS_LAST),
         bars=(Bar("PyTorch's smaller process", (EAGER, CHANNELS_LAST), 1.0, aim=0.6),),
