@@ -76,6 +76,9 @@ class Measure:
     competitors: tuple[Competitor, ...]
     bars: tuple[Bar, ...]
     quantity: Quantity = THROUGHPUT
+    shard_for_each_worker: bool = False
+    """Whether our batch is cut into as many shards as threads work on it; else as the configuration
+    says. Eight images a core are one shard of eight then, and not eight of one image."""
 
     def command(self, competitor: Competitor, python: str) -> list[str]:
         """What starts a competitor, as a program that paced.py can drive."""
@@ -84,6 +87,8 @@ class Measure:
         size += ["--workers", str(self.workers), "--steps", str(self.steps), "--parts", self.part]
         if competitor.mode is None:
             run = [str(ROOT / "launch" / "run.sh"), str(competitor.ranks)]
+            if self.shard_for_each_worker:
+                size += ["--set", f"shards={competitor.ranks * self.workers}"]
             return [*run, "benchmark", "--paced", *size]
         peer = pathlib.Path(__file__).with_name("pytorch_unet.py")
         return [python, str(peer), "--mode", competitor.mode, *size]
@@ -99,6 +104,7 @@ MEASURES = (
         "Training step, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=16, steps=1, workers=CORES,
         competitors=(OURS, *FLOAT32, BFLOAT16),
+        shard_for_each_worker=True,
         bars=(
             float32_bar(2.0, aim=2.5),
             Bar("PyTorch's bfloat16 autocast", (BFLOAT16,), 1.2, aim=1.5),
@@ -130,6 +136,7 @@ MEASURES = (
         "Weak scaling of a training step, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=8, steps=1, workers=1,
         competitors=(TWO_RANKS, ONE_RANK),
+        shard_for_each_worker=True,
         bars=(Bar("1 rank (efficiency)", (ONE_RANK,), 0.93, aim=0.97),),
         quantity=RATE,
     ),
@@ -138,6 +145,7 @@ MEASURES = (
         "Peak memory of a process that trains, CIFAR-10 UNet",
         "step", "cifar10.yaml", "32x32x3", batch=8, steps=1, workers=1,
         competitors=(OURS, EAGER, CHANNELS_LAST),
+        shard_for_each_worker=True,
         bars=(Bar("PyTorch's smaller process", (EAGER, CHANNELS_LAST), 1.0, aim=0.6),),
         quantity=MEMORY,
     ),

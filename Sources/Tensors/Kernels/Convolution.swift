@@ -49,6 +49,9 @@ public struct Convolution: Sendable {
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
         x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
+    } else if isPointwise, outputChannels % 16 == 0 {
+      PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
+        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
     } else {
       let pixels = y.shape.h * y.shape.w
       for n in 0..<y.shape.n {
@@ -82,8 +85,19 @@ public struct Convolution: Sendable {
           of: dy.image(n).baseAddress!, rows: dy.shape.h * dy.shape.w, c: outputChannels,
           to: sums.pointer + n * outputChannels)
       }
+      var dx = dx
+      if isPointwise, x.shape.c % 16 == 0, let target = dx {
+        PointwiseConvolution(c: x.shape.c, o: outputChannels, pool)
+          .backward(dy, W, into: target)
+        dx = nil
+      }
       UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, pool)
     }
+  }
+
+  /// Whether the output pixels are linear maps of the input pixels.
+  var isPointwise: Bool {
+    kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0
   }
 
   /// Whether a map is computed by Winograd's algorithm: a 3×3 kernel at stride 1 on whole vectors of

@@ -1,26 +1,14 @@
-/// Small matrix products on operands that lie in panels of sixteen columns, in registers.
+/// Matrix products that keep six rows of sixteen columns in registers.
 ///
-/// Legend: C (rows, 16) ← Σ_k a(row, k) B(k, 16). A panel is a column of sixteen-vectors, one under
-/// the other; `b` points to a panel of B, `c` to the rows of a panel of C. Six rows of C stay in
-/// registers while k runs, so that each vector of B that is loaded serves six products. Every
+/// Legend: C (rows, 16) ← C₀ + Σ_k a(row, k) B(k, 16). A panel is a column of sixteen-vectors, one
+/// under the other; `b` points to a panel of B, `c` to the rows of a panel of C. Six rows of C stay
+/// in registers while k runs, so that each vector of B that is loaded serves six products. Every
 /// element is summed over k from the first to the last by fused multiplications and additions,
 /// whatever the number of rows computed together: an element's bits do not depend on the others.
 enum PanelProduct {
   /// The rows of C that are computed together: with two vectors of eight lanes each, all that
   /// sixteen registers hold.
   static let rows = 6
-
-  /// Where the scalars a(row, k) lie; k is counted in blocks of `steps`.
-  struct Operand {
-    /// The first scalar.
-    let pointer: UnsafePointer<Float>
-    /// The distance between rows.
-    let row: Int
-    /// The distance between neighbouring k of a block.
-    let step: Int
-    /// The distance between blocks.
-    let block: Int
-  }
 
   /// C ← a B for channels in panels: k runs through `panels` panels of sixteen channels, which are
   /// `panelStride` apart; the rows are neighbours within a panel.
@@ -29,8 +17,16 @@ enum PanelProduct {
     rows: Int, panels: Int, _ a: UnsafePointer<Float>, panelStride: Int,
     _ b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>
   ) {
-    let operand = Operand(pointer: a, row: 16, step: 1, block: panelStride)
-    select(rows) { run(rows: $0, blocks: panels, steps: 16, operand, b, into: c) }
+    select(rows) { rows in
+      var sums = Rows(repeating: Vector())
+      var (a, b) = (a, b)
+      for _ in 0..<panels {
+        sums.add(rows, steps: 16, a, row: 16, step: 1, b, stride: 16)
+        a += panelStride
+        b += 256
+      }
+      sums.forEach(rows) { put($1, c + $0 &* 16) }
+    }
   }
 
   /// C ← aᵀ B for `count` vectors of two panels: the rows are neighbouring channels of a.
@@ -39,8 +35,32 @@ enum PanelProduct {
     rows: Int, count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
     into c: UnsafeMutablePointer<Float>
   ) {
-    let operand = Operand(pointer: a, row: 1, step: 16, block: 0)
-    select(rows) { run(rows: $0, blocks: 1, steps: count, operand, b, into: c) }
+    select(rows) { rows in
+      var sums = Rows(repeating: Vector())
+      sums.add(rows, steps: count, a, row: 1, step: 16, b, stride: 16)
+      sums.forEach(rows) { put($1, c + $0 &* 16) }
+    }
+  }
+
+  /// C ← a B + v, plus the rows of `addend` where there is one, for row-major a and C.
+  ///
+  /// - Parameters:
+  ///   - depth: The number of columns of a.
+  ///   - aStride: The distance between rows of a.
+  ///   - bStride: The distance between vectors of the panel of B.
+  ///   - cStride: The distance between rows of C and of the addend.
+  @inline(never)
+  static func overColumns(
+    rows: Int, depth: Int, _ a: UnsafePointer<Float>, stride aStride: Int,
+    _ b: UnsafePointer<Float>, stride bStride: Int, plus v: Vector,
+    addend: UnsafePointer<Float>?, into c: UnsafeMutablePointer<Float>, stride cStride: Int
+  ) {
+    select(rows) { rows in
+      var sums = Rows(repeating: v)
+      if let addend { sums.update(rows) { $1 + vector(addend + $0 &* cStride) } }
+      sums.add(rows, steps: depth, a, row: aStride, step: 1, b, stride: bStride)
+      sums.forEach(rows) { put($1, c + $0 &* cStride) }
+    }
   }
 
   /// Calls `body` with a number that the compiler knows in each of its copies.
@@ -56,33 +76,51 @@ enum PanelProduct {
     }
   }
 
-  @inline(__always)
-  private static func run(
-    rows: Int, blocks: Int, steps: Int, _ a: Operand, _ b: UnsafePointer<Float>,
-    into c: UnsafeMutablePointer<Float>
-  ) {
-    var (c0, c1, c2, c3, c4, c5) = (Vector(), Vector(), Vector(), Vector(), Vector(), Vector())
-    var (a0, b) = (a.pointer, b)
-    for _ in 0..<blocks {
-      var a1 = a0
+  /// Up to six rows of C; those beyond the number in use are optimised away.
+  private struct Rows {
+    var (c0, c1, c2, c3, c4, c5): (Vector, Vector, Vector, Vector, Vector, Vector)
+
+    @inline(__always)
+    init(repeating v: Vector) { (c0, c1, c2, c3, c4, c5) = (v, v, v, v, v, v) }
+
+    /// C ← C + Σ_k a(row, k) B(k, 16) for `steps` values of k.
+    @inline(__always)
+    mutating func add(
+      _ rows: Int, steps: Int, _ a: UnsafePointer<Float>, row: Int, step: Int,
+      _ b: UnsafePointer<Float>, stride: Int
+    ) {
+      var (a, b) = (a, b)
       for _ in 0..<steps {
         let v = vector(b)
-        c0 = multiplyAdd(v, a1[0], c0)
-        if rows > 1 { c1 = multiplyAdd(v, a1[a.row], c1) }
-        if rows > 2 { c2 = multiplyAdd(v, a1[2 &* a.row], c2) }
-        if rows > 3 { c3 = multiplyAdd(v, a1[3 &* a.row], c3) }
-        if rows > 4 { c4 = multiplyAdd(v, a1[4 &* a.row], c4) }
-        if rows > 5 { c5 = multiplyAdd(v, a1[5 &* a.row], c5) }
-        a1 += a.step
-        b += 16
+        c0 = multiplyAdd(v, a[0], c0)
+        if rows > 1 { c1 = multiplyAdd(v, a[row], c1) }
+        if rows > 2 { c2 = multiplyAdd(v, a[2 &* row], c2) }
+        if rows > 3 { c3 = multiplyAdd(v, a[3 &* row], c3) }
+        if rows > 4 { c4 = multiplyAdd(v, a[4 &* row], c4) }
+        if rows > 5 { c5 = multiplyAdd(v, a[5 &* row], c5) }
+        a += step
+        b += stride
       }
-      a0 += a.block
     }
-    put(c0, c)
-    if rows > 1 { put(c1, c + 16) }
-    if rows > 2 { put(c2, c + 32) }
-    if rows > 3 { put(c3, c + 48) }
-    if rows > 4 { put(c4, c + 64) }
-    if rows > 5 { put(c5, c + 80) }
+
+    @inline(__always)
+    mutating func update(_ rows: Int, _ body: (_ row: Int, _ vector: Vector) -> Vector) {
+      c0 = body(0, c0)
+      if rows > 1 { c1 = body(1, c1) }
+      if rows > 2 { c2 = body(2, c2) }
+      if rows > 3 { c3 = body(3, c3) }
+      if rows > 4 { c4 = body(4, c4) }
+      if rows > 5 { c5 = body(5, c5) }
+    }
+
+    @inline(__always)
+    func forEach(_ rows: Int, _ body: (_ row: Int, _ vector: Vector) -> Void) {
+      body(0, c0)
+      if rows > 1 { body(1, c1) }
+      if rows > 2 { body(2, c2) }
+      if rows > 3 { body(3, c3) }
+      if rows > 4 { body(4, c4) }
+      if rows > 5 { body(5, c5) }
+    }
   }
 }

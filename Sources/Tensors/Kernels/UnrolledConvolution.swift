@@ -8,6 +8,8 @@ struct UnrolledConvolution {
   private let paddingBefore: Int
   private let paddingAfter: Int
   private let outputChannels: Int
+  /// Whether the patches are the pixels themselves, so that nothing has to be unrolled.
+  private let isPointwise: Bool
 
   init(_ convolution: Convolution) {
     kernel = convolution.kernel
@@ -15,6 +17,7 @@ struct UnrolledConvolution {
     paddingBefore = convolution.paddingBefore
     paddingAfter = convolution.paddingAfter
     outputChannels = convolution.outputChannels
+    isPointwise = convolution.isPointwise
   }
 
   /// y ← y + x ∗ W.
@@ -54,11 +57,6 @@ struct UnrolledConvolution {
         into: target, stride: depth)
       if !isPointwise { rollUp(patches, lines, dy.shape, addingTo: dx) }
     }
-  }
-
-  /// Whether the patches are the pixels themselves, so that nothing has to be unrolled.
-  private var isPointwise: Bool {
-    kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0
   }
 
   /// Cuts the lines into chunks whose patches take about a mebibyte, with room for the patches.

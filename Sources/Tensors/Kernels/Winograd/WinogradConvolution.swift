@@ -72,10 +72,15 @@ struct WinogradConvolution {
       }
       let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
       WinogradTiles.transformInput(x, grid, tiles, into: V)
-      forEachChunk(of: o, depth: c) { panels in
-        let dU = PlaceArray(rows: c, panels: panels.count, in: pool)
-        multiplyTransposed(V, Z, panels, into: dU)
-        WinogradKernels.transformGradient(dU, panels, c, o, addingTo: dW)
+      // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
+      for panel in stride(from: 0, to: o / 16, by: 4) {
+        let panels = panel..<min(panel + 4, o / 16)
+        for channel in stride(from: 0, to: c, by: 64) {
+          let channels = channel..<min(channel + 64, c)
+          let dU = PlaceArray(rows: channels.count, panels: panels.count, in: pool)
+          multiplyTransposed(V, channels, Z, panels, into: dU)
+          kernels.transformGradient(dU, channels, panels, addingTo: dW)
+        }
       }
     }
   }
@@ -97,16 +102,18 @@ struct WinogradConvolution {
     }
   }
 
-  /// dU ← Vᵀ Z at each place, for some panels of Z.
+  /// dU ← Vᵀ Z at each place, for some channels of V and some panels of Z.
   private func multiplyTransposed(
-    _ V: PlaceArray, _ Z: PlaceArray, _ panels: Range<Int>, into dU: PlaceArray
+    _ V: PlaceArray, _ channels: Range<Int>, _ Z: PlaceArray, _ panels: Range<Int>,
+    into dU: PlaceArray
   ) {
     for place in 0..<36 {
-      for source in 0..<V.panels {
-        let v = V.panel(source, place: place)
+      for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
+        let v = V.panel(channel / 16, place: place)
+        let row = (channel - channels.lowerBound) * 16
         for panel in panels {
           let z = Z.panel(panel, place: place)
-          let target = dU.panel(panel - panels.lowerBound, place: place) + source * 256
+          let target = dU.panel(panel - panels.lowerBound, place: place) + row
           PanelProduct.overVectors(rows: 6, count: V.rows, v, z, into: target)
           PanelProduct.overVectors(rows: 5, count: V.rows, v + 6, z, into: target + 96)
           PanelProduct.overVectors(rows: 5, count: V.rows, v + 11, z, into: target + 176)
@@ -127,7 +134,7 @@ struct WinogradConvolution {
     of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
   ) {
     let panels = channels / 16
-    let limit = max(1, (1 << 19) / (36 * 16 * depth))
+    let limit = max(1, (9 << 14) / (36 * 16 * depth))
     let chunks = (panels + limit - 1) / limit
     for chunk in 0..<chunks {
       body(panels * chunk / chunks..<panels * (chunk + 1) / chunks)

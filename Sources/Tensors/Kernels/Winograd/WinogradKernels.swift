@@ -17,9 +17,9 @@ struct WinogradKernels {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
       let scratch = scratch.baseAddress!
-      for panel in panels {
-        let target = U.panel(panel &- panels.lowerBound)
-        for row in 0..<c {
+      for row in 0..<c {
+        for panel in panels {
+          let target = U.panel(panel &- panels.lowerBound)
           let source = W + (row &* o &+ panel &* 16)
           for kx in 0..<3 {
             let column = source + kx &* tap
@@ -44,7 +44,7 @@ struct WinogradKernels {
         let target = U.panel(panel &- panels.lowerBound)
         for block in stride(from: 0, to: o, by: 16) {
           for t in 0..<9 {
-            transpose(W + (t &* tap &+ panel &* 16 &* o &+ block), o, into: taps + 16 &* t)
+            transposed(W + (t &* tap &+ panel &* 16 &* o &+ block), stride: o, into: taps + 16 &* t)
           }
           for row in 0..<16 {
             let source = taps + row
@@ -61,25 +61,27 @@ struct WinogradKernels {
     }
   }
 
-  /// dW ← dW + Gᵀ dU G for panels of output channels.
-  static func transformGradient(
-    _ dU: PlaceArray, _ panels: Range<Int>, _ c: Int, _ o: Int,
+  /// dW ← dW + Gᵀ dU G for some input channels, the rows of dU, and panels of output channels.
+  func transformGradient(
+    _ dU: PlaceArray, _ channels: Range<Int>, _ panels: Range<Int>,
     addingTo dW: UnsafeMutablePointer<Float>
   ) {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { scratch in
       let scratch = scratch.baseAddress!
-      for panel in panels {
-        let source = dU.panel(panel &- panels.lowerBound)
-        for row in 0..<c {
+      // Neighbouring panels are neighbours in dW: the memory is read and written in their order.
+      for channel in channels {
+        for panel in panels {
+          let source =
+            dU.panel(panel &- panels.lowerBound) + (channel &- channels.lowerBound) &* 16
           for j in 0..<6 {
-            let u = source + (j &* dU.placeStride &+ row &* 16)
-            let t = Winograd.kernelGradient(column6(u, 6 &* dU.placeStride))
+            let t = Winograd.kernelGradient(
+              column6(source + j &* dU.placeStride, 6 &* dU.placeStride))
             scratch[j] = t.0
             scratch[6 &+ j] = t.1
             scratch[12 &+ j] = t.2
           }
-          let target = dW + (row &* o &+ panel &* 16)
+          let target = dW + (channel &* o &+ panel &* 16)
           for ky in 0..<3 {
             let t = Winograd.kernelGradient(row6(scratch, ky))
             let line = target + 3 &* ky &* tap
@@ -100,38 +102,6 @@ struct WinogradKernels {
     for i in 0..<6 {
       let row = scratch + 6 &* i
       putRow(Winograd.kernel((row[0], row[1], row[2])), target + 6 &* i &* stride, stride)
-    }
-  }
-
-  /// a₀, b₀, a₁, b₁ … of two half vectors.
-  @inline(__always)
-  private func interleave(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> Vector {
-    var both = Vector()
-    both.evenHalf = a
-    both.oddHalf = b
-    return both
-  }
-
-  /// Writes the columns of sixteen rows, which are `stride` scalars apart, as vectors.
-  @inline(__always)
-  private func transpose(
-    _ source: UnsafePointer<Float>, _ stride: Int, into target: UnsafeMutablePointer<Vector>
-  ) {
-    for i in 0..<16 { target[i] = vector(source + i &* stride) }
-    // Four times the first half is interleaved with the second, as a deck of cards is shuffled.
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { half in
-      let half = half.baseAddress!
-      func shuffle(_ a: UnsafeMutablePointer<Vector>, _ b: UnsafeMutablePointer<Vector>) {
-        for i in 0..<8 {
-          let (upper, lower) = (a[i], a[8 &+ i])
-          b[2 &* i] = interleave(upper.lowHalf, lower.lowHalf)
-          b[2 &* i &+ 1] = interleave(upper.highHalf, lower.highHalf)
-        }
-      }
-      shuffle(target, half)
-      shuffle(half, target)
-      shuffle(target, half)
-      shuffle(half, target)
     }
   }
 }

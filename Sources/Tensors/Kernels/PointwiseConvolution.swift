@@ -1,0 +1,87 @@
+/// A 1×1 convolution: one matrix product over the pixels, on weights packed into panels.
+///
+/// Legend: `x` (pixels, c), `W` (c, o), `y` (pixels, o). The panels of W that stay in the cache are
+/// multiplied with all pixels before the next ones.
+struct PointwiseConvolution {
+  /// The number of rows from which it pays to pack the weights first.
+  private static let packedRows = 24
+  /// The scalars of W that are kept in the cache.
+  private static let chunkScalars = 1 << 15
+
+  private let c: Int
+  private let o: Int
+  private let pool: BufferPool
+
+  init(c: Int, o: Int, _ pool: BufferPool) {
+    self.c = c
+    self.o = o
+    self.pool = pool
+  }
+
+  /// y ← x W + b, plus `residual` where there is one; o is a multiple of 16.
+  ///
+  /// - Parameters:
+  ///   - offsets: b, (n, o), or (o) for all images; nil: 0.
+  ///   - offsetStride: The distance between the offsets of two images: o, or 0.
+  func forward(
+    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>?, offsetStride: Int,
+    residual: Tensor?, into y: Tensor
+  ) {
+    // Images that share their offsets are one long image.
+    let images = offsetStride == 0 ? 1 : x.shape.n
+    let pixels = x.shape.pixels / images
+    forEachChunk(of: o, depth: c) { panels in
+      let packed = x.shape.pixels < Self.packedRows ? nil : pack(W, panels)
+      for n in 0..<images {
+        let first = n * pixels
+        for row in stride(from: first, to: first + pixels, by: PanelProduct.rows) {
+          let rows = min(PanelProduct.rows, first + pixels - row)
+          for panel in panels {
+            let (column, target) = (panel * 16, row * o + panel * 16)
+            var (b, bStride) = (W + column, o)
+            if let packed {
+              (b, bStride) = (
+                UnsafePointer(packed.pointer + (panel - panels.lowerBound) * c * 16), 16
+              )
+            }
+            var v = Vector()
+            if let offsets { v = vector(offsets + (n * offsetStride + column)) }
+            var addend: UnsafePointer<Float>?
+            if let residual { addend = UnsafePointer(residual.pointer + target) }
+            PanelProduct.overColumns(
+              rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride, plus: v,
+              addend: addend, into: y.pointer + target, stride: o)
+          }
+        }
+      }
+    }
+  }
+
+  /// dx ← dy Wᵀ; c is a multiple of 16.
+  func backward(_ dy: Tensor, _ W: UnsafePointer<Float>, into dx: Tensor) {
+    let turned = Tensor(Shape(1, 1, o, c), in: pool)
+    transpose(W, rows: c, columns: o, into: turned.pointer)
+    PointwiseConvolution(c: o, o: c, pool).forward(
+      dy, turned.pointer, offsets: nil, offsetStride: 0, residual: nil, into: dx)
+  }
+
+  /// Some panels of W, one after the other.
+  private func pack(_ W: UnsafePointer<Float>, _ panels: Range<Int>) -> Tensor {
+    let packed = Tensor(Shape(1, panels.count, c, 16), in: pool)
+    for panel in panels {
+      let target = packed.pointer + (panel - panels.lowerBound) * c * 16
+      for row in 0..<c { put(vector(W + (row * o + panel * 16)), target + row * 16) }
+    }
+    return packed
+  }
+
+  private func forEachChunk(
+    of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
+  ) {
+    let panels = channels / 16
+    let limit = max(1, Self.chunkScalars / (16 * depth))
+    for start in stride(from: 0, to: panels, by: limit) {
+      body(start..<min(start + limit, panels))
+    }
+  }
+}
