@@ -85,11 +85,11 @@ try() {
   "$@" 2>"$folder/why" >&2 || skip "\"$*\" fails: $(tr '\n' ' ' <"$folder/why")"
 }
 
-# shape INTERFACE [NAMESPACE]: what leaves there leaves at the rate. A burst of 16 KiB is long
-# enough for the kernel's timers and short beside what is measured; the queue loses nothing.
+# shape INTERFACE [NAMESPACE]: what leaves there leaves at the rate. A burst holds the 64 KiB that
+# the kernel likes to send in one piece; shorter ones make it cut them up. The queue loses nothing.
 shape() {
   [[ -z $rate ]] ||
-    try ${2:+nsenter "--net=$2"} tc qdisc add dev "$1" root tbf rate "$rate" burst 16kb limit 16mb
+    try ${2:+nsenter "--net=$2"} tc qdisc add dev "$1" root tbf rate "$rate" burst 80kb limit 16mb
 }
 
 try ip link add switch type bridge
