@@ -21,8 +21,8 @@ FLOAT = 4
 """Bytes of a parameter."""
 BUCKET = 4 << 20
 """Bytes of the trainer's buckets."""
-FRAMES = 1448 / 1538
-"""The payload in what an Ethernet of 1500-byte packets carries for TCP."""
+PAYLOAD = 1448 / 1538
+"""What TCP carries of an Ethernet's rate in packets of 1500 bytes, with preamble and gap."""
 
 
 class Half(NamedTuple):
@@ -43,7 +43,7 @@ class Point(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """seconds = alpha messages + beta bytes."""
+    """What a message and a byte cost."""
 
     alpha: float
     """Seconds a message."""
@@ -51,7 +51,12 @@ class Fit(NamedTuple):
     """Seconds a byte."""
 
     def seconds(self, half: Half) -> float:
+        """The model: one after the other."""
         return self.alpha * half.messages + self.beta * half.bytes
+
+    def least(self, half: Half) -> float:
+        """Where the cores handle messages while the link carries others."""
+        return max(self.alpha * half.messages, self.beta * half.bytes)
 
 
 def half(parameters: int, ranks: int, bucket: int = BUCKET) -> Half:
@@ -141,7 +146,7 @@ def print_table(options: argparse.Namespace) -> None:
     compute = options.step
     for ranks in options.ranks:
         for rate in options.rates:
-            found = Fit(options.alpha, 8e-9 / (rate * FRAMES))
+            found = Fit(options.alpha, 8e-9 / (rate * PAYLOAD))
             best = best_bucket(options.parameters, ranks, found)
             for bucket in sorted({BUCKET, best}):
                 one = half(options.parameters, ranks, bucket)

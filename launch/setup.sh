@@ -2,7 +2,8 @@
 # Installs the Debian packages that the build needs and checks that Swift is new enough.
 #
 #   launch/setup.sh            for building and running
-#   launch/setup.sh --tests    for the tests too (a Python that can make a virtual environment)
+#   launch/setup.sh --tests    for the tests too (a Python that can make a virtual environment, and
+#                              what launch/hosts.sh makes hosts with)
 #
 # Does nothing where everything is there. Where it may not install (no apt-get, not root and no
 # sudo), it says what to install and stops with exit code 69.
@@ -27,6 +28,7 @@ need zlib1g-dev pkg-config --exists zlib
 need libxxhash-dev pkg-config --exists libxxhash
 if [[ ${1:-} == --tests ]]; then
   need python3-venv python3 -c 'import venv, ensurepip'
+  need iproute2 command -v tc
 elif (($# > 0)); then
   echo "setup.sh: \"$1\" is no option; see the first lines of this script." >&2
   exit 64

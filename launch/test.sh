@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test: installs, builds, Swift tests, rank tests under mpirun, Python's reading of files.
+# Runs every test: installs, builds, Swift tests, rank tests under mpirun, Python's reading of files,
+# and, where this machine can make them, hosts that train over TCP.
 #
 #   launch/test.sh
 #
@@ -127,5 +128,13 @@ done
 step "Python environment" python_environment
 part "Files, as h5py reads them" 240 "$venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
 part "Comparison with PyTorch" 60 "$venv/bin/python" Tests/Python/test_comparison.py
+
+# Needs a kernel and rights that not every machine has.
+if why=$("$here/hosts.sh" --rate 100mbit --check 2 2>&1); then
+  part "Hosts, over TCP" 240 "$venv/bin/python" Tests/Python/test_hosts.py "$ddpm_bin"
+else
+  printf '\n== Hosts, over TCP\n%s\n' "$why"
+  summary+=("  Hosts, over TCP              $why")
+fi
 
 finish

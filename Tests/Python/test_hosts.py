@@ -1,0 +1,168 @@
+"""Trains, and times the exchange, over TCP between "hosts" that launch/hosts.sh makes.
+
+    python test_hosts.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
+
+Checkpoints must be those of one rank, and times those of the model in launch/scaling.py. The last
+line reads "N passed, N failed"; where hosts cannot be made, a sentence says why and the code is 77.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+
+root = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(root / "launch"))
+sys.dont_write_bytecode = True
+import scaling  # noqa: E402
+
+SETTINGS = ("channels=8", "groups=4", "batch=32", "diffusion_steps=20", "sample_every=0",
+            "warmup_steps=2")  # fmt: skip
+STEPS = 6
+RATES = (100, 200)
+"""Mbit/s: what two busy cores move with ease."""
+PAYLOAD = 1448 / 1514
+"""What TCP carries of the rate of `tc`, which does not count preamble and gap."""
+TOLERANCE = 0.25
+EAGER = 1 << 16
+"""Open MPI announces longer messages over TCP, and waits for an answer."""
+
+programs = pathlib.Path()
+"""The folder of ddpm-dist, from the command line."""
+
+
+def run(*command, **environment) -> None:
+    """Runs a command; fails with what it said."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=100, check=False,
+        stdin=subprocess.DEVNULL, env=os.environ | environment)  # fmt: skip
+    if done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")  # fmt: skip
+
+
+def hosts(count: int, rate: int | None = None) -> list:
+    """The beginning of a command that runs on hosts."""
+    limit = ["--rate", f"{rate}mbit"] if rate else []
+    return [root / "launch" / "hosts.sh", "--seconds", 60, *limit, count]
+
+
+def content(checkpoint: pathlib.Path) -> dict[str, object]:
+    """Every object and attribute of a checkpoint outside /provenance, by name."""
+    found = {}
+
+    def value(data) -> object:
+        array = np.asarray(data)
+        shape = f"{array.dtype} {array.shape} "
+        return shape + repr(array.tolist()) if array.dtype == object else (shape, array.tobytes())
+
+    def visit(name, item):
+        if name.split("/")[0] == "provenance":
+            return
+        found[name] = value(item[()]) if isinstance(item, h5py.Dataset) else ""
+        for key, attribute in item.attrs.items():
+            found[f"{name}@{key}"] = value(attribute)
+
+    with h5py.File(checkpoint) as file:
+        visit("/", file)
+        file.visititems(visit)
+    return found
+
+
+class Training(unittest.TestCase):
+    """The promise of equal bits, over a network."""
+
+    def train(self, name: str, *launcher) -> dict[str, object]:
+        with tempfile.TemporaryDirectory() as folder:
+            run(*launcher, programs / "ddpm-dist", "train", "--run", folder, "--steps", STEPS,
+                "--workers", 1, "--set", *SETTINGS)  # fmt: skip
+            found = content(pathlib.Path(folder) / "checkpoints" / f"step-{STEPS:08}.h5")
+        self.assertGreater(len(found), 50, name)
+        return found
+
+    def test_hosts_write_the_checkpoint_of_one_rank(self):
+        alone = self.train("one rank")
+        for count in (2, 4):
+            together = self.train(f"{count} hosts", *hosts(count))
+            different = [k for k in alone | together if alone.get(k) != together.get(k)]
+            self.assertEqual(different, [], f"{count} hosts")
+
+
+class Exchange(unittest.TestCase):
+    """The model of the exchange, at rates that are known."""
+
+    points: dict[tuple[int, int | None], list[tuple[str, int, scaling.Point]]] = {}
+    """What was measured on so many hosts at such a rate: half, bytes of a message, point."""
+
+    @classmethod
+    def measure(cls, count: int, rate: int | None) -> list[tuple[str, int, scaling.Point]]:
+        if (count, rate) not in cls.points:
+            with tempfile.TemporaryDirectory() as folder:
+                file = pathlib.Path(folder) / "times"
+                run(*hosts(count, rate), programs / "ddpm-distPackageTests.xctest",
+                    "--testing-library", "swift-testing", "--no-parallel",
+                    "--filter", "ExchangeTimeRankTests", DDPM_EXCHANGE_TIMES=str(file))  # fmt: skip
+                lines = [json.loads(line) for line in file.read_text().splitlines()]
+            found = cls.points[count, rate] = []
+            for line in lines:
+                half = scaling.half(line["parameters"], line["ranks"], line["bucket_bytes"])
+                message = min(line["bucket_bytes"], 4 * line["parameters"]) // line["ranks"]
+                for name in ("reduce", "gather"):
+                    found.append(
+                        (name, message, scaling.Point(half, line[f"{name}_seconds"], name)))  # fmt: skip
+        return cls.points[count, rate]
+
+    def test_time_is_that_of_the_model(self):
+        judged = 0
+        for count in (2, 4):
+            # The cost of a message comes from links without a limit, that of a byte from the rate.
+            free = scaling.fit([p for _, m, p in self.measure(count, None) if m < EAGER])
+            for rate in RATES:
+                model = scaling.Fit(free.alpha, 8e-6 / (rate * PAYLOAD))
+                for name, message, point in self.measure(count, rate):
+                    least, most = model.least(point.half), model.seconds(point.half)
+                    what = (
+                        f"{name} on {count} hosts at {rate} Mbit/s, {point.half.bytes} bytes in"
+                        f" {point.half.messages} messages: {point.seconds * 1e3:.1f} ms,"
+                        f" model {least * 1e3:.1f} to {most * 1e3:.1f} ms"
+                    )
+                    if free.seconds(point.half) > most / 2:
+                        print(f"{what}: not judged, the cores are too busy")
+                        continue
+                    print(what)
+                    judged += 1
+                    # A long message is announced, and the answer queues behind what its sender
+                    # sends itself: the two directions may have to take turns.
+                    turns = 1 if message < EAGER else 2
+                    self.assertGreater(point.seconds, (1 - TOLERANCE) * least, what)
+                    self.assertLess(point.seconds, (1 + TOLERANCE) * turns * most, what)
+        if judged == 0:
+            self.skipTest("the cores are too busy to show what the links do")
+
+
+def main():
+    global programs
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    programs = pathlib.Path(sys.argv.pop(1)).resolve()
+    check = subprocess.run(
+        [str(word) for word in [root / "launch" / "hosts.sh", "--rate", "100mbit", "--check", 2]],
+        capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    if check.returncode == 77:
+        print(check.stderr, end="")
+        sys.exit(77)
+    result = unittest.main(exit=False, verbosity=2).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
