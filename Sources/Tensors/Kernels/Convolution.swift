@@ -63,7 +63,12 @@ public struct Convolution: Sendable {
           Elementwise.fillRows(b, of: image, rows: pixels, c: outputChannels)
         }
       }
-      UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
+      if usesNarrowWinograd(for: x.shape) {
+        NarrowConvolution(x.shape, outputChannels: outputChannels, pool)
+          .forward(x, W, addingTo: y)
+      } else {
+        UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
+      }
     }
   }
 
@@ -85,6 +90,10 @@ public struct Convolution: Sendable {
           of: dy.image(n).baseAddress!, rows: dy.shape.h * dy.shape.w, c: outputChannels,
           to: sums.pointer + n * outputChannels)
       }
+      if usesNarrowWinograd(for: x.shape) {
+        return NarrowConvolution(x.shape, outputChannels: outputChannels, pool)
+          .backward(x, W, dy, dx: dx, dW: dW)
+      }
       var dx = dx
       if isPointwise, x.shape.c % 16 == 0, let target = dx {
         PointwiseConvolution(c: x.shape.c, o: outputChannels, pool)
@@ -105,7 +114,16 @@ public struct Convolution: Sendable {
   ///
   /// A function of the extents alone, so that all ranks choose alike.
   public func usesWinograd(for x: Shape) -> Bool {
+    suitsWinograd(x) && outputChannels % 16 == 0
+  }
+
+  /// Whether the channels of the output are filled up to sixteen for Winograd's algorithm.
+  private func usesNarrowWinograd(for x: Shape) -> Bool {
+    suitsWinograd(x) && outputChannels < 16
+  }
+
+  private func suitsWinograd(_ x: Shape) -> Bool {
     kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1
-      && x.c % 16 == 0 && outputChannels % 16 == 0 && x.h > 2 && x.w > 2
+      && x.c % 16 == 0 && x.h > 2 && x.w > 2
   }
 }
