@@ -15,7 +15,14 @@ public final class Pass {
   private let gradient: UnsafeMutablePointer<Float>?
   private let dropoutStreams: [RandomStream]
   private var dropoutBlock = 0
-  private var tape: [() -> Void] = []
+  private var tape: [Step] = []
+
+  /// One operation on the way back.
+  private struct Step {
+    let backward: () -> Void
+    /// The end of the last parameter of this operation and all before it.
+    let parameterEnd: Int
+  }
 
   /// A pass over the weights of one parameter buffer.
   ///
@@ -39,8 +46,19 @@ public final class Pass {
   /// Replays the tape in reverse: every parameter's gradient is added to the gradient buffer.
   ///
   /// A loss must have been recorded last.
-  public func backward() {
-    while let step = tape.popLast() { step() }
+  ///
+  /// - Parameter finished: Called after each operation with the element of the gradient buffer from
+  ///   which to its end it is final.
+  public func backward(_ finished: (_ downTo: Int) -> Void = { _ in }) {
+    while let step = tape.popLast() {
+      step.backward()
+      finished(tape.last?.parameterEnd ?? 0)
+    }
+  }
+
+  private func append(parameters: [Parameter] = [], _ backward: @escaping () -> Void) {
+    let end = parameters.reduce(tape.last?.parameterEnd ?? 0) { max($0, $1.range.upperBound) }
+    tape.append(Step(backward: backward, parameterEnd: end))
   }
 
   /// The scalars of a parameter.
@@ -60,19 +78,19 @@ public final class Pass {
   ///   - value: The operation's output.
   ///   - kind: What its time counts as.
   ///   - inputs: Where the gradients of what the operation read are summed.
-  ///   - hasParameters: Whether the operation has parameters to learn.
+  ///   - parameters: What the operation has to learn.
   ///   - backward: Carries the gradient of the output to the inputs and the parameters.
   func record(
     _ value: Tensor, as kind: OperationProfile.Kind, from inputs: GradientSlot?...,
-    hasParameters: Bool = false,
+    parameters: [Parameter] = [],
     backward: @escaping (Tensor) -> Void
   ) -> Variable {
     guard gradient != nil else { return Variable(value) }
-    guard hasParameters || inputs.contains(where: { $0 != nil }) else {
+    guard !parameters.isEmpty || inputs.contains(where: { $0 != nil }) else {
       return Variable(value)
     }
     let slot = GradientSlot()
-    tape.append { [profile] in
+    append(parameters: parameters) { [profile] in
       guard let gradient = slot.take() else { return }
       profile.measure(kind, backward: true) { backward(gradient) }
     }
@@ -83,7 +101,7 @@ public final class Pass {
   func seed(_ y: Variable, with gradient: @escaping () -> Tensor) {
     guard let slot = y.slot else { return }
     let pool = pool
-    tape.append { slot.add(gradient(), pool) }
+    append { slot.add(gradient(), pool) }
   }
 
   /// The masks of the next layer that drops scalars of maps of some extents; nil where none does.

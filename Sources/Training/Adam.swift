@@ -119,14 +119,22 @@ public struct AdamStep: Sendable {
     averageRate = Float(1 - settings.averageDecay)
   }
 
-  /// Updates this rank's part of a bucket in one pass.
+  /// Updates this rank's part of a bucket, or one of several pieces of it, in one pass.
   ///
   /// - Parameters:
   ///   - bucket: 0 ..< the partition's bucket count.
+  ///   - piece: 0 ..< pieces; several threads may each take one.
+  ///   - pieces: The number of pieces.
   ///   - weights: The whole parameter buffer.
   ///   - gradient: The whole gradient, summed in the owned parts.
-  public func apply(bucket: Int, weights: AlignedFloats, gradient: AlignedFloats) {
-    let range = first.ranges[bucket]
+  public func apply(
+    bucket: Int, piece: Int = 0, of pieces: Int = 1, weights: AlignedFloats,
+    gradient: AlignedFloats
+  ) {
+    let owned = first.ranges[bucket]
+    // Whole vectors, so that every element stays in its lane.
+    let (begin, end) = (cut(owned.count, piece, pieces), cut(owned.count, piece + 1, pieces))
+    let range = owned.lowerBound + begin..<owned.lowerBound + end
     precondition(
       weights.count == first.partition.count && gradient.count == weights.count,
       "Weights and gradient must have the length of the partition.")
@@ -134,9 +142,9 @@ public struct AdamStep: Sendable {
     defer { withExtendedLifetime((self, weights, gradient)) {} }
     let w = weights.elements.baseAddress! + range.lowerBound
     let g = UnsafePointer(gradient.elements.baseAddress!) + range.lowerBound
-    let m = first[bucket].baseAddress!
-    let v = second[bucket].baseAddress!
-    let a = average[bucket].baseAddress!
+    let m = first[bucket].baseAddress! + begin
+    let v = second[bucket].baseAddress! + begin
+    let a = average[bucket].baseAddress! + begin
     let whole = range.count & ~15
     var i = 0
     while i < whole {
@@ -167,6 +175,11 @@ public struct AdamStep: Sendable {
       v[i + lane] = values.v[lane]
       a[i + lane] = values.a[lane]
     }
+  }
+
+  /// Where a piece begins: at a whole vector.
+  private func cut(_ count: Int, _ piece: Int, _ pieces: Int) -> Int {
+    piece == pieces ? count : count * piece / pieces & ~15
   }
 
   /// Sixteen weights, with their moments and average.

@@ -68,16 +68,18 @@ public final class GradientExchange {
   /// - Parameters:
   ///   - communicator: The ranks.
   ///   - count: The length of the parameter buffer, 1 or more.
-  ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less.
+  ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less; nil:
+  ///     4 MiB, and more where many ranks would get too little of each (docs/scaling.md).
   ///   - reduction: How gradients are added.
   public init(
-    communicator: Communicator, count: Int, bucketBytes: Int = 4 << 20,
+    communicator: Communicator, count: Int, bucketBytes: Int? = nil,
     reduction: GradientReduction = .tree
   ) {
     self.communicator = communicator
     self.reduction = reduction
     partition = ParameterPartition(
-      count: count, ranks: reduction == .tree ? communicator.size : 1, bucketBytes: bucketBytes)
+      count: count, ranks: reduction == .tree ? communicator.size : 1,
+      bucketBytes: bucketBytes ?? max(4 << 20, communicator.size * 48 << 10))
     squares = Array(repeating: 0, count: partition.blockCount)
     guard isDivided else { return }
     let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)

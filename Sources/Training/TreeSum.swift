@@ -3,13 +3,16 @@ import Foundation
 /// The sum of one rank's shard gradients, in the order of `ShardTree`, fed by several workers.
 ///
 /// It hands out the shards in ascending order, each with a buffer for its gradient, takes the
-/// filled buffers back in any order, and adds two siblings as soon as both are there, on the
-/// thread of the worker that brought the second. The result has the same bits whatever the order
-/// and the number of workers. At most workers + ⌈log₂ leaves⌉ buffers exist: a worker that runs
-/// far ahead of a slow one waits for a buffer.
+/// buffers back segment by segment, from the tail, as backward finishes them, and adds two siblings
+/// as soon as both are there, on the thread of the worker that brought the second. So the tail of
+/// the sum is ready to travel while backward still computes its head. The result has the same bits
+/// whatever the order and the number of workers. At most workers + ⌈log₂ leaves⌉ buffers exist: a
+/// worker that runs far ahead of a slow one waits for a buffer.
 ///
 ///     while let work = sum.claim() {
-///       let loss = gradient(ofShard: work.leaf, into: work.buffer)
+///       let loss = gradient(ofShard: work.leaf, into: work.buffer) { offset in
+///         sum.advance(work, downTo: offset)
+///       }
 ///       sum.deposit(work, value: loss)
 ///     }
 public final class TreeSum: @unchecked Sendable {
@@ -25,6 +28,8 @@ public final class TreeSum: @unchecked Sendable {
   public let leaves: Int
   /// The length of a gradient.
   public let count: Int
+  private let segmentLength: Int
+  private let segmentCount: Int
   private let bufferLimit: Int
   private let condition = NSCondition()
 
@@ -32,15 +37,27 @@ public final class TreeSum: @unchecked Sendable {
   private var free: [AlignedFloats] = []
   private var allocated = 0
   private var nextLeaf = 0
-  /// Finished nodes that wait for their sibling, by level and index.
-  private var pending: [Node: AlignedFloats] = [:]
-  private var root: AlignedFloats?
+  /// The buffer of each leaf that is under way, which also holds every node it is the first leaf of.
+  private var buffers: [AlignedFloats?]
+  /// The segments of each leaf that backward has not finished: those before this number.
+  private var unfinished: [Int]
+  /// The segments of each leaf's buffer that are still to be read.
+  private var unread: [Int]
+  /// Finished segments of nodes that wait for their sibling.
+  private var pending: Set<Node> = []
+  /// The segments of the whole sum that are not final: those before this number.
+  private var unfinishedRoot: Int
+  private var finishedRoot: Set<Int> = []
   private var values: [Double]
+  private var deposited = 0
   private var isCancelled = false
 
   private struct Node: Hashable {
+    var segment: Int
     var level: Int
     var index: Int
+    /// The leaf whose buffer holds the node.
+    var firstLeaf: Int { index << level }
   }
 
   /// A sum that has not begun.
@@ -49,15 +66,22 @@ public final class TreeSum: @unchecked Sendable {
   ///   - leaves: The shards of this rank, 1 or more.
   ///   - count: The length of a gradient.
   ///   - workers: The number of threads that claim shards, 1 or more.
-  public init(leaves: Int, count: Int, workers: Int) {
+  ///   - segmentLength: The unit in which a gradient is handed on; nil: all at once.
+  public init(leaves: Int, count: Int, workers: Int, segmentLength: Int? = nil) {
     precondition(leaves >= 1, "A rank has at least one shard.")
     precondition(workers >= 1, "There must be at least one worker.")
     self.leaves = leaves
     self.count = count
+    self.segmentLength = segmentLength ?? max(count, 1)
+    segmentCount = (max(count, 1) + self.segmentLength - 1) / self.segmentLength
     // A finished prefix of n < leaves shards is at most ⌈log₂ leaves⌉ nodes, so with this many
     // buffers a worker that finds none in flight always finds one free.
     let levels = leaves == 1 ? 0 : Int.bitWidth - (leaves - 1).leadingZeroBitCount
     bufferLimit = min(leaves, workers + levels)
+    buffers = Array(repeating: nil, count: leaves)
+    unfinished = Array(repeating: segmentCount, count: leaves)
+    unread = unfinished
+    unfinishedRoot = segmentCount
     values = Array(repeating: 0, count: leaves)
   }
 
@@ -76,60 +100,119 @@ public final class TreeSum: @unchecked Sendable {
       }
       guard !isCancelled, nextLeaf < leaves else { return nil }
       defer { nextLeaf += 1 }
-      if let buffer = free.popLast() { return Work(leaf: nextLeaf, buffer: buffer) }
-      allocated += 1
-      return Work(leaf: nextLeaf, buffer: AlignedFloats(count: count))
+      if free.isEmpty {
+        allocated += 1
+        free.append(AlignedFloats(count: count))
+      }
+      let buffer = free.removeLast()
+      buffers[nextLeaf] = buffer
+      return Work(leaf: nextLeaf, buffer: buffer)
     }
     work?.buffer.clear()
     return work
   }
 
-  /// Gives a finished shard back, and adds what can be added.
+  /// Hands on what backward has finished of a shard's gradient, and adds what can be added.
+  ///
+  /// - Parameters:
+  ///   - work: A claimed shard.
+  ///   - offset: The gradient is final from this element to its end.
+  public func advance(_ work: Work, downTo offset: Int) {
+    while let segment = nextSegment(of: work.leaf, downTo: offset) {
+      var node = Node(segment: segment, level: 0, index: work.leaf)
+      while let (left, right) = arrive(at: &node) {
+        let elements = segmentLength * segment..<min(segmentLength * (segment + 1), count)
+        // The segment of both buffers belongs to this thread now; the others go on.
+        add(
+          UnsafeBufferPointer(rebasing: right.elements[elements]),
+          to: UnsafeMutableBufferPointer(rebasing: left.elements[elements]))
+        release(Node(segment: segment, level: node.level, index: node.index | 1).firstLeaf)
+        node = Node(segment: segment, level: node.level + 1, index: node.index / 2)
+      }
+    }
+  }
+
+  /// Gives a finished shard back.
   ///
   /// - Parameters:
   ///   - work: A claimed shard whose buffer holds its gradient.
   ///   - value: A number that is summed over the shards beside the gradient: the shard's loss.
   public func deposit(_ work: Work, value: Double = 0) {
-    condition.withLock { values[work.leaf] = value }
-    var node = Node(level: 0, index: work.leaf)
-    var buffer = work.buffer
-    while let sibling = arrive(at: &node, with: buffer) {
-      let left = node.index.isMultiple(of: 2) ? buffer : sibling
-      let right = node.index.isMultiple(of: 2) ? sibling : buffer
-      // Both buffers belong to this thread now; the others go on.
-      add(UnsafeBufferPointer(right.elements), to: left.elements)
-      condition.withLock {
-        free.append(right)
-        condition.broadcast()
-      }
-      buffer = left
-      node = Node(level: node.level + 1, index: node.index / 2)
+    advance(work, downTo: 0)
+    condition.withLock {
+      values[work.leaf] = value
+      deposited += 1
+      condition.broadcast()
     }
   }
 
-  /// Registers a finished node.
+  /// The next segment of a leaf that is final and has not been handed on, from the tail.
+  private func nextSegment(of leaf: Int, downTo offset: Int) -> Int? {
+    condition.withLock {
+      guard unfinished[leaf] > 0, (unfinished[leaf] - 1) * segmentLength >= offset else {
+        return nil
+      }
+      unfinished[leaf] -= 1
+      return unfinished[leaf]
+    }
+  }
+
+  /// Registers a finished segment of a node.
   ///
-  /// - Parameters:
-  ///   - node: The node's place; raised to where it meets a sibling, past levels that carry it.
-  ///   - buffer: Its sum.
-  /// - Returns: The sibling's sum if it was there first: the caller adds the two.
-  private func arrive(at node: inout Node, with buffer: AlignedFloats) -> AlignedFloats? {
+  /// - Parameter node: The node's place; raised to where it meets a sibling, past levels that carry
+  ///   it.
+  /// - Returns: The buffers of both siblings, the left one first, if the other was there first: the
+  ///   caller adds the two.
+  private func arrive(at node: inout Node) -> (left: AlignedFloats, right: AlignedFloats)? {
     condition.withLock {
       while true {
         let nodesOfLevel = (leaves + (1 << node.level) - 1) >> node.level
         guard nodesOfLevel > 1 else {
-          root = buffer
+          finishedRoot.insert(node.segment)
+          while finishedRoot.remove(unfinishedRoot - 1) != nil { unfinishedRoot -= 1 }
           condition.broadcast()
           return nil
         }
-        let sibling = Node(level: node.level, index: node.index ^ 1)
+        var sibling = node
+        sibling.index ^= 1
         if sibling.index < nodesOfLevel {
-          if let waiting = pending.removeValue(forKey: sibling) { return waiting }
-          pending[node] = buffer
-          return nil
+          guard pending.remove(sibling) != nil else {
+            pending.insert(node)
+            return nil
+          }
+          let (left, right) = node.index < sibling.index ? (node, sibling) : (sibling, node)
+          return (buffers[left.firstLeaf]!, buffers[right.firstLeaf]!)
         }
-        node = Node(level: node.level + 1, index: node.index / 2)
+        node = Node(segment: node.segment, level: node.level + 1, index: node.index / 2)
       }
+    }
+  }
+
+  /// Notes that a segment of a leaf's buffer has been read; all of them free the buffer.
+  private func release(_ leaf: Int) {
+    condition.withLock {
+      unread[leaf] -= 1
+      guard unread[leaf] == 0, let buffer = buffers[leaf] else { return }
+      buffers[leaf] = nil
+      free.append(buffer)
+      condition.broadcast()
+    }
+  }
+
+  /// The buffer that becomes the sum, and the element from which to its end it is final.
+  ///
+  /// - Parameters:
+  ///   - offset: What was final before; waits a little for more.
+  ///   - seconds: How long to wait at most.
+  /// - Returns: `nil` before the first shard is claimed.
+  public func finished(
+    before offset: Int, waiting seconds: Double = 0
+  ) -> (gradient: AlignedFloats, downTo: Int)? {
+    condition.withLock {
+      if seconds > 0, unfinishedRoot * segmentLength >= offset, !isCancelled {
+        _ = condition.wait(until: Date(timeIntervalSinceNow: seconds))
+      }
+      return buffers[0].map { ($0, min(unfinishedRoot * segmentLength, count)) }
     }
   }
 
@@ -139,9 +222,9 @@ public final class TreeSum: @unchecked Sendable {
   ///   values; `nil` if the sum is cancelled.
   public func result() -> (gradient: AlignedFloats, value: Double)? {
     condition.withLock {
-      while root == nil, !isCancelled { condition.wait() }
-      guard !isCancelled, let root else { return nil }
-      return (root, ShardTree.sum(values))
+      while unfinishedRoot > 0 || deposited < leaves, !isCancelled { condition.wait() }
+      guard !isCancelled, let sum = buffers[0] else { return nil }
+      return (sum, ShardTree.sum(values))
     }
   }
 
@@ -157,10 +240,13 @@ public final class TreeSum: @unchecked Sendable {
   public func restart() {
     condition.withLock {
       precondition(
-        !isCancelled && (root != nil || nextLeaf == 0), "A sum ends before the next one begins.")
-      if let root { free.append(root) }
-      root = nil
-      nextLeaf = 0
+        !isCancelled && (unfinishedRoot == 0 || nextLeaf == 0),
+        "A sum ends before the next one begins.")
+      if let sum = buffers[0] { free.append(sum) }
+      buffers[0] = nil
+      for leaf in 0..<leaves { (unfinished[leaf], unread[leaf]) = (segmentCount, segmentCount) }
+      unfinishedRoot = segmentCount
+      (nextLeaf, deposited) = (0, 0)
     }
   }
 }

@@ -86,6 +86,37 @@ import Testing
     }
   }
 
+  /// What the way back calls final is: no later operation adds to it.
+  @Test func gradientIsFinalFromTheTail() {
+    var configuration = UNetConfiguration()
+    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
+    (configuration.channels, configuration.multipliers) = (16, [1, 2])
+    (configuration.attention, configuration.groups) = ([4], 4)
+    let network = UNet(configuration)
+    let weights = normals(network.parameters.layout.count, scale: 0.1)
+    let shape = Shape(1, 8, 8, 1)
+    let (pool, count) = (BufferPool(), weights.count)
+    var gradient = [Float](repeating: 0, count: count)
+    // What each element was when it was first called final.
+    var final: [Float] = []
+    var reports: [Int] = []
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      let pass = Pass(pool: pool, weights: weights, gradient: gradient.baseAddress!)
+      let y = network(Variable(Tensor(shape, normals(shape.count), in: pool)), times: [3], pass)
+      pass.meanSquaredError(y, Tensor(shape, normals(shape.count, index: 1), in: pool))
+      pass.backward { offset in
+        reports.append(offset)
+        if count - offset > final.count {
+          final += gradient[offset..<count - final.count].reversed()
+        }
+      }
+    }
+    #expect(final.count == count && final.reversed().elementsEqual(gradient))
+    #expect(reports == reports.sorted(by: >))
+    // It is of use only if much is final early.
+    #expect(reports.count { $0 < count / 2 } > reports.count / 4)
+  }
+
   /// Without a tape the output has the same bits, and memory returns as the pass goes on.
   @Test func evaluationEqualsTraining() {
     var configuration = UNetConfiguration()

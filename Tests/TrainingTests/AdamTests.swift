@@ -27,11 +27,33 @@ import Training
       && zip(x, y).allSatisfy { abs($0 - $1) <= tolerance * max(abs($0), abs($1)) }
   }
 
-  private func apply(_ step: AdamStep, to weights: AlignedFloats, _ gradient: [Float]) {
+  private func apply(
+    _ step: AdamStep, to weights: AlignedFloats, _ gradient: [Float], pieces: Int = 1
+  ) {
     let gradient = AlignedFloats(gradient)
     for bucket in 0..<step.bucketCount {
-      step.apply(bucket: bucket, weights: weights, gradient: gradient)
+      for piece in (0..<pieces).reversed() {
+        step.apply(
+          bucket: bucket, piece: piece, of: pieces, weights: weights, gradient: gradient)
+      }
     }
+  }
+
+  /// Several threads that take a piece each leave the bits of one.
+  @Test(arguments: [2, 3, 8]) func piecesChangeNothing(pieces: Int) {
+    let count = 3 * ParameterPartition.blockLength + 77
+    func run(_ pieces: Int) -> [[Float]] {
+      let weights = AlignedFloats((0..<count).map { roughNumber($0, stream: 1) })
+      let partition = ParameterPartition(count: count, ranks: 1, bucketBytes: 1)
+      let adam = Adam(settings: AdamSettings(), weights: weights, partition: partition, rank: 0)
+      for step in 2...4 {
+        apply(
+          adam.beginStep(learningRate: 0.01, gradientScale: 0.5), to: weights,
+          (0..<count).map { roughNumber($0, stream: step) }, pieces: pieces)
+      }
+      return [weights.values, adam.first.values, adam.second.values, adam.average.values]
+    }
+    for (one, several) in zip(run(1), run(pieces)) { #expect(difference(one, several) == nil) }
   }
 
   @Test func agreesWithTorch() throws {

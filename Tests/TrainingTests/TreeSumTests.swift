@@ -73,6 +73,40 @@ import Training
     #expect(sum.bufferCount <= workers + 4)
   }
 
+  /// Shards that finish piece by piece, each at its own pace, give the bits of whole ones, and what
+  /// is called final stays as it is.
+  @Test(arguments: [1, 2, 5, 8], [7, 16, 100]) func segmentsTravelAlone(leaves: Int, length: Int) {
+    let count = 100
+    let expected = gradientSum(shards: 0..<leaves, count: count).gradient.values
+    let sum = TreeSum(leaves: leaves, count: count, workers: leaves, segmentLength: length)
+    for round in 0..<3 {
+      let works = (0..<leaves).map { _ in sum.claim()! }
+      for offset in stride(from: count, through: 0, by: -5) {
+        for i in works.indices {
+          let work = works[(i + round) % leaves]
+          // Later leaves lag behind in some rounds, and run ahead in others.
+          let lag = round == 1 ? 9 * work.leaf : 9 * (leaves - work.leaf)
+          let from = min(count, offset + lag)
+          work.buffer.fill(from..<min(count, from + 5)) { roughNumber($0, stream: work.leaf) }
+          sum.advance(work, downTo: from)
+        }
+        let (gradient, final) = sum.finished(before: count)!
+        #expect(gradient.values[final...].elementsEqual(expected[final...]))
+      }
+      #expect(leaves == 1 || sum.finished(before: count)!.downTo > 0)
+      for work in works {
+        let rest = round == 1 ? 9 * work.leaf : 9 * (leaves - work.leaf)
+        work.buffer.fill(0..<min(count, rest)) { roughNumber($0, stream: work.leaf) }
+        sum.deposit(work, value: Double(work.leaf))
+      }
+      #expect(sum.finished(before: count)!.downTo == 0)
+      #expect(difference(sum.result()!.gradient.values, expected) == nil)
+      #expect(sum.result()!.value == Double(leaves * (leaves - 1) / 2))
+      sum.restart()
+    }
+    #expect(sum.bufferCount <= leaves)
+  }
+
   @Test func oneWorkerNeedsFewBuffers() {
     let sum = TreeSum(leaves: 64, count: 1, workers: 1)
     while let work = sum.claim() { sum.deposit(work) }

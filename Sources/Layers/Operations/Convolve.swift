@@ -38,7 +38,9 @@ extension Pass {
       }
     }
     let (vectorSlot, residualSlot) = (vector?.slot, residual?.slot)
-    return record(y, as: kind, from: x.slot, vectorSlot, residualSlot, hasParameters: true) {
+    return record(
+      y, as: kind, from: x.slot, vectorSlot, residualSlot, parameters: [weight, offset]
+    ) {
       [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
       let sums = Tensor(vectorShape, in: pool)

@@ -22,7 +22,8 @@ extension Pass {
         x.value, weights(scale), weights(offset), into: y, statistics: statistics,
         dropout: dropout)
     }
-    return record(y, as: .normalization, from: x.slot, hasParameters: true) { [unowned self] dy in
+    return record(y, as: .normalization, from: x.slot, parameters: [scale, offset]) {
+      [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Synchronization
 import Tensors
 
@@ -24,7 +25,17 @@ public final class Workers: @unchecked Sendable {
   ///
   /// Where the system grants fewer threads, some bodies run after others on one thread.
   public func run(_ body: @Sendable (_ pool: BufferPool) -> Void) {
-    DispatchQueue.concurrentPerform(iterations: count) { body(pools[$0]) }
+    run { pool, _ in body(pool) }
+  }
+
+  /// Runs `body` once on each worker, and tells it whether it is on the calling thread: the one that
+  /// may speak MPI.
+  func run(_ body: @Sendable (_ pool: BufferPool, _ isCaller: Bool) -> Void) {
+    let caller = pthread_self()
+    DispatchQueue.concurrentPerform(iterations: count) {
+      // int pthread_equal(pthread_t t1, pthread_t t2)
+      body(pools[$0], pthread_equal(pthread_self(), caller) != 0)
+    }
   }
 
   /// Runs `body` once for each item, on whichever worker is free.

@@ -35,10 +35,12 @@ package struct ShardGradient: Sendable {
   ///   - step: The number of steps done before.
   ///   - shard: The number of the shard.
   ///   - weights: The parameter buffer.
+  ///   - finished: Called now and then on the way back with the element from which to its end the
+  ///     gradient is final.
   /// - Returns: The mean loss of the shard's images.
   package func add(
     to gradient: UnsafeMutablePointer<Float>, images: Tensor, step: Int, shard: Int,
-    weights: UnsafePointer<Float>, pool: BufferPool
+    weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }
   ) -> Double {
     let noisy = Tensor(images.shape, in: pool)
     var steps: [Int] = []
@@ -59,7 +61,7 @@ package struct ShardGradient: Sendable {
     let loss = pass.loss(output) { output, gradient in
       evaluate(steps, clean: images, noisy: noisy, output: output, gradient: gradient)
     }
-    pass.backward()
+    pass.backward(finished)
     return loss
   }
 

@@ -74,7 +74,9 @@ public final class Trainer {
     shardGradient = ShardGradient(
       network: plan.network, diffusion: plan.diffusion, objective: configuration.objective,
       flips: configuration.flip, seed: plan.seed, profile: profile)
-    shardSum = TreeSum(leaves: shards.count, count: initial.count, workers: workers.count)
+    shardSum = TreeSum(
+      leaves: shards.count, count: initial.count, workers: workers.count,
+      segmentLength: exchange.partition.bucketLength)
     images = AlignedFloats(count: shards.count * plan.shardBatch * plan.dataset.shape.count)
   }
 
@@ -84,8 +86,7 @@ public final class Trainer {
   ///   gradient is not finite, `MPIError`.
   public func trainStep() throws -> StepReport {
     try profile.measure(.batch) { try readImages() }
-    let (gradient, shardLoss) = computeShards()
-    try profile.measure(.exchange) { () throws(MPIError) in try exchange.reduce(gradient) }
+    let (gradient, shardLoss) = try computeShards()
     let mean = 1 / Double(plan.tree.shards)
     let norm = try exchange.squaredNorm().squareRoot() * mean
     loss = try exchange.sum(ofShardValues: [shardLoss]) * mean
@@ -95,7 +96,10 @@ public final class Trainer {
     let update = adam.beginStep(learningRate: rate, gradientScale: mean * clip)
     try profile.measure(.optimizer) { () throws(MPIError) in
       try exchange.gather(weights) { bucket in
-        update.apply(bucket: bucket, weights: weights, gradient: gradient)
+        workers.forEach(0..<workers.count) { [workers, weights] worker, _ in
+          update.apply(
+            bucket: bucket, piece: worker, of: workers.count, weights: weights, gradient: gradient)
+        }
       }
     }
     step += 1
@@ -117,8 +121,11 @@ public final class Trainer {
     }
   }
 
-  /// The sum of the gradients and losses of this rank's shards, in the tree's order.
-  private func computeShards() -> (gradient: AlignedFloats, loss: Double) {
+  /// The sum of the gradients over all ranks' shards, in the parts that this rank owns, and that of
+  /// the losses of its own shards, in the tree's order.
+  ///
+  /// What backward has finished of the sum travels while the rest is computed.
+  private func computeShards() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
     shardSum.restart()
     let shape = Shape(
       plan.shardBatch, plan.dataset.shape.height, plan.dataset.shape.width,
@@ -127,21 +134,26 @@ public final class Trainer {
       self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient,
       self.profile
     )
-    workers.run { pool in
+    // Only the calling thread, which is the session's, touches it.
+    nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum)
+    workers.run { pool, isCaller in
       while let work = sum.claim() {
         let first = work.leaf * shape.count
         let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
         let loss = shardGradient.add(
           to: work.buffer.elements.baseAddress!, images: x0, step: step,
           shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
-          pool: pool)
-        profile.measure(.shardSum) { sum.deposit(work, value: loss) }
+          pool: pool
+        ) { offset in
+          profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
+          if isCaller { profile.measure(.exchange) { travelling.advance() } }
+        }
+        sum.deposit(work, value: loss)
       }
+      // The other workers may still compute: what they finish is sent at once.
+      if isCaller { profile.measure(.exchange) { travelling.advanceToEnd() } }
     }
-    guard let (gradient, value) = sum.result() else {
-      preconditionFailure("The sum over the shards was cancelled.")
-    }
-    return (gradient, value)
+    return try profile.measure(.exchange) { () throws(MPIError) in try travelling.complete() }
   }
 
   /// Stops all ranks where the numbers have left the finite ones.

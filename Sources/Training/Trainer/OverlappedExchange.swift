@@ -1,0 +1,64 @@
+import MPI
+
+/// The exchange of a gradient between ranks while the workers still compute its head.
+///
+/// One instance serves one step. Workers hand finished segments to the `TreeSum`; the thread that
+/// speaks MPI looks now and then what of the sum is final, lets it begin to travel, and pushes on
+/// what travels, since MPI libraries advance only when called.
+final class OverlappedExchange {
+  private let exchange: GradientExchange
+  private let sum: TreeSum
+  /// The gradient has begun to travel from this element to its end.
+  private var begun: Int
+  private var hasStarted = false
+  private var failure: MPIError?
+
+  /// The exchange of a sum that has not begun.
+  init(_ exchange: GradientExchange, _ sum: TreeSum) {
+    self.exchange = exchange
+    self.sum = sum
+    begun = sum.count
+  }
+
+  /// Sends what is final, and pushes on what travels; on the session's thread.
+  ///
+  /// An error is kept for `complete`: the caller is in the middle of a shard.
+  ///
+  /// - Parameter seconds: How long to wait for more to become final.
+  func advance(waiting seconds: Double = 0) {
+    guard failure == nil else { return }
+    do {
+      if begun > 0, let (gradient, offset) = sum.finished(before: begun, waiting: seconds),
+        offset < begun
+      {
+        if !hasStarted { exchange.start(gradient) }
+        hasStarted = true
+        begun = offset
+        try exchange.begin(downTo: offset)
+      }
+      if hasStarted { try exchange.progress() }
+    } catch {
+      failure = error
+    }
+  }
+
+  /// Goes on until all of the rank's shards are added and on their way; on the session's thread.
+  func advanceToEnd() {
+    while begun > 0, failure == nil { advance(waiting: 0.001) }
+  }
+
+  /// Waits for the sum over all ranks.
+  ///
+  /// - Returns: The gradient, summed in the parts that this rank owns, and the sum of the losses of
+  ///   the rank's shards.
+  /// - Throws: `MPIError.call`.
+  func complete() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
+    advanceToEnd()
+    if let failure { throw failure }
+    guard let (gradient, loss) = sum.result() else {
+      preconditionFailure("The sum over the shards was cancelled.")
+    }
+    try exchange.finish()
+    return (gradient, loss)
+  }
+}
