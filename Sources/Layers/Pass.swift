@@ -11,6 +11,8 @@ public final class Pass {
   public let pool: BufferPool
   /// Where the time of each operation is noted; nil where nobody asks.
   let profile: OperationProfile?
+  /// Where transformed kernels are kept from pass to pass over the same weights.
+  let preparedKernels: PreparedKernels?
   private let weights: UnsafePointer<Float>
   private let gradient: UnsafeMutablePointer<Float>?
   private let dropoutStreams: [RandomStream]
@@ -32,15 +34,18 @@ public final class Pass {
   ///   - gradient: The buffer to which the parameters' gradients are added; nil where none is wanted.
   ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is dropped.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
+  ///   - preparedKernels: Transformed kernels of these weights, kept from pass to pass; nil: none.
   public init(
     pool: BufferPool, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil,
-    dropoutStreams: [RandomStream] = [], profile: OperationProfile? = nil
+    dropoutStreams: [RandomStream] = [], profile: OperationProfile? = nil,
+    preparedKernels: PreparedKernels? = nil
   ) {
     self.pool = pool
     self.weights = weights
     self.gradient = gradient
     self.dropoutStreams = dropoutStreams
     self.profile = profile
+    self.preparedKernels = preparedKernels
   }
 
   /// Replays the tape in reverse: every parameter's gradient is added to the gradient buffer.

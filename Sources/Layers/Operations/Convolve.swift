@@ -25,16 +25,18 @@ extension Pass {
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
     profile.measure(kind) {
       let b = weights(offset)
+      let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {
         let sums = Tensor(vectorShape, in: pool)
         Elementwise.sumOfRows(
           vector.value.pointer, b, into: sums.pointer, rows: shape.n, c: shape.c)
         convolution.forward(
           x.value, weights(weight), offsets: sums.pointer, offsetStride: shape.c,
-          residual: residual?.value, into: y, pool)
+          residual: residual?.value, prepared: prepared, into: y, pool)
       } else {
         convolution.forward(
-          x.value, weights(weight), offsets: b, residual: residual?.value, into: y, pool)
+          x.value, weights(weight), offsets: b, residual: residual?.value, prepared: prepared,
+          into: y, pool)
       }
     }
     let (vectorSlot, residualSlot) = (vector?.slot, residual?.slot)

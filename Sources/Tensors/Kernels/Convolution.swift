@@ -42,13 +42,19 @@ public struct Convolution: Sendable {
   /// - Parameters:
   ///   - offsets: b, (o) for all images, or (n, o).
   ///   - offsetStride: The distance between the offsets of two images: 0, or o.
+  ///   - prepared: Where transformed kernels are kept from call to call, and the number by which
+  ///     these are found; nil where the weights change.
   public func forward(
     _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int = 0,
-    residual: Tensor? = nil, into y: Tensor, _ pool: BufferPool
+    residual: Tensor? = nil, prepared: (kernels: PreparedKernels, key: Int)? = nil,
+    into y: Tensor, _ pool: BufferPool
   ) {
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
-        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
+        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual,
+        prepared: prepared.map {
+          $0.kernels.kernels($0.key, W, c: x.shape.c, o: outputChannels)
+        }, into: y)
     } else if isPointwise, outputChannels % 16 == 0 {
       PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
         x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)

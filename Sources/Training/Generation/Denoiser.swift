@@ -19,6 +19,7 @@ public struct Denoiser: Sendable {
   /// The extents of an image.
   public let shape: ImageShape
   let weights: AlignedFloats
+  private let preparedKernels = PreparedKernels()
   /// Where the time of the network's operations is noted; nil where nobody asks.
   public var profile: OperationProfile?
 
@@ -54,7 +55,8 @@ public struct Denoiser: Sendable {
   public func callAsFunction(_ x: Tensor, times: [Int], pool: BufferPool) -> Tensor {
     precondition(x.shape == groupShape, "The network is given whole groups of images.")
     let pass = Pass(
-      pool: pool, weights: UnsafePointer(weights.elements.baseAddress!), profile: profile)
+      pool: pool, weights: UnsafePointer(weights.elements.baseAddress!), profile: profile,
+      preparedKernels: preparedKernels)
     return network(Variable(x), times: times, pass).value
   }
 

@@ -28,19 +28,24 @@ struct WinogradConvolution {
   /// - Parameters:
   ///   - offsets: b, (n, o), or (o) for all images.
   ///   - offsetStride: The distance between the offsets of two images: o, or 0.
+  ///   - prepared: U; nil: transformed here.
   func forward(
     _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int,
-    residual: Tensor?, into y: Tensor
+    residual: Tensor?, prepared: PlaceArray? = nil, into y: Tensor
   ) {
     let kernels = WinogradKernels(W, c, o)
     forEachBlock { tiles in
       let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
       WinogradTiles.transformInput(x, grid, tiles, into: V)
       forEachChunk(of: o, depth: c) { panels in
-        let U = PlaceArray(rows: c, panels: panels.count, in: pool)
         let M = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
-        kernels.transform(panels, into: U)
-        multiply(V, U, into: M)
+        if let prepared {
+          multiply(V, prepared, panels, into: M)
+        } else {
+          let U = PlaceArray(rows: c, panels: panels.count, in: pool)
+          kernels.transform(panels, into: U)
+          multiply(V, U, 0..<panels.count, into: M)
+        }
         WinogradTiles.transformOutput(
           M, grid, tiles, panels, offsets: offsets, offsetStride: offsetStride,
           residual: residual, into: y)
@@ -66,7 +71,7 @@ struct WinogradConvolution {
           let U = PlaceArray(rows: o, panels: panels.count, in: pool)
           let dV = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
           kernels.transformTransposed(panels, into: U)
-          multiply(Z, U, into: dV)
+          multiply(Z, U, 0..<panels.count, into: dV)
           WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
         }
       }
@@ -87,16 +92,19 @@ struct WinogradConvolution {
 
   // MARK: Products
 
-  /// M ← V U at each place, for the panels of U.
-  private func multiply(_ V: PlaceArray, _ U: PlaceArray, into M: PlaceArray) {
+  /// M ← V U at each place, for some panels of U.
+  private func multiply(
+    _ V: PlaceArray, _ U: PlaceArray, _ panels: Range<Int>, into M: PlaceArray
+  ) {
     for place in 0..<36 {
       for row in stride(from: 0, to: V.rows, by: PanelProduct.rows) {
         let rows = min(PanelProduct.rows, V.rows - row)
         let v = V.panel(0, place: place) + row * 16
-        for panel in 0..<U.panels {
+        for panel in panels {
           PanelProduct.overChannels(
             rows: rows, panels: V.panels, v, panelStride: V.panelStride,
-            U.panel(panel, place: place), into: M.panel(panel, place: place) + row * 16)
+            U.panel(panel, place: place),
+            into: M.panel(panel - panels.lowerBound, place: place) + row * 16)
         }
       }
     }
