@@ -27,7 +27,7 @@ extension Pass {
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,
-        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout, pool)
+        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout)
       x.slot?.add(dx, pool)
     }
   }

@@ -30,15 +30,20 @@ public struct GroupNormalization: Sendable {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * c) { coefficients in
       let (a, b) = (coefficients.baseAddress!, coefficients.baseAddress! + c)
       for n in 0..<x.shape.n {
-        let image = x.image(n).baseAddress!
+        let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
         computeStatistics(image, x.shape, into: statistics.image(n))
         affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
         for row in 0..<x.shape.h {
-          let target = y.image(n).baseAddress! + row * line
-          normalize(image + row * line, x.shape.w, c, a, b, into: target)
-          if activates { SiLU.apply(target, count: line) }
+          forEachPanel(c) { i, lanes in
+            let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
+            var pixel = row &* line &+ i
+            for _ in 0..<x.shape.w {
+              let u = slope * load(image + pixel, lanes) + offset
+              store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
+              pixel &+= c
+            }
+          }
         }
-        let target = y.image(n).baseAddress!
         dropout?.apply(image: n, target, into: target, count: y.shape.imageCount)
       }
     }
@@ -48,56 +53,70 @@ public struct GroupNormalization: Sendable {
   public func backward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ dy: Tensor,
     statistics: Tensor, into dx: Tensor, dgamma: UnsafeMutablePointer<Float>,
-    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil, _ pool: BufferPool
+    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil
   ) {
-    let (h, w, c) = (x.shape.h, x.shape.w, x.shape.c)
-    let line = w * c
-    let u = Tensor(Shape(1, 1, w, c), in: pool)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 7 * c) { rows in
+    let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 5 * c) { rows in
       let (a, b) = (rows.baseAddress!, rows.baseAddress! + c)
       let (p, q, r) = (b + c, b + 2 * c, b + 3 * c)
-      let (lineSum, lineMoment) = (b + 4 * c, b + 5 * c)
       withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * c) { sums in
         let (sum, moment) = (sums.baseAddress!, sums.baseAddress! + c)
         for n in 0..<x.shape.n {
           let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
           affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
           channelMeans(statistics.image(n), c, into: r)
-          sum.update(repeating: 0, count: 2 * c)
-          let slope = dy.image(n).baseAddress!
+          var slope = UnsafePointer(dy.image(n).baseAddress!)
           if let dropout {
             dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
-          } else {
-            target.update(from: slope, count: x.shape.imageCount)
+            slope = UnsafePointer(target)
           }
           // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
-          for row in 0..<h {
-            let (xRow, g) = (image + row * line, target + row * line)
-            if activates {
-              normalize(xRow, w, c, a, b, into: u.pointer)
-              SiLU.applyDerivative(at: u.pointer, to: g, count: line)
-            }
-            lineSum.update(repeating: 0, count: 2 * c)
-            for pixel in 0..<w {
-              let (xp, gp) = (xRow + pixel * c, g + pixel * c)
-              for i in 0..<c {
-                lineSum[i] += gp[i]
-                lineMoment[i] += gp[i] * (xp[i] - r[i])
-              }
-            }
-            for i in 0..<c {
-              sum[i] += Double(lineSum[i])
-              moment[i] += Double(lineMoment[i])
-            }
+          sum.update(repeating: 0, count: 2 * c)
+          for row in 0..<x.shape.h {
+            slopes(
+              image, slope, a, b, mean: r, first: row &* x.shape.w &* c, x.shape.w, c,
+              into: target, sum, moment)
           }
           addParameterGradients(statistics.image(n), c, sum, moment, dgamma, dbeta)
-          inputCoefficients(statistics.image(n), h * w, c, gamma, sum, moment, p, q, r)
+          inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
           // Second pass: dx = p g + q x + r.
-          for pixel in 0..<h * w {
-            let (xp, dp) = (image + pixel * c, target + pixel * c)
+          for pixel in 0..<pixels {
+            let (xp, dp) = (image + pixel &* c, target + pixel &* c)
             for i in 0..<c { dp[i] = p[i] * dp[i] + q[i] * xp[i] + r[i] }
           }
         }
+      }
+    }
+  }
+
+  /// g ← ∂L/∂u of a row of `w` pixels from scalar `first` on; Σ g and Σ g (x − mean) are added to.
+  private func slopes(
+    _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
+    _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, first: Int, _ w: Int, _ c: Int,
+    into g: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>,
+    _ moment: UnsafeMutablePointer<Double>
+  ) {
+    let one = Vector(repeating: 1)
+    forEachPanel(c) { i, lanes in
+      let (slope, offset, mean) = (load(a + i, lanes), load(b + i, lanes), load(mean + i, lanes))
+      var (lineSum, lineMoment) = (Vector(), Vector())
+      var pixel = first &+ i
+      for _ in 0..<w {
+        let x = load(x + pixel, lanes)
+        var v = load(dy + pixel, lanes)
+        if activates {
+          let u = slope * x + offset
+          let s = sigmoid(u)
+          v *= s * (one + u * (one - s))
+        }
+        store(v, g + pixel, lanes)
+        lineSum += v
+        lineMoment += v * (x - mean)
+        pixel &+= c
+      }
+      for lane in 0..<lanes {
+        sum[i &+ lane] += Double(lineSum[lane])
+        moment[i &+ lane] += Double(lineMoment[lane])
       }
     }
   }
@@ -107,35 +126,35 @@ public struct GroupNormalization: Sendable {
     _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>
   ) {
     let (w, c) = (shape.w, shape.c)
-    let (groupSize, line) = (c / groups, shape.w * shape.c)
+    let groupSize = c / groups
     let count = Double(shape.h * w * groupSize)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * c) { scratch in
-      let (sum, mean) = (scratch.baseAddress!, scratch.baseAddress! + c)
-      for pass in 0..<2 {
-        withUnsafeTemporaryAllocation(of: Double.self, capacity: groups) { total in
-          total.initialize(repeating: 0)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { means in
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: c) { sums in
+        let (mean, sum) = (means.baseAddress!, sums.baseAddress!)
+        for pass in 0..<2 {
+          sum.update(repeating: 0, count: c)
           for row in 0..<shape.h {
-            sum.update(repeating: 0, count: c)
-            for pixel in 0..<w {
-              let xp = x + row * line + pixel * c
-              if pass == 0 {
-                for i in 0..<c { sum[i] += xp[i] }
-              } else {
-                for i in 0..<c {
-                  let centred = xp[i] - mean[i]
-                  sum[i] += centred * centred
-                }
+            forEachPanel(c) { i, lanes in
+              let centre = pass == 0 ? Vector() : load(mean + i, lanes)
+              var line = Vector()
+              var pixel = row &* w &* c &+ i
+              for _ in 0..<w {
+                let v = load(x + pixel, lanes) - centre
+                line += pass == 0 ? v : v * v
+                pixel &+= c
               }
+              for lane in 0..<lanes { sum[i &+ lane] += Double(line[lane]) }
             }
-            for i in 0..<c { total[i / groupSize] += Double(sum[i]) }
           }
           for g in 0..<groups {
-            let value = total[g] / count
+            var total = 0.0
+            for i in g * groupSize..<(g + 1) * groupSize { total += sum[i] }
+            let value = total / count
             statistics[pass * groups + g] =
               Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
           }
+          if pass == 0 { channelMeans(statistics, c, into: mean) }
         }
-        channelMeans(statistics, c, into: mean)
       }
     }
   }
@@ -158,17 +177,6 @@ public struct GroupNormalization: Sendable {
       let group = i / (c / groups)
       a[i] = gamma[i] * statistics[groups + group]
       b[i] = beta[i] - statistics[group] * a[i]
-    }
-  }
-
-  /// u ← a x + b for one row of pixels.
-  private func normalize(
-    _ x: UnsafePointer<Float>, _ w: Int, _ c: Int, _ a: UnsafePointer<Float>,
-    _ b: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>
-  ) {
-    for pixel in 0..<w {
-      let (xp, up) = (x + pixel * c, u + pixel * c)
-      for i in 0..<c { up[i] = a[i] * xp[i] + b[i] }
     }
   }
 

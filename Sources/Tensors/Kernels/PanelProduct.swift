@@ -57,7 +57,7 @@ enum PanelProduct {
   ) {
     select(rows) { rows in
       var sums = Rows(repeating: v)
-      if let addend { sums.update(rows) { $1 + vector(addend + $0 &* cStride) } }
+      if let addend { sums.add(rows, addend, stride: cStride) }
       sums.add(rows, steps: depth, a, row: aStride, step: 1, b, stride: bStride)
       sums.forEach(rows) { put($1, c + $0 &* cStride) }
     }
@@ -103,14 +103,15 @@ enum PanelProduct {
       }
     }
 
+    /// C ← C + the rows of an addend.
     @inline(__always)
-    mutating func update(_ rows: Int, _ body: (_ row: Int, _ vector: Vector) -> Vector) {
-      c0 = body(0, c0)
-      if rows > 1 { c1 = body(1, c1) }
-      if rows > 2 { c2 = body(2, c2) }
-      if rows > 3 { c3 = body(3, c3) }
-      if rows > 4 { c4 = body(4, c4) }
-      if rows > 5 { c5 = body(5, c5) }
+    mutating func add(_ rows: Int, _ addend: UnsafePointer<Float>, stride: Int) {
+      c0 += vector(addend)
+      if rows > 1 { c1 += vector(addend + stride) }
+      if rows > 2 { c2 += vector(addend + 2 &* stride) }
+      if rows > 3 { c3 += vector(addend + 3 &* stride) }
+      if rows > 4 { c4 += vector(addend + 4 &* stride) }
+      if rows > 5 { c5 += vector(addend + 5 &* stride) }
     }
 
     @inline(__always)

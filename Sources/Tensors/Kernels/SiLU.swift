@@ -45,7 +45,7 @@ func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
   return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
 }
 
-@inline(__always)
+@_transparent  // a call for each vector, which @inline(__always) leaves in long loops, costs a fifth
 func sigmoid(_ x: SIMD16<Float>) -> SIMD16<Float> {
   let one = SIMD16<Float>(repeating: 1)
   return one / (one + exponential(-x))

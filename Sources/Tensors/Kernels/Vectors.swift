@@ -17,6 +17,18 @@ func forEachVector(_ count: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
   }
 }
 
+/// Calls `body(i, lanes)` as `forEachVector` does, for a body that is itself a loop: it stands here
+/// twice, so that whole vectors are loaded and stored without asking for their length.
+@inline(__always)
+func forEachPanel(_ count: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
+  var i = 0
+  while i &+ 16 <= count {
+    body(i, 16)
+    i &+= 16
+  }
+  if i < count { body(i, count &- i) }
+}
+
 /// The first `lanes` scalars at `pointer`; the other lanes are 0.
 @inline(__always)
 func load(_ pointer: UnsafePointer<Float>, _ lanes: Int) -> Vector {

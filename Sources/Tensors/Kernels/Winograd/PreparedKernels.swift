@@ -2,30 +2,58 @@ import Foundation
 
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.
 ///
-/// Sampling evaluates one set of weights a thousand times, and transforms its kernels once. They
-/// take four times the memory of the weights (458 MB for Ho's CIFAR-10 network), which training,
-/// with other weights at each step, does better without. Any thread may ask; the results have the
-/// bits of kernels that are transformed for one call.
+/// Sampling evaluates one set of weights a thousand times, and a training step evaluates it once
+/// for each shard: whoever evaluates more than once transforms the kernels once. They take four
+/// times the memory of the weights in each direction. Any thread may ask; the results have the bits
+/// of kernels that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
+  /// Which way the kernels map.
+  enum Direction: Hashable {
+    /// U: from input to output channels.
+    case forward
+    /// Uᵀ: from output to input channels.
+    case backward
+  }
+
+  private struct Key: Hashable {
+    let offset: Int
+    let direction: Direction
+  }
+
   private let lock = NSLock()
   // Guarded by the lock; what has been handed out is only read.
-  private var arrays: [Int: PlaceArray] = [:]
+  private var arrays: [Key: PlaceArray] = [:]
+  private var fresh: Set<Key> = []
   private let pool = BufferPool()
 
   /// No kernels yet.
   public init() {}
 
+  /// Forgets all kernels, but keeps their memory: the weights have changed.
+  ///
+  /// Nobody may be using them.
+  public func invalidate() { lock.withLock { fresh = [] } }
+
   /// The transformed kernels of a convolution.
   ///
   /// - Parameters:
-  ///   - key: Where its weights begin among those of the network.
+  ///   - offset: Where its weights begin among those of the network.
   ///   - W: The weights, (3, 3, c, o).
-  func kernels(_ key: Int, _ W: UnsafePointer<Float>, c: Int, o: Int) -> PlaceArray {
+  func kernels(
+    _ offset: Int, _ direction: Direction, _ W: UnsafePointer<Float>, c: Int, o: Int
+  ) -> PlaceArray {
     lock.withLock {
-      if let array = arrays[key] { return array }
-      let array = PlaceArray(rows: c, panels: o / 16, in: pool)
-      WinogradKernels(W, c, o).transform(0..<o / 16, into: array)
-      arrays[key] = array
+      let key = Key(offset: offset, direction: direction)
+      let (rows, panels) = direction == .forward ? (c, o / 16) : (o, c / 16)
+      let array = arrays[key] ?? PlaceArray(rows: rows, panels: panels, in: pool)
+      if fresh.insert(key).inserted {
+        arrays[key] = array
+        let kernels = WinogradKernels(W, c, o)
+        switch direction {
+        case .forward: kernels.transform(0..<panels, into: array)
+        case .backward: kernels.transformTransposed(0..<panels, into: array)
+        }
+      }
       return array
     }
   }

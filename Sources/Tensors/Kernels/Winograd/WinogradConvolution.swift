@@ -55,10 +55,13 @@ struct WinogradConvolution {
 
   /// dW ← dW + ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
   ///
-  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  /// - Parameters:
+  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  ///   - prepared: Uᵀ; nil: transformed here.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
+    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>,
+    prepared: PlaceArray? = nil
   ) {
     let kernels = WinogradKernels(W, c, o)
     let outputGrid = TileGrid(dy.shape)
@@ -68,10 +71,14 @@ struct WinogradConvolution {
       WinogradTiles.transformOutputGradient(dy, outputGrid, tiles, into: Z, sums: sums)
       if let dx {
         forEachChunk(of: c, depth: o) { panels in
-          let U = PlaceArray(rows: o, panels: panels.count, in: pool)
           let dV = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
-          kernels.transformTransposed(panels, into: U)
-          multiply(Z, U, 0..<panels.count, into: dV)
+          if let prepared {
+            multiply(Z, prepared, panels, into: dV)
+          } else {
+            let U = PlaceArray(rows: o, panels: panels.count, in: pool)
+            kernels.transformTransposed(panels, into: U)
+            multiply(Z, U, 0..<panels.count, into: dV)
+          }
           WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
         }
       }
