@@ -30,9 +30,11 @@ extension Pass {
         let sums = Tensor(vectorShape, in: pool)
         Elementwise.sumOfRows(
           vector.value.pointer, b, into: sums.pointer, rows: shape.n, c: shape.c)
-        convolution.forward(
-          x.value, weights(weight), offsets: sums.pointer, offsetStride: shape.c,
-          residual: residual?.value, prepared: prepared, into: y, pool)
+        withExtendedLifetime(sums) {
+          convolution.forward(
+            x.value, weights(weight), offsets: sums.pointer, offsetStride: shape.c,
+            residual: residual?.value, prepared: prepared, into: y, pool)
+        }
       } else {
         convolution.forward(
           x.value, weights(weight), offsets: b, residual: residual?.value, prepared: prepared,

@@ -61,8 +61,10 @@ struct PointwiseConvolution {
   func backward(_ dy: Tensor, _ W: UnsafePointer<Float>, into dx: Tensor) {
     let turned = Tensor(Shape(1, 1, o, c), in: pool)
     transpose(W, rows: c, columns: o, into: turned.pointer)
-    PointwiseConvolution(c: o, o: c, pool).forward(
-      dy, turned.pointer, offsets: nil, offsetStride: 0, residual: nil, into: dx)
+    withExtendedLifetime(turned) {
+      PointwiseConvolution(c: o, o: c, pool).forward(
+        dy, turned.pointer, offsets: nil, offsetStride: 0, residual: nil, into: dx)
+    }
   }
 
   /// Some panels of W, one after the other.

@@ -20,9 +20,11 @@ struct NarrowConvolution {
   func forward(_ x: Tensor, _ W: UnsafePointer<Float>, addingTo y: Tensor) {
     let offsets = [Float](repeating: 0, count: 16)
     let wide = Tensor(x.shape.with(channels: 16), in: pool)
-    convolution.forward(
-      x, widened(W, rows: 9 * c).pointer, offsets: offsets, offsetStride: 0, residual: nil,
-      into: wide)
+    let kernels = widened(W, rows: 9 * c)
+    withExtendedLifetime(kernels) {
+      convolution.forward(
+        x, kernels.pointer, offsets: offsets, offsetStride: 0, residual: nil, into: wide)
+    }
     addNarrowed(wide.pointer, rows: wide.shape.pixels, to: y.pointer)
   }
 
@@ -38,8 +40,11 @@ struct NarrowConvolution {
     let rows = x.shape.pixels
     let wide = Tensor(x.shape.with(channels: 16), in: pool)
     widen(dy.pointer, rows: rows, into: wide.pointer)
-    convolution.backward(
-      x, widened(W, rows: 9 * c).pointer, wide, dx: dx, dW: slope.pointer, sums: sums.pointer)
+    let kernels = widened(W, rows: 9 * c)
+    withExtendedLifetime((kernels, sums)) {
+      convolution.backward(
+        x, kernels.pointer, wide, dx: dx, dW: slope.pointer, sums: sums.pointer)
+    }
     addNarrowed(slope.pointer, rows: 9 * c, to: dW)
   }
 
