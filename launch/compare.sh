@@ -19,13 +19,13 @@ peers=$here/peers
 venv=$ddpm_root/.build/compare-venv
 python=${DDPM_COMPARE_PYTHON:-}
 
-"$here/setup.sh" --tests
-
 # Before anything is installed or built: are these the options? It prints what is to be measured.
 "${python:-python3}" "$peers/compare.py" "$@" --list
 for option in "$@"; do
   if [[ $option == --list ]]; then exit 0; fi
 done
+
+"$here/setup.sh" --tests
 
 if [[ -z $python ]]; then
   wanted=$peers/requirements.txt

@@ -47,7 +47,7 @@ shift
 (($# > 0)) || $check || usage
 
 # Outside: makes the namespaces in which this script then runs once more.
-if [[ -z ${DDPM_HOSTS_FOLDER:-} ]]; then
+if [[ -z ${DDPM_HOSTS_FOLDER:-} ]] || (($$ != 1)); then
   for tool in ip tc unshare nsenter setpriv mpirun; do
     command -v "$tool" >/dev/null || skip "there is no \"$tool\" (Debian: iproute2, util-linux)."
   done

@@ -19,8 +19,6 @@ BLOCK = 4096
 """Parameters of a block: the ranks' parts are whole blocks (ParameterPartition)."""
 FLOAT = 4
 """Bytes of a parameter."""
-BUCKET = 4 << 20
-"""Bytes of the trainer's buckets."""
 PAYLOAD = 1448 / 1538
 """What TCP carries of an Ethernet's rate in packets of 1500 bytes, with preamble and gap."""
 
@@ -59,8 +57,14 @@ class Fit(NamedTuple):
         return max(self.alpha * half.messages, self.beta * half.bytes)
 
 
-def half(parameters: int, ranks: int, bucket: int = BUCKET) -> Half:
+def trainers_bucket(ranks: int) -> int:
+    """The bytes of the trainer's buckets (GradientExchange)."""
+    return max(4 << 20, ranks * (48 << 10))
+
+
+def half(parameters: int, ranks: int, bucket: int | None = None) -> Half:
     """The messages and bytes of the rank that owns most; the gather is the reduce backwards."""
+    bucket = bucket or trainers_bucket(ranks)
     blocks = math.ceil(parameters / BLOCK)
     per_bucket = max(bucket // (BLOCK * FLOAT), 1)
     buckets = math.ceil(blocks / per_bucket)
@@ -157,7 +161,7 @@ def print_table(options: argparse.Namespace) -> None:
         for rate in options.rates:
             found = Fit(options.alpha, 8e-9 / (rate * PAYLOAD))
             best = best_bucket(options.parameters, ranks, found)
-            for bucket in sorted({BUCKET, best}):
+            for bucket in sorted({4 << 20, trainers_bucket(ranks), best}):
                 one = half(options.parameters, ranks, bucket)
                 seconds = found.seconds(one)
                 # The reduce hides behind backward, all but its last bucket; the gather does not.
@@ -178,7 +182,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[64, 1024])
     parser.add_argument("--rates", type=float, nargs="+", default=[25, 100], help="Gbit/s")
     parser.add_argument("--alpha", type=float, default=2e-5, help="seconds a message")
-    parser.add_argument("--step", type=float, default=0.44, help="seconds of computing a step")
+    parser.add_argument("--step", type=float, default=0.25, help="seconds of computing a step")
     options = parser.parse_args()
     if options.fit:
         print_fit(options.fit)

@@ -22,7 +22,8 @@ public final class OperationProfile: Sendable {
     case batch = "images and noise"
     /// The sum of the shards' gradients within the rank.
     case shardSum = "sum of shards"
-    /// What the exchange between ranks costs beside the work that it overlaps.
+    /// Sending, receiving and adding gradients between ranks; not the gather of the weights, whose
+    /// time beside the optimizer's shows as waiting.
     case exchange
     /// Clipping, Adam, and the moving average.
     case optimizer

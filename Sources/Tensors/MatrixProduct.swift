@@ -15,7 +15,11 @@ public struct Matrix {
   }
 }
 
-/// C ← α A B + β C for row-major `Float` matrices, by OpenBLAS on the calling thread.
+/// C ← α A B + β C for row-major `Float` matrices, on the calling thread: small products in registers,
+/// others by OpenBLAS.
+///
+/// OpenBLAS copies both operands into an order of its own first, which a small product does not pay
+/// back. Which way is taken depends on the extents alone.
 ///
 /// - Parameters:
 ///   - m: The rows of A (after transposition) and C.
@@ -29,12 +33,42 @@ public func multiply(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Matrix, _ b: Matrix, beta: Float = 0,
   into c: UnsafeMutablePointer<Float>, stride: Int
 ) {
+  if n % 16 == 0, beta == 0 || beta == 1, (m + n) * k <= 1 << 16, m * n * k <= 1 << 21 {
+    return multiplyInRegisters(
+      m: m, n: n, k: k, alpha: alpha, a, b, adds: beta == 1, into: c, stride: stride)
+  }
   // void cblas_sgemm(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint M, N, K, float alpha,
   //                  const float *A, blasint lda, const float *B, blasint ldb, float beta,
   //                  float *C, blasint ldc)
   cblas_sgemm(
     CblasRowMajor, a.transposed, b.transposed, blasint(m), blasint(n), blasint(k), alpha,
     a.pointer, blasint(a.stride), b.pointer, blasint(b.stride), beta, c, blasint(stride))
+}
+
+/// C ← α A B, added to C where `adds`; n is a multiple of 16.
+private func multiplyInRegisters(
+  m: Int, n: Int, k: Int, alpha: Float, _ a: Matrix, _ b: Matrix, adds: Bool,
+  into c: UnsafeMutablePointer<Float>, stride: Int
+) {
+  guard b.transposed == CblasNoTrans else {
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: k * n) { turned in
+      let turned = turned.baseAddress!
+      transpose(b.pointer, rows: n, columns: k, stride: b.stride, into: turned)
+      multiplyInRegisters(
+        m: m, n: n, k: k, alpha: alpha, a, Matrix(turned, stride: n), adds: adds, into: c,
+        stride: stride)
+    }
+  }
+  let (row, step) = a.transposed == CblasNoTrans ? (a.stride, 1) : (1, a.stride)
+  for first in Swift.stride(from: 0, to: m, by: PanelProduct.rows) {
+    let rows = min(PanelProduct.rows, m - first)
+    for column in Swift.stride(from: 0, to: n, by: 16) {
+      PanelProduct.strided(
+        rows: rows, depth: k, alpha: alpha, a.pointer + first * row, row: row, step: step,
+        b.pointer + column, stride: b.stride, adds: adds, into: c + (first * stride + column),
+        stride: stride)
+    }
+  }
 }
 
 /// What is to be known and set about the OpenBLAS library of this process.

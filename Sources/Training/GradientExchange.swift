@@ -39,6 +39,8 @@ public final class GradientExchange {
   private var gradient: AlignedFloats?
   /// The bucket that begins next; they begin from the last to the first.
   private var nextBucket = -1
+  /// The gradient is final from this element to its end.
+  private var finalOffset = 0
   private var flights: [Flight] = []
   private var idle: [Flight] = []
   /// The sum of squares of each block of the summed gradient that this rank owns.
@@ -111,22 +113,36 @@ public final class GradientExchange {
       gradient.count == partition.count, "The gradient must have the length of the parameters.")
     self.gradient = gradient
     nextBucket = partition.bucketCount - 1
+    finalOffset = partition.count
   }
 
-  /// Begins the exchange of all buckets that are ready.
+  /// Begins the exchange of the buckets that are ready, as many as may travel at once; `progress`
+  /// and `finish` begin the others. Never waits.
   ///
   /// - Parameter offset: The gradient is final from this element to its end.
   /// - Throws: `MPIError.call`.
   public func begin(downTo offset: Int) throws(MPIError) {
+    finalOffset = min(finalOffset, offset)
+    try launchReady(waiting: false)
+  }
+
+  /// Sends the buckets that are ready on their way.
+  ///
+  /// - Parameter waiting: Whether to wait for others to arrive where too many are under way.
+  private func launchReady(waiting: Bool) throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before its buckets begin.") }
-    while nextBucket >= 0, partition.bucket(nextBucket).lowerBound >= offset {
-      let bucket = nextBucket
-      nextBucket -= 1
+    while nextBucket >= 0, partition.bucket(nextBucket).lowerBound >= finalOffset {
       if isDivided {
-        try launch(bucket, of: gradient.elements)
+        if idle.isEmpty { try settleArrived() }
+        if idle.isEmpty {
+          guard waiting else { return }
+          try settle(flights.removeFirst())
+        }
+        try launch(nextBucket, of: gradient.elements)
       } else if reduction == .tree {
-        measure(partition.blocks(ofBucket: bucket, rank: 0), of: gradient.elements)
+        measure(partition.blocks(ofBucket: nextBucket, rank: 0), of: gradient.elements)
       }
+      nextBucket -= 1
     }
   }
 
@@ -134,6 +150,11 @@ public final class GradientExchange {
   ///
   /// - Throws: `MPIError.call`.
   public func progress() throws(MPIError) {
+    try settleArrived()
+    try launchReady(waiting: false)
+  }
+
+  private func settleArrived() throws(MPIError) {
     while let first = flights.first, try first.request?.test() ?? true {
       try settle(flights.removeFirst())
     }
@@ -144,7 +165,8 @@ public final class GradientExchange {
   /// - Throws: `MPIError.call`.
   public func finish() throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before it finishes.") }
-    precondition(nextBucket < 0, "Every bucket begins before the exchange finishes.")
+    try launchReady(waiting: true)
+    precondition(nextBucket < 0, "Every bucket is final before the exchange finishes.")
     while !flights.isEmpty { try settle(flights.removeFirst()) }
     if reduction == .allreduce {
       try communicator.allReduce(gradient.elements, .sum)
@@ -157,7 +179,6 @@ public final class GradientExchange {
   private func launch(
     _ bucket: Int, of gradient: UnsafeMutableBufferPointer<Float>
   ) throws(MPIError) {
-    if idle.isEmpty { try settle(flights.removeFirst()) }
     let flight = idle.removeLast()
     flight.bucket = bucket
     let elements = partition.bucket(bucket)

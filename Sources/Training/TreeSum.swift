@@ -204,7 +204,7 @@ public final class TreeSum: @unchecked Sendable {
   /// - Parameters:
   ///   - offset: What was final before; waits a little for more.
   ///   - seconds: How long to wait at most.
-  /// - Returns: `nil` before the first shard is claimed.
+  /// - Returns: `nil` before the first shard is claimed, and when the sum is cancelled.
   public func finished(
     before offset: Int, waiting seconds: Double = 0
   ) -> (gradient: AlignedFloats, downTo: Int)? {
@@ -212,6 +212,7 @@ public final class TreeSum: @unchecked Sendable {
       if seconds > 0, unfinishedRoot * segmentLength >= offset, !isCancelled {
         _ = condition.wait(until: Date(timeIntervalSinceNow: seconds))
       }
+      guard !isCancelled else { return nil }
       return buffers[0].map { ($0, min(unfinishedRoot * segmentLength, count)) }
     }
   }

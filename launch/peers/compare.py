@@ -163,8 +163,9 @@ def main():
             bars = "; ".join(f"{b.against} {b.bar:g}, aim {b.aim:g}" for b in measure.bars)
             print(f"{measure.name:<19} {report.heading(measure)} ({bars})")
         return
-    # Stopped programs would outlive this one and keep their memory: make SIGTERM run `finally` too.
+    # Stopped programs would outlive this one and keep their memory: make these run `finally` too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     facts = machine()
     if int(facts["cores"]) < CORES:
         print(f"compare.sh: too few cores: {CORES} are compared.", file=sys.stderr)

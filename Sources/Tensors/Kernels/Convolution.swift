@@ -52,7 +52,7 @@ public struct Convolution: Sendable {
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
         x, W, offsets: offsets, offsetStride: offsetStride, residual: residual,
-        prepared: prepared.map {
+        prepared: prepared.flatMap {
           $0.kernels.kernels($0.key, .forward, W, c: x.shape.c, o: outputChannels)
         }, into: y)
     } else if isPointwise, outputChannels % 16 == 0 {
@@ -91,7 +91,7 @@ public struct Convolution: Sendable {
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).backward(
         x, W, dy, dx: dx, dW: dW, sums: sums.pointer,
-        prepared: prepared.map {
+        prepared: prepared.flatMap {
           $0.kernels.kernels($0.key, .backward, W, c: x.shape.c, o: outputChannels)
         })
     } else {

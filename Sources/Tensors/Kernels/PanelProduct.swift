@@ -63,6 +63,29 @@ enum PanelProduct {
     }
   }
 
+  /// C ← α a B, added to C where `adds`, for any distances: those of a transposed or row-major a.
+  ///
+  /// - Parameters:
+  ///   - row: The distance between rows of a.
+  ///   - step: The distance between neighbouring k of a.
+  ///   - bStride: The distance between vectors of the panel of B.
+  ///   - cStride: The distance between rows of C.
+  @inline(never)
+  static func strided(
+    rows: Int, depth: Int, alpha: Float, _ a: UnsafePointer<Float>, row: Int, step: Int,
+    _ b: UnsafePointer<Float>, stride bStride: Int, adds: Bool,
+    into c: UnsafeMutablePointer<Float>, stride cStride: Int
+  ) {
+    select(rows) { rows in
+      var sums = Rows(repeating: Vector())
+      sums.add(rows, steps: depth, a, row: row, step: step, b, stride: bStride)
+      sums.forEach(rows) { i, sum in
+        let target = c + i &* cStride
+        put(adds ? vector(target) + sum * alpha : sum * alpha, target)
+      }
+    }
+  }
+
   /// Calls `body` with a number that the compiler knows in each of its copies.
   @inline(__always)
   private static func select(_ rows: Int, _ body: (Int) -> Void) {

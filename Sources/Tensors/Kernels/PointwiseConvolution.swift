@@ -60,7 +60,7 @@ struct PointwiseConvolution {
   /// dx ← dy Wᵀ; c is a multiple of 16.
   func backward(_ dy: Tensor, _ W: UnsafePointer<Float>, into dx: Tensor) {
     let turned = Tensor(Shape(1, 1, o, c), in: pool)
-    transpose(W, rows: c, columns: o, into: turned.pointer)
+    transpose(W, rows: c, columns: o, stride: o, into: turned.pointer)
     withExtendedLifetime(turned) {
       PointwiseConvolution(c: o, o: c, pool).forward(
         dy, turned.pointer, offsets: nil, offsetStride: 0, residual: nil, into: dx)

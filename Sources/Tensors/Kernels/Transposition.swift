@@ -1,21 +1,22 @@
 /// Transposition in vectors of sixteen scalars.
 
-/// Bᵀ ← A for row-major A (rows, columns) without gaps.
+/// B ← Aᵀ for row-major A (rows, columns), whose rows are `stride` apart, and B without gaps.
 func transpose(
-  _ a: UnsafePointer<Float>, rows: Int, columns: Int, into b: UnsafeMutablePointer<Float>
+  _ a: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int,
+  into b: UnsafeMutablePointer<Float>
 ) {
   withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { block in
     let block = block.baseAddress!
     let (wholeRows, wholeColumns) = (rows & ~15, columns & ~15)
-    for row in stride(from: 0, to: wholeRows, by: 16) {
-      for column in stride(from: 0, to: wholeColumns, by: 16) {
-        transposed(a + (row &* columns &+ column), stride: columns, into: block)
+    for row in Swift.stride(from: 0, to: wholeRows, by: 16) {
+      for column in Swift.stride(from: 0, to: wholeColumns, by: 16) {
+        transposed(a + (row &* stride &+ column), stride: stride, into: block)
         for i in 0..<16 { put(block[i], b + ((column &+ i) &* rows &+ row)) }
       }
     }
     for row in 0..<rows {
       for column in (row < wholeRows ? wholeColumns : 0)..<columns {
-        b[column * rows + row] = a[row * columns + column]
+        b[column * rows + row] = a[row * stride + column]
       }
     }
   }

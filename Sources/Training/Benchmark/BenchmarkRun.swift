@@ -121,9 +121,9 @@ public final class BenchmarkRun {
 
   /// Evaluations, by the trainer's weights where there are any.
   private(set) lazy var evaluationWork: EvaluationWork = {
-    let weights =
-      trainer?.weights
-      ?? AlignedFloats(plan.network.parameters.initialWeights(seed: plan.seed))
+    // Weights of its own: those of the trainer change, and a denoiser keeps transformed kernels.
+    let weights = AlignedFloats(
+      trainer?.weights.values ?? plan.network.parameters.initialWeights(seed: plan.seed))
     var denoiser = Denoiser(network: plan.network, diffusion: plan.diffusion, weights: weights)
     denoiser.profile = profile
     return EvaluationWork(

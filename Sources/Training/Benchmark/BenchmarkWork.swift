@@ -24,9 +24,10 @@ struct EvaluationWork: NetworkBenchmark.Work {
   /// The evaluation of a batch that the ranks share.
   init(_ denoiser: Denoiser, images: Int, workers: Workers, communicator: Communicator) {
     self.denoiser = denoiser
-    self.images = images
     self.workers = workers
     let all = (images + Denoiser.groupSize - 1) / Denoiser.groupSize
+    // Whole groups are computed, so whole groups count.
+    self.images = all * Denoiser.groupSize
     let (rank, size) = (communicator.rank, communicator.size)
     groups = all * rank / size..<all * (rank + 1) / size
     var noise = [Float](repeating: 0, count: denoiser.groupShape.count)

@@ -4,7 +4,8 @@ import Storage
 struct ReadingBenchmark {
   private let plan: TrainingPlan
   private let orders: [ShardOrder]
-  private let readers: [(source: String, reader: ImageReader)]
+  private let trained: ImageReader
+  private let unloaded: ImageReader
 
   /// Opens this rank's part of the dataset.
   ///
@@ -13,9 +14,8 @@ struct ReadingBenchmark {
     self.plan = plan
     orders = plan.tree.shards(ofRank: rank, ranks: ranks).map { plan.order(ofShard: $0) }
     let range = orders.first!.images.lowerBound..<orders.last!.images.upperBound
-    let trained = try ImageReader(plan.dataset, range: range)
-    let unloaded = try ImageReader(plan.dataset, range: range, memoryLimit: 0)
-    readers = (trained.isPreloaded ? [("memory", trained)] : []) + [("file", unloaded)]
+    trained = try ImageReader(plan.dataset, range: range)
+    unloaded = try ImageReader(plan.dataset, range: range, memoryLimit: 0)
   }
 
   /// Measures the reading; collective.
@@ -23,6 +23,9 @@ struct ReadingBenchmark {
     let imageBytes = plan.dataset.shape.count * plan.dataset.format.bytes
     let images = plan.configuration.batch
     let buffer = AlignedFloats(count: plan.shardBatch * plan.dataset.shape.count)
+    // The parts of the ranks differ by an image: all must measure the same sources.
+    let preloaded = try timer.communicator.allReduce(trained.isPreloaded ? 1 : 0, .minimum)
+    let readers = (preloaded == 1 ? [("memory", trained)] : []) + [("file", unloaded)]
     return ReadingReport(
       imageBytes: imageBytes,
       sources: try readers.map { source, reader in

@@ -1,3 +1,4 @@
+import Layers
 import MPI
 
 /// The exchange of a gradient between ranks while the workers still compute its head.
@@ -8,15 +9,20 @@ import MPI
 final class OverlappedExchange {
   private let exchange: GradientExchange
   private let sum: TreeSum
+  private let profile: OperationProfile?
   /// The gradient has begun to travel from this element to its end.
   private var begun: Int
   private var hasStarted = false
   private var failure: MPIError?
 
   /// The exchange of a sum that has not begun.
-  init(_ exchange: GradientExchange, _ sum: TreeSum) {
+  ///
+  /// - Parameter profile: Where the time of the exchange is noted, without that of waiting for this
+  ///   rank's own workers; nil: nowhere.
+  init(_ exchange: GradientExchange, _ sum: TreeSum, _ profile: OperationProfile?) {
     self.exchange = exchange
     self.sum = sum
+    self.profile = profile
     begun = sum.count
   }
 
@@ -27,16 +33,17 @@ final class OverlappedExchange {
   /// - Parameter seconds: How long to wait for more to become final.
   func advance(waiting seconds: Double = 0) {
     guard failure == nil else { return }
+    let found = begun > 0 ? sum.finished(before: begun, waiting: seconds) : nil
     do {
-      if begun > 0, let (gradient, offset) = sum.finished(before: begun, waiting: seconds),
-        offset < begun
-      {
-        if !hasStarted { exchange.start(gradient) }
-        hasStarted = true
-        begun = offset
-        try exchange.begin(downTo: offset)
+      try profile.measure(.exchange) { () throws(MPIError) in
+        if let (gradient, offset) = found, offset < begun {
+          if !hasStarted { exchange.start(gradient) }
+          hasStarted = true
+          begun = offset
+          try exchange.begin(downTo: offset)
+        }
+        if hasStarted { try exchange.progress() }
       }
-      if hasStarted { try exchange.progress() }
     } catch {
       failure = error
     }
@@ -44,7 +51,7 @@ final class OverlappedExchange {
 
   /// Goes on until all of the rank's shards are added and on their way; on the session's thread.
   func advanceToEnd() {
-    while begun > 0, failure == nil { advance(waiting: 0.001) }
+    while begun > 0, failure == nil, sum.finished(before: 0) != nil { advance(waiting: 0.001) }
   }
 
   /// Waits for the sum over all ranks.
@@ -54,11 +61,15 @@ final class OverlappedExchange {
   /// - Throws: `MPIError.call`.
   func complete() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
     advanceToEnd()
-    if let failure { throw failure }
+    if let failure {
+      // What is under way may still be written to: it must outlive the error's way to the user.
+      _ = Unmanaged.passRetained(exchange)
+      throw failure
+    }
     guard let (gradient, loss) = sum.result() else {
       preconditionFailure("The sum over the shards was cancelled.")
     }
-    try exchange.finish()
+    try profile.measure(.exchange) { () throws(MPIError) in try exchange.finish() }
     return (gradient, loss)
   }
 }

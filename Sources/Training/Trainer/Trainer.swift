@@ -98,9 +98,9 @@ public final class Trainer {
     let rate = plan.configuration.learningRate(atStep: step)
     let clip = Adam.clipFactor(norm: norm, limit: plan.configuration.clipNorm)
     let update = adam.beginStep(learningRate: rate, gradientScale: mean * clip)
-    try profile.measure(.optimizer) { () throws(MPIError) in
-      try exchange.gather(weights) { bucket in
-        workers.forEach(0..<workers.count) { [workers, weights] worker, _ in
+    try exchange.gather(weights) { bucket in
+      workers.forEach(0..<workers.count) { [workers, weights, profile] worker, _ in
+        profile.measure(.optimizer) {
           update.apply(
             bucket: bucket, piece: worker, of: workers.count, weights: weights, gradient: gradient)
         }
@@ -140,7 +140,7 @@ public final class Trainer {
       self.shardGradient, self.profile
     )
     // Only the calling thread, which is the session's, touches it.
-    nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum)
+    nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum, profile)
     workers.run { pool, isCaller in
       while let work = sum.claim() {
         let first = work.leaf * shape.count
@@ -151,14 +151,14 @@ public final class Trainer {
           kernels: kernels, pool: pool
         ) { offset in
           profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
-          if isCaller { profile.measure(.exchange) { travelling.advance() } }
+          if isCaller { travelling.advance() }
         }
         sum.deposit(work, value: loss)
       }
       // The other workers may still compute: what they finish is sent at once.
-      if isCaller { profile.measure(.exchange) { travelling.advanceToEnd() } }
+      if isCaller { travelling.advanceToEnd() }
     }
-    return try profile.measure(.exchange) { () throws(MPIError) in try travelling.complete() }
+    return try travelling.complete()
   }
 
   /// Stops all ranks where the numbers have left the finite ones.

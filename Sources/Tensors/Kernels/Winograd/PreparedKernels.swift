@@ -20,10 +20,16 @@ public final class PreparedKernels: @unchecked Sendable {
     let direction: Direction
   }
 
+  private enum State {
+    case stale
+    case underWay
+    case ready
+  }
+
   private let lock = NSLock()
-  // Guarded by the lock; what has been handed out is only read.
+  // Guarded by the lock; an array that is ready is only read, one under way only by who fills it.
   private var arrays: [Key: PlaceArray] = [:]
-  private var fresh: Set<Key> = []
+  private var states: [Key: State] = [:]
   private let pool = BufferPool()
 
   /// No kernels yet.
@@ -32,29 +38,34 @@ public final class PreparedKernels: @unchecked Sendable {
   /// Forgets all kernels, but keeps their memory: the weights have changed.
   ///
   /// Nobody may be using them.
-  public func invalidate() { lock.withLock { fresh = [] } }
+  public func invalidate() { lock.withLock { states = [:] } }
 
   /// The transformed kernels of a convolution.
   ///
   /// - Parameters:
   ///   - offset: Where its weights begin among those of the network.
   ///   - W: The weights, (3, 3, c, o).
+  /// - Returns: `nil` while another thread computes them: who would wait for it may as well transform
+  ///   them for itself.
   func kernels(
     _ offset: Int, _ direction: Direction, _ W: UnsafePointer<Float>, c: Int, o: Int
-  ) -> PlaceArray {
-    lock.withLock {
-      let key = Key(offset: offset, direction: direction)
-      let (rows, panels) = direction == .forward ? (c, o / 16) : (o, c / 16)
+  ) -> PlaceArray? {
+    let key = Key(offset: offset, direction: direction)
+    let (rows, panels) = direction == .forward ? (c, o / 16) : (o, c / 16)
+    let (array, state) = lock.withLock { () -> (PlaceArray, State) in
       let array = arrays[key] ?? PlaceArray(rows: rows, panels: panels, in: pool)
-      if fresh.insert(key).inserted {
-        arrays[key] = array
-        let kernels = WinogradKernels(W, c, o)
-        switch direction {
-        case .forward: kernels.transform(0..<panels, into: array)
-        case .backward: kernels.transformTransposed(0..<panels, into: array)
-        }
-      }
-      return array
+      arrays[key] = array
+      let state = states[key] ?? .stale
+      if state == .stale { states[key] = .underWay }
+      return (array, state)
     }
+    guard state == .stale else { return state == .ready ? array : nil }
+    let kernels = WinogradKernels(W, c, o)
+    switch direction {
+    case .forward: kernels.transform(0..<panels, into: array)
+    case .backward: kernels.transformTransposed(0..<panels, into: array)
+    }
+    lock.withLock { states[key] = .ready }
+    return array
   }
 }
