@@ -38,7 +38,7 @@ public struct GroupNormalization: Sendable {
             let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
             var pixel = row &* line &+ i
             for _ in 0..<x.shape.w {
-              let u = slope * load(image + pixel, lanes) + offset
+              let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
               store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
               pixel &+= c
             }
@@ -105,13 +105,13 @@ public struct GroupNormalization: Sendable {
         let x = load(x + pixel, lanes)
         var v = load(dy + pixel, lanes)
         if activates {
-          let u = slope * x + offset
+          let u = multiplyAdd(slope, x, offset)
           let s = sigmoid(u)
-          v *= s * (one + u * (one - s))
+          v *= s * multiplyAdd(u, one - s, one)
         }
         store(v, g + pixel, lanes)
         lineSum += v
-        lineMoment += v * (x - mean)
+        lineMoment = multiplyAdd(v, x - mean, lineMoment)
         pixel &+= c
       }
       for lane in 0..<lanes {
@@ -140,7 +140,7 @@ public struct GroupNormalization: Sendable {
               var pixel = row &* w &* c &+ i
               for _ in 0..<w {
                 let v = load(x + pixel, lanes) - centre
-                line += pass == 0 ? v : v * v
+                line = pass == 0 ? line + v : multiplyAdd(v, v, line)
                 pixel &+= c
               }
               for lane in 0..<lanes { sum[i &+ lane] += Double(line[lane]) }

@@ -31,16 +31,16 @@ func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
   let rounder = Vector(repeating: 0x1.8p23)  // adding it leaves the nearest integer in the low bits
   // `clamped` would look for NaN lane by lane; a NaN passes these comparisons and stays one.
   let x = x.replacing(with: 87, where: x .> 87).replacing(with: -87, where: x .< -87)
-  let shifted = x * Vector(repeating: 1.442_695_04) + rounder
+  let shifted = multiplyAdd(x, Vector(repeating: 1.442_695_04), rounder)
   let n = shifted - rounder
-  let r = (x - n * Vector(repeating: 0.693_359_375)) - n * Vector(repeating: -2.121_944_4e-4)
+  let r = multiplyAdd(n, 2.121_944_4e-4, multiplyAdd(n, -0.693_359_375, x))
   var p = Vector(repeating: 1.0 / 720)
-  p = p * r + Vector(repeating: 1.0 / 120)
-  p = p * r + Vector(repeating: 1.0 / 24)
-  p = p * r + Vector(repeating: 1.0 / 6)
-  p = p * r + Vector(repeating: 0.5)
-  p = p * r + Vector(repeating: 1)
-  p = p * r + Vector(repeating: 1)
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 120))
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 24))
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 6))
+  p = multiplyAdd(p, r, Vector(repeating: 0.5))
+  p = multiplyAdd(p, r, Vector(repeating: 1))
+  p = multiplyAdd(p, r, Vector(repeating: 1))
   let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
   return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
 }

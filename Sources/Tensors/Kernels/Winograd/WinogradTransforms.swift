@@ -11,13 +11,14 @@ enum Winograd {
   /// Bᵀ d: six inputs.
   @inline(__always)
   static func input(_ d: Six) -> Six {
-    let evens = d.4 - 4 * d.2
-    let odds = d.3 - 4 * d.1
-    let near = 2 * (d.3 - d.1)
+    let evens = multiplyAdd(d.2, -4, d.4)
+    let odds = multiplyAdd(d.1, -4, d.3)
+    let near = d.3 - d.1
     let far = d.4 - d.2
     return (
-      4 * d.0 - 5 * d.2 + d.4, evens + odds, evens - odds, far + near, far - near,
-      4 * d.1 - 5 * d.3 + d.5
+      multiplyAdd(d.0, 4, multiplyAdd(d.2, -5, d.4)), evens + odds, evens - odds,
+      multiplyAdd(near, 2, far), multiplyAdd(near, -2, far),
+      multiplyAdd(d.1, 4, multiplyAdd(d.3, -5, d.5))
     )
   }
 
@@ -27,8 +28,9 @@ enum Winograd {
     let (near, nearDifference) = (v.1 + v.2, v.2 - v.1)
     let (far, farDifference) = (v.3 + v.4, v.4 - v.3)
     return (
-      4 * v.0, 4 * (nearDifference + v.5) + 2 * farDifference, -5 * v.0 - 4 * near - far,
-      -nearDifference - 2 * farDifference - 5 * v.5, v.0 + near + far, v.5
+      4 * v.0, multiplyAdd(nearDifference + v.5, 4, 2 * farDifference),
+      multiplyAdd(v.0, -5, multiplyAdd(near, -4, -far)),
+      multiplyAdd(v.5, -5, multiplyAdd(farDifference, -2, -nearDifference)), v.0 + near + far, v.5
     )
   }
 
@@ -37,7 +39,7 @@ enum Winograd {
   static func kernel(_ g: Three) -> Six {
     let sum = (g.0 + g.2) * Vector(repeating: -1 / 6)
     let middle = g.1 * Vector(repeating: 1 / 6)
-    let wide = g.0 * Vector(repeating: 1 / 24) + g.2 * Vector(repeating: 1 / 6)
+    let wide = multiplyAdd(g.0, 1 / 24, g.2 * Vector(repeating: 1 / 6))
     let wideMiddle = g.1 * Vector(repeating: 1 / 12)
     return (
       g.0 * Vector(repeating: 0.25), sum - middle, sum + middle, wide + wideMiddle,
@@ -51,8 +53,8 @@ enum Winograd {
     let (near, nearDifference) = (m.1 + m.2, m.1 - m.2)
     let (far, farDifference) = (m.3 + m.4, m.3 - m.4)
     return (
-      m.0 + near + far, nearDifference + 2 * farDifference, near + 4 * far,
-      nearDifference + 8 * farDifference + m.5
+      m.0 + near + far, multiplyAdd(farDifference, 2, nearDifference), multiplyAdd(far, 4, near),
+      multiplyAdd(farDifference, 8, nearDifference + m.5)
     )
   }
 
@@ -60,7 +62,7 @@ enum Winograd {
   @inline(__always)
   static func outputGradient(_ y: Four) -> Six {
     let (evens, odds) = (y.0 + y.2, y.1 + y.3)
-    let (wideEvens, wideOdds) = (y.0 + 4 * y.2, 2 * y.1 + 8 * y.3)
+    let (wideEvens, wideOdds) = (multiplyAdd(y.2, 4, y.0), multiplyAdd(y.3, 8, 2 * y.1))
     return (y.0, evens + odds, evens - odds, wideEvens + wideOdds, wideEvens - wideOdds, y.3)
   }
 
@@ -71,9 +73,9 @@ enum Winograd {
     let (far, farDifference) = (u.3 + u.4, u.3 - u.4)
     let sixth = Vector(repeating: 1 / 6)
     return (
-      u.0 * Vector(repeating: 0.25) - near * sixth + far * Vector(repeating: 1 / 24),
-      nearDifference * sixth + farDifference * Vector(repeating: 1 / 12),
-      (far - near) * sixth + u.5
+      multiplyAdd(u.0, 0.25, multiplyAdd(near, -1 / 6, far * Vector(repeating: 1 / 24))),
+      multiplyAdd(nearDifference, sixth, farDifference * Vector(repeating: 1 / 12)),
+      multiplyAdd(far - near, sixth, u.5)
     )
   }
 }
