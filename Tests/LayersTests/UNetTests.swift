@@ -86,13 +86,18 @@ import Testing
     }
   }
 
-  /// What the way back calls final is: no later operation adds to it.
-  @Test func gradientIsFinalFromTheTail() {
+  /// Two levels on maps of 8×8 pixels, with attention at the lower one.
+  private static var smallNetwork: UNet {
     var configuration = UNetConfiguration()
     (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
     (configuration.channels, configuration.multipliers) = (16, [1, 2])
     (configuration.attention, configuration.groups) = ([4], 4)
-    let network = UNet(configuration)
+    return UNet(configuration)
+  }
+
+  /// What the way back calls final is: no later operation adds to it.
+  @Test func gradientIsFinalFromTheTail() {
+    let network = Self.smallNetwork
     let weights = normals(network.parameters.layout.count, scale: 0.1)
     let shape = Shape(1, 8, 8, 1)
     let (pool, count) = (BufferPool(), weights.count)
@@ -119,11 +124,7 @@ import Testing
 
   /// Without a tape the output has the same bits, and memory returns as the pass goes on.
   @Test func evaluationEqualsTraining() {
-    var configuration = UNetConfiguration()
-    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
-    (configuration.channels, configuration.multipliers) = (16, [1, 2])
-    (configuration.attention, configuration.groups) = ([4], 4)
-    let network = UNet(configuration)
+    let network = Self.smallNetwork
     let weights = normals(network.parameters.layout.count, scale: 0.1)
     var gradient = [Float](repeating: 0, count: weights.count)
     let shape = Shape(16, 8, 8, 1)
