@@ -26,18 +26,18 @@ public struct GroupNormalization: Sendable {
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, into y: Tensor,
     statistics: Tensor, dropout: Dropout? = nil
   ) {
-    let (c, line) = (x.shape.c, x.shape.w * x.shape.c)
+    let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * c) { coefficients in
       let (a, b) = (coefficients.baseAddress!, coefficients.baseAddress! + c)
       for n in 0..<x.shape.n {
         let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
         computeStatistics(image, x.shape, into: statistics.image(n))
         affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
-        for row in 0..<x.shape.h {
+        forEachRun(pixels) { run in
           forEachPanel(c) { i, lanes in
             let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
-            var pixel = row &* line &+ i
-            for _ in 0..<x.shape.w {
+            var pixel = run.lowerBound &* c &+ i
+            for _ in run {
               let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
               store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
               pixel &+= c
@@ -72,10 +72,8 @@ public struct GroupNormalization: Sendable {
           }
           // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
           sum.update(repeating: 0, count: 2 * c)
-          for row in 0..<x.shape.h {
-            slopes(
-              image, slope, a, b, mean: r, first: row &* x.shape.w &* c, x.shape.w, c,
-              into: target, sum, moment)
+          forEachRun(pixels) { run in
+            slopes(image, slope, a, b, mean: r, run, c, into: target, sum, moment)
           }
           addParameterGradients(statistics.image(n), c, sum, moment, dgamma, dbeta)
           inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
@@ -89,10 +87,16 @@ public struct GroupNormalization: Sendable {
     }
   }
 
-  /// g ← ∂L/∂u of a row of `w` pixels from scalar `first` on; Σ g and Σ g (x − mean) are added to.
+  /// Cuts the pixels of an image into runs over which sums are in Float; their sum is in Double.
+  @inline(__always)
+  private func forEachRun(_ pixels: Int, _ body: (_ run: Range<Int>) -> Void) {
+    for start in stride(from: 0, to: pixels, by: 32) { body(start..<min(start + 32, pixels)) }
+  }
+
+  /// g ← ∂L/∂u of a run of pixels; Σ g and Σ g (x − mean) are added to.
   private func slopes(
     _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
-    _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, first: Int, _ w: Int, _ c: Int,
+    _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, _ run: Range<Int>, _ c: Int,
     into g: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>,
     _ moment: UnsafeMutablePointer<Double>
   ) {
@@ -100,8 +104,8 @@ public struct GroupNormalization: Sendable {
     forEachPanel(c) { i, lanes in
       let (slope, offset, mean) = (load(a + i, lanes), load(b + i, lanes), load(mean + i, lanes))
       var (lineSum, lineMoment) = (Vector(), Vector())
-      var pixel = first &+ i
-      for _ in 0..<w {
+      var pixel = run.lowerBound &* c &+ i
+      for _ in run {
         let x = load(x + pixel, lanes)
         var v = load(dy + pixel, lanes)
         if activates {
@@ -125,20 +129,20 @@ public struct GroupNormalization: Sendable {
   private func computeStatistics(
     _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>
   ) {
-    let (w, c) = (shape.w, shape.c)
+    let (pixels, c) = (shape.h * shape.w, shape.c)
     let groupSize = c / groups
-    let count = Double(shape.h * w * groupSize)
+    let count = Double(pixels * groupSize)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { means in
       withUnsafeTemporaryAllocation(of: Double.self, capacity: c) { sums in
         let (mean, sum) = (means.baseAddress!, sums.baseAddress!)
         for pass in 0..<2 {
           sum.update(repeating: 0, count: c)
-          for row in 0..<shape.h {
+          forEachRun(pixels) { run in
             forEachPanel(c) { i, lanes in
               let centre = pass == 0 ? Vector() : load(mean + i, lanes)
               var line = Vector()
-              var pixel = row &* w &* c &+ i
-              for _ in 0..<w {
+              var pixel = run.lowerBound &* c &+ i
+              for _ in run {
                 let v = load(x + pixel, lanes) - centre
                 line = pass == 0 ? line + v : multiplyAdd(v, v, line)
                 pixel &+= c
