@@ -60,8 +60,7 @@ private func multiplyInRegisters(
     }
   }
   let (row, step) = a.transposed == CblasNoTrans ? (a.stride, 1) : (1, a.stride)
-  for first in Swift.stride(from: 0, to: m, by: PanelProduct.rows) {
-    let rows = min(PanelProduct.rows, m - first)
+  PanelProduct.forEachGroup(m) { first, rows in
     for column in Swift.stride(from: 0, to: n, by: 16) {
       PanelProduct.strided(
         rows: rows, depth: k, alpha: alpha, a.pointer + first * row, row: row, step: step,

@@ -10,6 +10,20 @@ enum PanelProduct {
   /// sixteen registers hold.
   static let rows = 6
 
+  /// Calls `body` for groups of rows that are computed together, of about equal size: a group of one
+  /// or two rows would wait for its own sums.
+  @inline(__always)
+  static func forEachGroup(_ count: Int, _ body: (_ first: Int, _ rows: Int) -> Void) {
+    let groups = (count &+ rows &- 1) / rows
+    var (first, rest) = (0, groups)
+    while rest > 0 {
+      let size = (count &- first &+ rest &- 1) / rest
+      body(first, size)
+      first &+= size
+      rest &-= 1
+    }
+  }
+
   /// C ← a B for channels in panels: k runs through `panels` panels of sixteen channels, which are
   /// `panelStride` apart; the rows are neighbours within a panel.
   @inline(never)

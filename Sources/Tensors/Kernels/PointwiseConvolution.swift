@@ -34,8 +34,8 @@ struct PointwiseConvolution {
       let packed = x.shape.pixels < Self.packedRows ? nil : pack(W, panels)
       for n in 0..<images {
         let first = n * pixels
-        for row in stride(from: first, to: first + pixels, by: PanelProduct.rows) {
-          let rows = min(PanelProduct.rows, first + pixels - row)
+        PanelProduct.forEachGroup(pixels) { start, rows in
+          let row = first + start
           for panel in panels {
             let (column, target) = (panel * 16, row * o + panel * 16)
             var (b, bStride) = (W + column, o)
