@@ -4,8 +4,11 @@
 /// lets go; the next request of a similar size gets it, with the old contents still in it.
 public final class BufferPool {
   private var free: [[UnsafeMutablePointer<Float>]] = []
+  private var bufferBytes = 0
+  private let scratch = ScratchStack()
+
   /// The number of bytes that the pool holds from the system, in use or not.
-  public private(set) var allocatedBytes = 0
+  public var allocatedBytes: Int { bufferBytes + scratch.allocatedBytes }
 
   /// A pool that holds nothing yet.
   public init() {}
@@ -26,10 +29,16 @@ public final class BufferPool {
       return Buffer(pointer, sizeClass, self)
     }
     let bytes = sizeClass.capacity * MemoryLayout<Float>.stride
-    allocatedBytes += bytes
+    bufferBytes += bytes
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     return Buffer(
       memory.bindMemory(to: Float.self, capacity: sizeClass.capacity), sizeClass, self)
+  }
+
+  /// Calls `body` with at least `count` scalars, aligned to 64 bytes, with unspecified contents, that
+  /// are its own until it returns.
+  func withScratch(count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    scratch.withPiece(count: count, body)
   }
 
   fileprivate func takeBack(_ pointer: UnsafeMutablePointer<Float>, _ sizeClass: SizeClass) {

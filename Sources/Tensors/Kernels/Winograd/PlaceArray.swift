@@ -10,23 +10,31 @@ struct PlaceArray {
   let panelStride: Int
   /// The distance between places, in scalars.
   let placeStride: Int
-  private let memory: Tensor
+  private let scalars: UnsafeMutablePointer<Float>
 
-  init(rows: Int, panels: Int, in pool: BufferPool) {
+  /// The number of scalars that the array of so many rows and panels takes.
+  static func count(rows: Int, panels: Int) -> Int { 36 * placeStride(rows, panels) }
+
+  /// An array in memory that somebody else owns, with what is there as its contents.
+  init(rows: Int, panels: Int, at scalars: UnsafeMutablePointer<Float>) {
     self.rows = rows
     self.panels = panels
+    self.scalars = scalars
     panelStride = (rows | 1) * 16
-    placeStride = (panels * (rows | 1) | 1) * 16
-    memory = Tensor(Shape(1, 1, 36, placeStride), in: pool)
+    placeStride = Self.placeStride(rows, panels)
+  }
+
+  private static func placeStride(_ rows: Int, _ panels: Int) -> Int {
+    (panels * (rows | 1) | 1) * 16
   }
 
   /// The first scalar of the first row of a panel at place 0.
   func panel(_ panel: Int) -> UnsafeMutablePointer<Float> {
-    memory.pointer + panel * panelStride
+    scalars + panel * panelStride
   }
 
   /// The first scalar of the first row of a panel at some place.
   func panel(_ panel: Int, place: Int) -> UnsafeMutablePointer<Float> {
-    memory.pointer + (place * placeStride + panel * panelStride)
+    scalars + (place * placeStride + panel * panelStride)
   }
 }

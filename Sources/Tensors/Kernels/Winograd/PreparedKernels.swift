@@ -28,7 +28,7 @@ public final class PreparedKernels: @unchecked Sendable {
 
   private let lock = NSLock()
   // Guarded by the lock; an array that is ready is only read, one under way only by who fills it.
-  private var arrays: [Key: PlaceArray] = [:]
+  private var buffers: [Key: Buffer] = [:]
   private var states: [Key: State] = [:]
   private let pool = BufferPool()
 
@@ -53,8 +53,10 @@ public final class PreparedKernels: @unchecked Sendable {
     let key = Key(offset: offset, direction: direction)
     let (rows, panels) = direction == .forward ? (c, o / 16) : (o, c / 16)
     let (array, state) = lock.withLock { () -> (PlaceArray, State) in
-      let array = arrays[key] ?? PlaceArray(rows: rows, panels: panels, in: pool)
-      arrays[key] = array
+      let count = PlaceArray.count(rows: rows, panels: panels)
+      let memory = buffers[key] ?? pool.buffer(count: count)
+      buffers[key] = memory
+      let array = PlaceArray(rows: rows, panels: panels, at: memory.pointer)
       let state = states[key] ?? .stale
       if state == .stale { states[key] = .underWay }
       return (array, state)

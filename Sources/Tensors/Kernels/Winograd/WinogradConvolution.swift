@@ -35,20 +35,23 @@ struct WinogradConvolution {
   ) {
     let kernels = WinogradKernels(W, c, o)
     forEachBlock { tiles in
-      let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
-      WinogradTiles.transformInput(x, grid, tiles, into: V)
-      forEachChunk(of: o, depth: c) { panels in
-        let M = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
-        if let prepared {
-          multiply(V, prepared, panels, into: M)
-        } else {
-          let U = PlaceArray(rows: c, panels: panels.count, in: pool)
-          kernels.transform(panels, into: U)
-          multiply(V, U, 0..<panels.count, into: M)
+      withPlaces(rows: tiles.count, panels: c / 16) { V in
+        WinogradTiles.transformInput(x, grid, tiles, into: V)
+        forEachChunk(of: o, depth: c) { panels in
+          withPlaces(rows: tiles.count, panels: panels.count) { M in
+            if let prepared {
+              multiply(V, prepared, panels, into: M)
+            } else {
+              withPlaces(rows: c, panels: panels.count) { U in
+                kernels.transform(panels, into: U)
+                multiply(V, U, 0..<panels.count, into: M)
+              }
+            }
+            WinogradTiles.transformOutput(
+              M, grid, tiles, panels, offsets: offsets, offsetStride: offsetStride,
+              residual: residual, into: y)
+          }
         }
-        WinogradTiles.transformOutput(
-          M, grid, tiles, panels, offsets: offsets, offsetStride: offsetStride,
-          residual: residual, into: y)
       }
     }
   }
@@ -67,33 +70,45 @@ struct WinogradConvolution {
     let outputGrid = TileGrid(dy.shape)
     dx?.scalars.update(repeating: 0)
     forEachBlock { tiles in
-      let Z = PlaceArray(rows: tiles.count, panels: o / 16, in: pool)
-      WinogradTiles.transformOutputGradient(dy, outputGrid, tiles, into: Z, sums: sums)
-      if let dx {
-        forEachChunk(of: c, depth: o) { panels in
-          let dV = PlaceArray(rows: tiles.count, panels: panels.count, in: pool)
-          if let prepared {
-            multiply(Z, prepared, panels, into: dV)
-          } else {
-            let U = PlaceArray(rows: o, panels: panels.count, in: pool)
-            kernels.transformTransposed(panels, into: U)
-            multiply(Z, U, 0..<panels.count, into: dV)
+      withPlaces(rows: tiles.count, panels: o / 16) { Z in
+        WinogradTiles.transformOutputGradient(dy, outputGrid, tiles, into: Z, sums: sums)
+        if let dx {
+          forEachChunk(of: c, depth: o) { panels in
+            withPlaces(rows: tiles.count, panels: panels.count) { dV in
+              if let prepared {
+                multiply(Z, prepared, panels, into: dV)
+              } else {
+                withPlaces(rows: o, panels: panels.count) { U in
+                  kernels.transformTransposed(panels, into: U)
+                  multiply(Z, U, 0..<panels.count, into: dV)
+                }
+              }
+              WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
+            }
           }
-          WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
+        }
+        withPlaces(rows: tiles.count, panels: c / 16) { V in
+          WinogradTiles.transformInput(x, grid, tiles, into: V)
+          // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
+          for panel in stride(from: 0, to: o / 16, by: 4) {
+            let panels = panel..<min(panel + 4, o / 16)
+            for channel in stride(from: 0, to: c, by: 64) {
+              let channels = channel..<min(channel + 64, c)
+              withPlaces(rows: channels.count, panels: panels.count) { dU in
+                multiplyTransposed(V, channels, Z, panels, into: dU)
+                kernels.transformGradient(dU, channels, panels, addingTo: dW)
+              }
+            }
+          }
         }
       }
-      let V = PlaceArray(rows: tiles.count, panels: c / 16, in: pool)
-      WinogradTiles.transformInput(x, grid, tiles, into: V)
-      // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
-      for panel in stride(from: 0, to: o / 16, by: 4) {
-        let panels = panel..<min(panel + 4, o / 16)
-        for channel in stride(from: 0, to: c, by: 64) {
-          let channels = channel..<min(channel + 64, c)
-          let dU = PlaceArray(rows: channels.count, panels: panels.count, in: pool)
-          multiplyTransposed(V, channels, Z, panels, into: dU)
-          kernels.transformGradient(dU, channels, panels, addingTo: dW)
-        }
-      }
+    }
+  }
+
+  /// Calls `body` with an array whose memory was in use a moment ago.
+  private func withPlaces(rows: Int, panels: Int, _ body: (PlaceArray) -> Void) {
+    pool.withScratch(count: PlaceArray.count(rows: rows, panels: panels)) { scalars in
+      body(PlaceArray(rows: rows, panels: panels, at: scalars))
     }
   }
 
@@ -104,8 +119,7 @@ struct WinogradConvolution {
     _ V: PlaceArray, _ U: PlaceArray, _ panels: Range<Int>, into M: PlaceArray
   ) {
     for place in 0..<36 {
-      for row in stride(from: 0, to: V.rows, by: PanelProduct.rows) {
-        let rows = min(PanelProduct.rows, V.rows - row)
+      PanelProduct.forEachGroup(V.rows) { row, rows in
         let v = V.panel(0, place: place) + row * 16
         for panel in panels {
           PanelProduct.overChannels(
