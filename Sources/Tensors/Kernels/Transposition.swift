@@ -1,57 +1,63 @@
-/// Transposition in vectors of sixteen scalars.
+/// Transposition in blocks of four by four scalars.
 
 /// B ← Aᵀ for row-major A (rows, columns), whose rows are `stride` apart, and B without gaps.
 func transpose(
   _ a: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int,
   into b: UnsafeMutablePointer<Float>
 ) {
-  withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { block in
-    let block = block.baseAddress!
-    let (wholeRows, wholeColumns) = (rows & ~15, columns & ~15)
-    for row in Swift.stride(from: 0, to: wholeRows, by: 16) {
-      for column in Swift.stride(from: 0, to: wholeColumns, by: 16) {
-        transposed(a + (row &* stride &+ column), stride: stride, into: block)
-        for i in 0..<16 { put(block[i], b + ((column &+ i) &* rows &+ row)) }
-      }
+  let (wholeRows, wholeColumns) = (rows & ~15, columns & ~15)
+  for row in Swift.stride(from: 0, to: wholeRows, by: 16) {
+    for column in Swift.stride(from: 0, to: wholeColumns, by: 16) {
+      transposeBlock(
+        a + (row &* stride &+ column), stride: stride, into: b + (column &* rows &+ row),
+        stride: rows)
     }
-    for row in 0..<rows {
-      for column in (row < wholeRows ? wholeColumns : 0)..<columns {
-        b[column * rows + row] = a[row * stride + column]
-      }
+  }
+  for row in 0..<rows {
+    for column in (row < wholeRows ? wholeColumns : 0)..<columns {
+      b[column * rows + row] = a[row * stride + column]
     }
   }
 }
 
-/// Writes the columns of sixteen rows of sixteen scalars as vectors.
+/// B ← Aᵀ for sixteen rows of sixteen scalars.
 @inline(__always)
-func transposed(
-  _ source: UnsafePointer<Float>, stride: Int, into target: UnsafeMutablePointer<Vector>
+func transposeBlock(
+  _ a: UnsafePointer<Float>, stride aStride: Int, into b: UnsafeMutablePointer<Float>,
+  stride bStride: Int
 ) {
-  for i in 0..<16 { target[i] = vector(source + i &* stride) }
-  // Four times the first half is interleaved with the second, as a deck of cards is shuffled.
-  withUnsafeTemporaryAllocation(of: Vector.self, capacity: 16) { half in
-    let half = half.baseAddress!
-    shuffle(target, into: half)
-    shuffle(half, into: target)
-    shuffle(target, into: half)
-    shuffle(half, into: target)
+  for column in 0..<4 {
+    for row in 0..<4 {
+      let source = UnsafeRawPointer(a + (4 &* row &* aStride &+ 4 &* column))
+      let target = UnsafeMutableRawPointer(b + (4 &* column &* bStride &+ 4 &* row))
+      @inline(__always)
+      func load(_ i: Int) -> SIMD4<Float> {
+        source.loadUnaligned(fromByteOffset: 4 &* i &* aStride, as: SIMD4<Float>.self)
+      }
+      @inline(__always)
+      func store(_ i: Int, _ vector: SIMD4<Float>) {
+        target.storeBytes(of: vector, toByteOffset: 4 &* i &* bStride, as: SIMD4<Float>.self)
+      }
+      // Twice the first half is interleaved with the second, as a deck of cards is shuffled.
+      let (a, c) = interleave(load(0), load(2))
+      let (b, d) = interleave(load(1), load(3))
+      let (first, second) = interleave(a, b)
+      let (third, fourth) = interleave(c, d)
+      store(0, first)
+      store(1, second)
+      store(2, third)
+      store(3, fourth)
+    }
   }
 }
 
-/// Interleaves the first eight of sixteen vectors with the last.
+/// a₀, b₀, a₁, b₁ and a₂, b₂, a₃, b₃.
 @inline(__always)
-private func shuffle(_ a: UnsafeMutablePointer<Vector>, into b: UnsafeMutablePointer<Vector>) {
-  for i in 0..<8 {
-    b[2 &* i] = interleave(a[i].lowHalf, a[8 &+ i].lowHalf)
-    b[2 &* i &+ 1] = interleave(a[i].highHalf, a[8 &+ i].highHalf)
-  }
-}
-
-/// a₀, b₀, a₁, b₁ … of two half vectors.
-@inline(__always)
-private func interleave(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> Vector {
-  var both = Vector()
-  both.evenHalf = a
-  both.oddHalf = b
-  return both
+private func interleave(
+  _ a: SIMD4<Float>, _ b: SIMD4<Float>
+) -> (SIMD4<Float>, SIMD4<Float>) {
+  var (first, second) = (SIMD4<Float>(), SIMD4<Float>())
+  (first.evenHalf, first.oddHalf) = (a.lowHalf, b.lowHalf)
+  (second.evenHalf, second.oddHalf) = (a.highHalf, b.highHalf)
+  return (first, second)
 }

@@ -39,19 +39,24 @@ struct WinogradKernels {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 9 * 16) { scratch in
       let scratch = scratch.baseAddress!
-      let taps = scratch + 36
+      let taps = UnsafeMutableRawPointer(scratch + 36).assumingMemoryBound(to: Float.self)
       for panel in panels {
         let target = U.panel(panel &- panels.lowerBound)
         for block in stride(from: 0, to: o, by: 16) {
           for t in 0..<9 {
-            transposed(W + (t &* tap &+ panel &* 16 &* o &+ block), stride: o, into: taps + 16 &* t)
+            transposeBlock(
+              W + (t &* tap &+ panel &* 16 &* o &+ block), stride: o, into: taps + 256 &* t,
+              stride: 16)
           }
           for row in 0..<16 {
-            let source = taps + row
+            let source = taps + 16 &* row
             for kx in 0..<3 {
               putColumn(
                 Winograd.kernel(
-                  (source[16 &* kx], source[48 &+ 16 &* kx], source[96 &+ 16 &* kx])),
+                  (
+                    vector(source + 256 &* kx), vector(source + 256 &* (3 &+ kx)),
+                    vector(source + 256 &* (6 &+ kx))
+                  )),
                 scratch, kx)
             }
             expand(scratch, target + (block &+ row) &* 16, U.placeStride)
