@@ -50,7 +50,7 @@ extension Pass {
       let sums = Tensor(vectorShape, in: pool)
       convolution.backward(
         x.value, weights(weight), dy, dx: dx, dW: gradient(weight), sums: sums,
-        prepared: prepared, pool)
+        pool)
       Elementwise.addRowSum(
         of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(offset))
       if let dx { x.slot?.add(dx, pool) }

@@ -53,7 +53,7 @@ public struct Convolution: Sendable {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
         x, W, offsets: offsets, offsetStride: offsetStride, residual: residual,
         prepared: prepared.flatMap {
-          $0.kernels.kernels($0.key, .forward, W, c: x.shape.c, o: outputChannels)
+          $0.kernels.kernels($0.key, W, c: x.shape.c, o: outputChannels)
         }, into: y)
     } else if isPointwise, outputChannels % 16 == 0 {
       PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
@@ -84,16 +84,12 @@ public struct Convolution: Sendable {
   ///   offsets.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, sums: Tensor,
-    prepared: (kernels: PreparedKernels, key: Int)? = nil, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>, sums: Tensor, _ pool: BufferPool
   ) {
     sums.scalars.update(repeating: 0)
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).backward(
-        x, W, dy, dx: dx, dW: dW, sums: sums.pointer,
-        prepared: prepared.flatMap {
-          $0.kernels.kernels($0.key, .backward, W, c: x.shape.c, o: outputChannels)
-        })
+        x, W, dy, dx: dx, dW: dW, sums: sums.pointer)
     } else {
       for n in 0..<dy.shape.n {
         Elementwise.addRowSum(

@@ -35,14 +35,12 @@ package struct ShardGradient: Sendable {
   ///   - step: The number of steps done before.
   ///   - shard: The number of the shard.
   ///   - weights: The parameter buffer.
-  ///   - kernels: The transformed kernels of these weights, shared by shards; nil: none.
   ///   - finished: Called now and then on the way back with the element from which to its end the
   ///     gradient is final.
   /// - Returns: The mean loss of the shard's images.
   package func add(
     to gradient: UnsafeMutablePointer<Float>, images: Tensor, step: Int, shard: Int,
-    weights: UnsafePointer<Float>, kernels: PreparedKernels? = nil, pool: BufferPool,
-    finished: (_ downTo: Int) -> Void = { _ in }
+    weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }
   ) -> Double {
     let noisy = Tensor(images.shape, in: pool)
     var steps: [Int] = []
@@ -57,7 +55,7 @@ package struct ShardGradient: Sendable {
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,
       dropoutStreams: (0..<images.shape.n).map { stream(.dropout, step, shard, $0) },
-      profile: profile, preparedKernels: kernels)
+      profile: profile)
     let times = steps.map { diffusion.schedule.networkTime($0) }
     let output = network(Variable(noisy), times: times, pass)
     let loss = pass.loss(output) { output, gradient in

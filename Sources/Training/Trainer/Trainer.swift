@@ -41,8 +41,6 @@ public final class Trainer {
   private let shardGradient: ShardGradient
   private let shardSum: TreeSum
   private let images: AlignedFloats
-  /// Kernels that several shards of each worker share; nil where each worker has one shard a step.
-  private let kernels: PreparedKernels?
   private let profile: OperationProfile?
 
   /// A trainer before its first step.
@@ -60,8 +58,6 @@ public final class Trainer {
     self.plan = plan
     self.workers = workers
     self.profile = profile
-    kernels =
-      plan.tree.shards / communicator.size > workers.count ? PreparedKernels() : nil
     let configuration = plan.configuration
     let initial = plan.network.parameters.initialWeights(seed: plan.seed)
     weights = AlignedFloats(initial)
@@ -131,13 +127,11 @@ public final class Trainer {
   /// What backward has finished of the sum travels while the rest is computed.
   private func computeShards() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
     shardSum.restart()
-    kernels?.invalidate()
     let shape = Shape(
       plan.shardBatch, plan.dataset.shape.height, plan.dataset.shape.width,
       plan.dataset.shape.channels)
-    let (step, shards, sum, images, weights, kernels, shardGradient, profile) = (
-      self.step, self.shards, shardSum, self.images, self.weights, self.kernels,
-      self.shardGradient, self.profile
+    let (step, shards, sum, images, weights, shardGradient, profile) = (
+      self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient, self.profile
     )
     // Only the calling thread, which is the session's, touches it.
     nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum, profile)
@@ -148,7 +142,7 @@ public final class Trainer {
         let loss = shardGradient.add(
           to: work.buffer.elements.baseAddress!, images: x0, step: step,
           shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
-          kernels: kernels, pool: pool
+          pool: pool
         ) { offset in
           profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
           if isCaller { travelling.advance() }

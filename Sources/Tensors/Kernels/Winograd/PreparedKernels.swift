@@ -2,72 +2,37 @@ import Foundation
 
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.
 ///
-/// Sampling evaluates one set of weights a thousand times, and a training step evaluates it once
-/// for each shard: whoever evaluates more than once transforms the kernels once. They take four
-/// times the memory of the weights in each direction. Any thread may ask; the results have the bits
-/// of kernels that are transformed for one call.
+/// Sampling evaluates one set of weights a thousand times and transforms the kernels once. They take
+/// four times the memory of the weights. Any thread may ask; the results have the bits of kernels
+/// that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
-  /// Which way the kernels map.
-  enum Direction: Hashable {
-    /// U: from input to output channels.
-    case forward
-    /// Uᵀ: from output to input channels.
-    case backward
-  }
-
-  private struct Key: Hashable {
-    let offset: Int
-    let direction: Direction
-  }
-
-  private enum State {
-    case stale
-    case underWay
-    case ready
-  }
-
   private let lock = NSLock()
-  // Guarded by the lock; an array that is ready is only read, one under way only by who fills it.
-  private var buffers: [Key: Buffer] = [:]
-  private var states: [Key: State] = [:]
+  // Guarded by the lock. An entry is nil while its kernels are transformed.
+  private var kernels: [Int: PlaceArray?] = [:]
+  private var memory: [Buffer] = []
   private let pool = BufferPool()
 
   /// No kernels yet.
   public init() {}
 
-  /// Forgets all kernels, but keeps their memory: the weights have changed.
-  ///
-  /// Nobody may be using them.
-  public func invalidate() { lock.withLock { states = [:] } }
-
   /// The transformed kernels of a convolution.
   ///
   /// - Parameters:
   ///   - offset: Where its weights begin among those of the network.
-  ///   - W: The weights, (3, 3, c, o).
+  ///   - W: The weights, (3, 3, c, o), always the same for one offset.
   /// - Returns: `nil` while another thread computes them: who would wait for it may as well transform
   ///   them for itself.
-  func kernels(
-    _ offset: Int, _ direction: Direction, _ W: UnsafePointer<Float>, c: Int, o: Int
-  ) -> PlaceArray? {
-    let key = Key(offset: offset, direction: direction)
-    let (rows, panels) = direction == .forward ? (c, o / 16) : (o, c / 16)
-    let (array, state) = lock.withLock { () -> (PlaceArray, State) in
-      let count = PlaceArray.count(rows: rows, panels: panels)
-      let memory = buffers[key] ?? pool.buffer(count: count)
-      buffers[key] = memory
-      let array = PlaceArray(rows: rows, panels: panels, at: memory.pointer)
-      let state = states[key] ?? .stale
-      if state == .stale { states[key] = .underWay }
-      return (array, state)
+  func kernels(_ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int) -> PlaceArray? {
+    let (found, created) = lock.withLock { () -> (PlaceArray?, PlaceArray?) in
+      if let entry = kernels[offset] { return (entry, nil) }
+      kernels[offset] = .some(nil)
+      let buffer = pool.buffer(count: PlaceArray.count(rows: c, panels: o / 16))
+      memory.append(buffer)
+      return (nil, PlaceArray(rows: c, panels: o / 16, at: buffer.pointer))
     }
-    guard state == .stale else { return state == .ready ? array : nil }
-    let kernels = WinogradKernels(W, c, o)
-    switch direction {
-    case .forward: kernels.transform(0..<panels, into: array)
-    case .backward: kernels.transformTransposed(0..<panels, into: array)
-    }
-    lock.withLock { states[key] = .ready }
-    return array
+    guard let created else { return found }
+    WinogradKernels(W, c, o).transform(0..<created.panels, into: created)
+    lock.withLock { kernels[offset] = created }
+    return created
   }
 }

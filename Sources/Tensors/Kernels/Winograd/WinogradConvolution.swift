@@ -60,11 +60,9 @@ struct WinogradConvolution {
   ///
   /// - Parameters:
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
-  ///   - prepared: Uᵀ; nil: transformed here.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>,
-    prepared: PlaceArray? = nil
+    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
   ) {
     let kernels = WinogradKernels(W, c, o)
     let outputGrid = TileGrid(dy.shape)
@@ -75,13 +73,9 @@ struct WinogradConvolution {
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
             withPlaces(rows: tiles.count, panels: panels.count) { dV in
-              if let prepared {
-                multiply(Z, prepared, panels, into: dV)
-              } else {
-                withPlaces(rows: o, panels: panels.count) { U in
-                  kernels.transformTransposed(panels, into: U)
-                  multiply(Z, U, 0..<panels.count, into: dV)
-                }
+              withPlaces(rows: o, panels: panels.count) { U in
+                kernels.transformTransposed(panels, into: U)
+                multiply(Z, U, 0..<panels.count, into: dV)
               }
               WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
             }
