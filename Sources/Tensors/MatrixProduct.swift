@@ -15,11 +15,11 @@ public struct Matrix {
   }
 }
 
-/// C ← α A B + β C for row-major `Float` matrices, on the calling thread: small products in registers,
-/// others by OpenBLAS.
+/// C ← α A B + β C for row-major `Float` matrices, on the calling thread: small and narrow products
+/// in registers, others by OpenBLAS.
 ///
-/// OpenBLAS copies both operands into an order of its own first, which a small product does not pay
-/// back. Which way is taken depends on the extents alone.
+/// OpenBLAS copies both operands into an order of its own first, which small and narrow products do
+/// not pay back. Which way is taken depends on the extents alone.
 ///
 /// - Parameters:
 ///   - m: The rows of A (after transposition) and C.
@@ -33,7 +33,8 @@ public func multiply(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Matrix, _ b: Matrix, beta: Float = 0,
   into c: UnsafeMutablePointer<Float>, stride: Int
 ) {
-  if n % 16 == 0, beta == 0 || beta == 1, (m + n) * k <= 1 << 16, m * n * k <= 1 << 21 {
+  let isSmall = (m + n) * k <= 1 << 16 && m * n * k <= 1 << 21
+  if n % 16 == 0, beta == 0 || beta == 1, n <= 64 || isSmall {
     return multiplyInRegisters(
       m: m, n: n, k: k, alpha: alpha, a, b, adds: beta == 1, into: c, stride: stride)
   }
@@ -60,12 +61,17 @@ private func multiplyInRegisters(
     }
   }
   let (row, step) = a.transposed == CblasNoTrans ? (a.stride, 1) : (1, a.stride)
-  PanelProduct.forEachGroup(m) { first, rows in
-    for column in Swift.stride(from: 0, to: n, by: 16) {
-      PanelProduct.strided(
-        rows: rows, depth: k, alpha: alpha, a.pointer + first * row, row: row, step: step,
-        b.pointer + column, stride: b.stride, adds: adds, into: c + (first * stride + column),
-        stride: stride)
+  // Rows that are `stride` apart share few lines of the cache: a longer sum is made in pieces.
+  let chunk = k <= 256 ? k : 128
+  for start in Swift.stride(from: 0, to: k, by: chunk) {
+    PanelProduct.forEachGroup(m) { first, rows in
+      for column in Swift.stride(from: 0, to: n, by: 16) {
+        PanelProduct.strided(
+          rows: rows, depth: min(chunk, k - start), alpha: alpha,
+          a.pointer + (first * row + start * step), row: row, step: step,
+          b.pointer + (start * b.stride + column), stride: b.stride, adds: adds || start > 0,
+          into: c + (first * stride + column), stride: stride)
+      }
     }
   }
 }
