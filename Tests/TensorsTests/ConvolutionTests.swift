@@ -32,15 +32,15 @@ import Testing
     }
   }
 
-  /// Maps that Winograd's algorithm takes: whole tiles, all rests of tiles, chunks of channels, and
-  /// outputs that are filled up to a vector.
+  /// Maps that Winograd's algorithm takes where there are whole vectors of outputs, and inner products
+  /// where there are few: whole tiles, all rests of tiles, chunks of channels.
   @Test(arguments: [
     Shape(2, 4, 4, 16), Shape(2, 7, 5, 16), Shape(3, 5, 6, 16), Shape(1, 6, 11, 16),
     Shape(1, 3, 9, 48), Shape(3, 28, 28, 16), Shape(7, 5, 3, 64), Shape(1, 8, 9, 80),
     Shape(2, 4, 4, 512),
   ])
   func winograd(_ shape: Shape) {
-    for o in [1, 3, 15, 16, 32] {
+    for o in [1, 3, 7, 15, 16, 32] {
       let convolution = Self.convolution(kernel: 3, to: o)
       #expect(convolution.usesWinograd(for: shape) == (o >= 16))
       for sharesOffsets in [false, true] {
@@ -58,6 +58,13 @@ import Testing
   @Test func winogradBlocks() {
     let trial = ConvolutionTrial(
       convolution: Self.convolution(kernel: 3, to: 512), shape: Shape(2, 21, 22, 32))
+    for (result, error) in trial.errors() { #expect(error < 4e-5, "\(result)") }
+  }
+
+  /// Transformed tiles that no block of the pool's scratch memory holds.
+  @Test func winogradBeyondABlockOfScratch() {
+    let trial = ConvolutionTrial(
+      convolution: Self.convolution(kernel: 3, to: 16), shape: Shape(3, 16, 16, 1024))
     for (result, error) in trial.errors() { #expect(error < 4e-5, "\(result)") }
   }
 

@@ -69,9 +69,8 @@ public struct Convolution: Sendable {
           Elementwise.fillRows(b, of: image, rows: pixels, c: outputChannels)
         }
       }
-      if usesNarrowWinograd(for: x.shape) {
-        NarrowConvolution(x.shape, outputChannels: outputChannels, pool)
-          .forward(x, W, addingTo: y)
+      if isNarrow(for: x.shape) {
+        NarrowConvolution(x, outputChannels: outputChannels, pool).forward(W, addingTo: y)
       } else {
         UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
       }
@@ -96,9 +95,9 @@ public struct Convolution: Sendable {
           of: dy.image(n).baseAddress!, rows: dy.shape.h * dy.shape.w, c: outputChannels,
           to: sums.pointer + n * outputChannels)
       }
-      if usesNarrowWinograd(for: x.shape) {
-        return NarrowConvolution(x.shape, outputChannels: outputChannels, pool)
-          .backward(x, W, dy, dx: dx, dW: dW)
+      if isNarrow(for: x.shape) {
+        return NarrowConvolution(x, outputChannels: outputChannels, pool)
+          .backward(W, dy, dx: dx, dW: dW)
       }
       var dx = dx
       if isPointwise, x.shape.c % 16 == 0, let target = dx {
@@ -123,10 +122,8 @@ public struct Convolution: Sendable {
     suitsWinograd(x) && outputChannels % 16 == 0
   }
 
-  /// Whether the channels of the output are filled up to sixteen for Winograd's algorithm.
-  private func usesNarrowWinograd(for x: Shape) -> Bool {
-    suitsWinograd(x) && outputChannels < 16
-  }
+  /// Whether the output has too few channels for anything but inner products.
+  private func isNarrow(for x: Shape) -> Bool { suitsWinograd(x) && outputChannels < 8 }
 
   private func suitsWinograd(_ x: Shape) -> Bool {
     kernel == 3 && stride == 1 && paddingBefore == 1 && paddingAfter == 1
