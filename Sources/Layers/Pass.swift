@@ -18,6 +18,8 @@ public final class Pass {
   private let dropoutStreams: [RandomStream]
   private var dropoutBlock = 0
   private var tape: [Step] = []
+  /// Where the parameters begin whose gradients are begun.
+  private var begun: Set<Int> = []
 
   /// One operation on the way back.
   private struct Step {
@@ -31,7 +33,8 @@ public final class Pass {
   /// - Parameters:
   ///   - pool: The worker's memory.
   ///   - weights: The parameter buffer; it must outlive the pass and stay unchanged.
-  ///   - gradient: The buffer to which the parameters' gradients are added; nil where none is wanted.
+  ///   - gradient: The buffer that gets the gradients of all parameters that are used, whatever it
+  ///     holds; nil where none is wanted.
   ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is dropped.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
   ///   - preparedKernels: Transformed kernels of these weights, kept from pass to pass; nil: none.
@@ -48,7 +51,7 @@ public final class Pass {
     self.preparedKernels = preparedKernels
   }
 
-  /// Replays the tape in reverse: every parameter's gradient is added to the gradient buffer.
+  /// Replays the tape in reverse: the gradient buffer gets every parameter's gradient.
   ///
   /// A loss must have been recorded last.
   ///
@@ -71,10 +74,16 @@ public final class Pass {
     weights + parameter.range.lowerBound
   }
 
-  /// The gradient of a parameter, to be added to.
+  /// The gradient of a parameter, to be added to; zeros where it is asked for first.
+  ///
+  /// So it is cleared just before it is written: once into the cache instead of twice to memory.
   func gradient(_ parameter: Parameter) -> UnsafeMutablePointer<Float> {
     guard let gradient else { preconditionFailure("This pass records no gradient.") }
-    return gradient + parameter.range.lowerBound
+    let first = gradient + parameter.range.lowerBound
+    if begun.insert(parameter.range.lowerBound).inserted {
+      first.update(repeating: 0, count: parameter.range.count)
+    }
+    return first
   }
 
   /// The result of an operation that has parameters or reads a variable.
@@ -95,8 +104,11 @@ public final class Pass {
       return Variable(value)
     }
     let slot = GradientSlot()
-    append(parameters: parameters) { [profile] in
-      guard let gradient = slot.take() else { return }
+    append(parameters: parameters) { [unowned self] in
+      guard let gradient = slot.take() else {
+        for parameter in parameters { _ = self.gradient(parameter) }  // zeros: nothing arrived
+        return
+      }
       profile.measure(kind, backward: true) { backward(gradient) }
     }
     return Variable(value, slot)

@@ -20,7 +20,7 @@ public final class TreeSum: @unchecked Sendable {
   public struct Work: Sendable {
     /// The shard's number within the rank, 0 ..< leaves.
     public let leaf: Int
-    /// Where its gradient goes: all zeros.
+    /// Where its gradient goes, with unspecified contents: all elements are to be written.
     public let buffer: AlignedFloats
   }
 
@@ -92,7 +92,7 @@ public final class TreeSum: @unchecked Sendable {
   ///
   /// - Returns: The shard and its buffer; `nil` when all are taken or the sum is cancelled.
   public func claim() -> Work? {
-    let work: Work? = condition.withLock {
+    condition.withLock {
       // The shard is taken only together with a buffer, or waiting workers could hold up the ones
       // that would free them.
       while !isCancelled, nextLeaf < leaves, free.isEmpty, allocated == bufferLimit {
@@ -108,8 +108,6 @@ public final class TreeSum: @unchecked Sendable {
       buffers[nextLeaf] = buffer
       return Work(leaf: nextLeaf, buffer: buffer)
     }
-    work?.buffer.clear()
-    return work
   }
 
   /// Hands on what backward has finished of a shard's gradient, and adds what can be added.

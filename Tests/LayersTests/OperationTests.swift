@@ -108,6 +108,30 @@ import Testing
     }
   }
 
+  /// A parameter whose operation the loss does not see has the gradient 0, whatever was there.
+  @Test func unseenParameters() {
+    let pool = BufferPool()
+    let shape = Shape(1, 3, 3, 2)
+    let convolution = Convolution(
+      kernel: 1, stride: 1, paddingBefore: 0, paddingAfter: 0, outputChannels: 2)
+    let weights = normals(12)
+    var gradient = [Float](repeating: .nan, count: 12)
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      let pass = Pass(pool: pool, weights: weights, gradient: gradient.baseAddress!)
+      let x = Variable(Tensor(shape, normals(shape.count), in: pool))
+      func convolve(_ first: Int) -> Variable {
+        pass.convolve(
+          x, convolution, weight: Parameter(range: first..<first + 4),
+          offset: Parameter(range: first + 4..<first + 6))
+      }
+      _ = convolve(0)
+      pass.meanSquaredError(convolve(6), x.value)
+      pass.backward()
+    }
+    #expect(gradient[..<6].allSatisfy { $0 == 0 })
+    #expect(gradient[6...].allSatisfy { $0.isFinite && $0 != 0 })
+  }
+
   @Test func meanSquaredError() {
     let pool = BufferPool()
     var gradient: [Float] = [0]

@@ -56,7 +56,8 @@ import Testing
     let times = try root.dataset("t").values(as: Int64.self).map { Int($0) }
 
     let pool = BufferPool()
-    var gradient = [Float](repeating: 0, count: layout.count)
+    // What was there before is replaced: left or added to, it would show.
+    var gradient = [Float](repeating: .nan, count: layout.count)
     let (output, loss, inputGradient) = gradient.withUnsafeMutableBufferPointer { gradient in
       weights.withUnsafeBufferPointer { weights in
         let pass = Pass(

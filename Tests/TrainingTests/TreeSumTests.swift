@@ -134,19 +134,6 @@ import Training
     #expect(difference(sum.result()!.gradient.values, expected.values) == nil)
   }
 
-  @Test func buffersAreHandedOutEmpty() {
-    let sum = TreeSum(leaves: 4, count: 5, workers: 1)
-    for _ in 0..<3 {
-      while let work = sum.claim() {
-        #expect(work.buffer.values.allSatisfy { $0 == 0 })
-        work.buffer.fill(0..<5) { _ in 2 }
-        sum.deposit(work)
-      }
-      #expect(sum.result()!.gradient.values.allSatisfy { $0 == 8 })
-      sum.restart()
-    }
-  }
-
   @Test func aFailingWorkerWakesTheOthers() {
     let sum = TreeSum(leaves: 4, count: 5, workers: 2)
     _ = sum.claim()

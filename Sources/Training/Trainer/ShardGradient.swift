@@ -28,7 +28,7 @@ package struct ShardGradient: Sendable {
     self.profile = profile
   }
 
-  /// Adds the gradient of the shard's mean loss to `gradient`.
+  /// Computes the gradient of the shard's mean loss into `gradient`, whatever that holds.
   ///
   /// - Parameters:
   ///   - images: x_0, (n, h, w, c) in [−1, 1]; mirrored in place where the coin says so.
@@ -38,8 +38,8 @@ package struct ShardGradient: Sendable {
   ///   - finished: Called now and then on the way back with the element from which to its end the
   ///     gradient is final.
   /// - Returns: The mean loss of the shard's images.
-  package func add(
-    to gradient: UnsafeMutablePointer<Float>, images: Tensor, step: Int, shard: Int,
+  package func compute(
+    into gradient: UnsafeMutablePointer<Float>, images: Tensor, step: Int, shard: Int,
     weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }
   ) -> Double {
     let noisy = Tensor(images.shape, in: pool)

@@ -139,8 +139,8 @@ public final class Trainer {
       while let work = sum.claim() {
         let first = work.leaf * shape.count
         let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
-        let loss = shardGradient.add(
-          to: work.buffer.elements.baseAddress!, images: x0, step: step,
+        let loss = shardGradient.compute(
+          into: work.buffer.elements.baseAddress!, images: x0, step: step,
           shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
           pool: pool
         ) { offset in

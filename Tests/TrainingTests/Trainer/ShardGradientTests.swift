@@ -30,8 +30,8 @@ import Training
     var gradient = [Float](repeating: 0, count: weights.count)
     let loss = gradient.withUnsafeMutableBufferPointer { gradient in
       weights.withUnsafeBufferPointer {
-        work.add(
-          to: gradient.baseAddress!, images: Tensor(shape, images, in: pool), step: step,
+        work.compute(
+          into: gradient.baseAddress!, images: Tensor(shape, images, in: pool), step: step,
           shard: shard, weights: $0.baseAddress!, pool: pool)
       }
     }
@@ -196,8 +196,8 @@ import Training
       var gradient = weights
       gradient.withUnsafeMutableBufferPointer { gradient in
         _ = weights.withUnsafeBufferPointer {
-          work.add(
-            to: gradient.baseAddress!, images: image, step: step, shard: 0,
+          work.compute(
+            into: gradient.baseAddress!, images: image, step: step, shard: 0,
             weights: $0.baseAddress!, pool: pool)
         }
       }

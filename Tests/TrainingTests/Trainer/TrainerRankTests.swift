@@ -87,8 +87,8 @@ import Training
           var gradient = [Float](repeating: 0, count: count)
           losses += gradient.withUnsafeMutableBufferPointer { gradient in
             weights.withUnsafeBufferPointer {
-              work.add(
-                to: gradient.baseAddress!, images: images, step: step, shard: shard,
+              work.compute(
+                into: gradient.baseAddress!, images: images, step: step, shard: shard,
                 weights: $0.baseAddress!, pool: pool)
             }
           }
