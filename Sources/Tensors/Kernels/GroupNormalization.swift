@@ -87,6 +87,34 @@ public struct GroupNormalization: Sendable {
     }
   }
 
+  /// Calls `body` with each group and its channels.
+  @inline(__always)
+  private func forEachGroup(_ c: Int, _ body: (_ group: Int, _ channels: Range<Int>) -> Void) {
+    let size = c / groups
+    for group in 0..<groups { body(group, group &* size..<(group &+ 1) &* size) }
+  }
+
+  /// Adds the first `lanes` lanes to as many sums in Double.
+  @inline(__always)
+  private func add(_ vector: Vector, _ lanes: Int, to sums: UnsafeMutablePointer<Double>) {
+    guard lanes == 16 else {
+      for lane in 0..<lanes { sums[lane] += Double(vector[lane]) }
+      return
+    }
+    let (low, high) = (vector.lowHalf, vector.highHalf)
+    add(low.lowHalf, to: sums)
+    add(low.highHalf, to: sums + 4)
+    add(high.lowHalf, to: sums + 8)
+    add(high.highHalf, to: sums + 12)
+  }
+
+  @inline(__always)
+  private func add(_ four: SIMD4<Float>, to sums: UnsafeMutablePointer<Double>) {
+    let pointer = UnsafeMutableRawPointer(sums)
+    let sum = pointer.loadUnaligned(as: SIMD4<Double>.self) + SIMD4<Double>(four)
+    pointer.storeBytes(of: sum, as: SIMD4<Double>.self)
+  }
+
   /// Cuts the pixels of an image into runs over which sums are in Float; their sum is in Double.
   @inline(__always)
   private func forEachRun(_ pixels: Int, _ body: (_ run: Range<Int>) -> Void) {
@@ -118,10 +146,8 @@ public struct GroupNormalization: Sendable {
         lineMoment = multiplyAdd(v, x - mean, lineMoment)
         pixel &+= c
       }
-      for lane in 0..<lanes {
-        sum[i &+ lane] += Double(lineSum[lane])
-        moment[i &+ lane] += Double(lineMoment[lane])
-      }
+      add(lineSum, lanes, to: sum + i)
+      add(lineMoment, lanes, to: moment + i)
     }
   }
 
@@ -130,8 +156,7 @@ public struct GroupNormalization: Sendable {
     _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>
   ) {
     let (pixels, c) = (shape.h * shape.w, shape.c)
-    let groupSize = c / groups
-    let count = Double(pixels * groupSize)
+    let count = Double(pixels * (c / groups))
     withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { means in
       withUnsafeTemporaryAllocation(of: Double.self, capacity: c) { sums in
         let (mean, sum) = (means.baseAddress!, sums.baseAddress!)
@@ -147,14 +172,14 @@ public struct GroupNormalization: Sendable {
                 line = pass == 0 ? line + v : multiplyAdd(v, v, line)
                 pixel &+= c
               }
-              for lane in 0..<lanes { sum[i &+ lane] += Double(line[lane]) }
+              add(line, lanes, to: sum + i)
             }
           }
-          for g in 0..<groups {
+          forEachGroup(c) { group, channels in
             var total = 0.0
-            for i in g * groupSize..<(g + 1) * groupSize { total += sum[i] }
+            for i in channels { total += sum[i] }
             let value = total / count
-            statistics[pass * groups + g] =
+            statistics[pass * groups + group] =
               Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
           }
           if pass == 0 { channelMeans(statistics, c, into: mean) }
@@ -168,7 +193,10 @@ public struct GroupNormalization: Sendable {
     _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int,
     into mean: UnsafeMutablePointer<Float>
   ) {
-    for i in 0..<c { mean[i] = statistics[i / (c / groups)] }
+    forEachGroup(c) { group, channels in
+      let value = statistics[group]
+      for i in channels { mean[i] = value }
+    }
   }
 
   /// a = γ · rdev and b = β − mean · a, so that u = a x + b.
@@ -177,10 +205,12 @@ public struct GroupNormalization: Sendable {
     _ beta: UnsafePointer<Float>, _ a: UnsafeMutablePointer<Float>,
     _ b: UnsafeMutablePointer<Float>
   ) {
-    for i in 0..<c {
-      let group = i / (c / groups)
-      a[i] = gamma[i] * statistics[groups + group]
-      b[i] = beta[i] - statistics[group] * a[i]
+    forEachGroup(c) { group, channels in
+      let (mean, rdev) = (statistics[group], statistics[groups + group])
+      for i in channels {
+        a[i] = gamma[i] * rdev
+        b[i] = beta[i] - mean * a[i]
+      }
     }
   }
 
@@ -190,9 +220,12 @@ public struct GroupNormalization: Sendable {
     _ moment: UnsafePointer<Double>, _ dgamma: UnsafeMutablePointer<Float>,
     _ dbeta: UnsafeMutablePointer<Float>
   ) {
-    for i in 0..<c {
-      dgamma[i] += Float(moment[i] * Double(statistics[groups + i / (c / groups)]))
-      dbeta[i] += Float(sum[i])
+    forEachGroup(c) { group, channels in
+      let rdev = Double(statistics[groups + group])
+      for i in channels {
+        dgamma[i] += Float(moment[i] * rdev)
+        dbeta[i] += Float(sum[i])
+      }
     }
   }
 
@@ -204,20 +237,23 @@ public struct GroupNormalization: Sendable {
     _ p: UnsafeMutablePointer<Float>, _ q: UnsafeMutablePointer<Float>,
     _ r: UnsafeMutablePointer<Float>
   ) {
-    let groupSize = c / groups
-    let count = Double(pixels * groupSize)
-    for group in 0..<groups {
+    let count = Double(pixels * (c / groups))
+    forEachGroup(c) { group, channels in
       let (mean, rdev) = (Double(statistics[group]), Double(statistics[groups + group]))
       var (m1, m2) = (0.0, 0.0)
-      let channels = group * groupSize..<(group + 1) * groupSize
       for i in channels {
-        m1 += Double(gamma[i]) * sum[i] / count
-        m2 += Double(gamma[i]) * moment[i] * rdev / count
+        m1 += Double(gamma[i]) * sum[i]
+        m2 += Double(gamma[i]) * moment[i]
       }
+      m1 /= count
+      m2 *= rdev / count
+      let (slope, offset) = (
+        Float(-rdev * rdev * m2), Float(-rdev * m1 + rdev * rdev * m2 * mean)
+      )
       for i in channels {
         p[i] = Float(rdev * Double(gamma[i]))
-        q[i] = Float(-rdev * rdev * m2)
-        r[i] = Float(-rdev * m1 + rdev * rdev * m2 * mean)
+        q[i] = slope
+        r[i] = offset
       }
     }
   }
