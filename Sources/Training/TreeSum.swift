@@ -50,7 +50,6 @@ public final class TreeSum: @unchecked Sendable {
   private var finishedRoot: Set<Int> = []
   private var values: [Double]
   private var deposited = 0
-  private var isCancelled = false
 
   private struct Node: Hashable {
     var segment: Int
@@ -90,15 +89,15 @@ public final class TreeSum: @unchecked Sendable {
 
   /// Takes the next shard; waits while there is no buffer for it.
   ///
-  /// - Returns: The shard and its buffer; `nil` when all are taken or the sum is cancelled.
+  /// - Returns: The shard and its buffer; `nil` when all are taken.
   public func claim() -> Work? {
     condition.withLock {
       // The shard is taken only together with a buffer, or waiting workers could hold up the ones
       // that would free them.
-      while !isCancelled, nextLeaf < leaves, free.isEmpty, allocated == bufferLimit {
+      while nextLeaf < leaves, free.isEmpty, allocated == bufferLimit {
         condition.wait()
       }
-      guard !isCancelled, nextLeaf < leaves else { return nil }
+      guard nextLeaf < leaves else { return nil }
       defer { nextLeaf += 1 }
       if free.isEmpty {
         allocated += 1
@@ -202,15 +201,14 @@ public final class TreeSum: @unchecked Sendable {
   /// - Parameters:
   ///   - offset: What was final before; waits a little for more.
   ///   - seconds: How long to wait at most.
-  /// - Returns: `nil` before the first shard is claimed, and when the sum is cancelled.
+  /// - Returns: `nil` before the first shard is claimed.
   public func finished(
     before offset: Int, waiting seconds: Double = 0
   ) -> (gradient: AlignedFloats, downTo: Int)? {
     condition.withLock {
-      if seconds > 0, unfinishedRoot * segmentLength >= offset, !isCancelled {
+      if seconds > 0, unfinishedRoot * segmentLength >= offset {
         _ = condition.wait(until: Date(timeIntervalSinceNow: seconds))
       }
-      guard !isCancelled else { return nil }
       return buffers[0].map { ($0, min(unfinishedRoot * segmentLength, count)) }
     }
   }
@@ -218,20 +216,11 @@ public final class TreeSum: @unchecked Sendable {
   /// Waits until all shards are deposited.
   ///
   /// - Returns: The sum of the gradients, which stays valid until `restart`, and the sum of the
-  ///   values; `nil` if the sum is cancelled.
-  public func result() -> (gradient: AlignedFloats, value: Double)? {
+  ///   values.
+  public func result() -> (gradient: AlignedFloats, value: Double) {
     condition.withLock {
-      while unfinishedRoot > 0 || deposited < leaves, !isCancelled { condition.wait() }
-      guard !isCancelled, let sum = buffers[0] else { return nil }
-      return (sum, ShardTree.sum(values))
-    }
-  }
-
-  /// Wakes everybody who waits, empty-handed: for a worker that cannot finish its shard.
-  public func cancel() {
-    condition.withLock {
-      isCancelled = true
-      condition.broadcast()
+      while unfinishedRoot > 0 || deposited < leaves { condition.wait() }
+      return (buffers[0]!, ShardTree.sum(values))
     }
   }
 
@@ -239,7 +228,7 @@ public final class TreeSum: @unchecked Sendable {
   public func restart() {
     condition.withLock {
       precondition(
-        !isCancelled && (unfinishedRoot == 0 || nextLeaf == 0),
+        unfinishedRoot == 0 || nextLeaf == 0,
         "A sum ends before the next one begins.")
       if let sum = buffers[0] { free.append(sum) }
       buffers[0] = nil

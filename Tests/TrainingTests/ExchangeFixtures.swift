@@ -36,7 +36,7 @@ func gradientSum(
     work.buffer.fill(0..<count) { roughNumber($0, stream: 1000 * step + shard) }
     sum.deposit(work, value: shardLoss(shard, step: step))
   }
-  return sum.result()!
+  return sum.result()
 }
 
 /// The loss of a shard.
