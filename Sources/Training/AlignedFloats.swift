@@ -45,9 +45,6 @@ public final class AlignedFloats: @unchecked Sendable {
   /// The number of floats.
   public var count: Int { elements.count }
 
-  /// Sets all elements to zero.
-  public func clear() { elements.update(repeating: 0) }
-
   deinit { UnsafeMutableRawPointer(elements.baseAddress!).deallocate() }
 }
 

@@ -23,9 +23,9 @@ extension Pass {
       residual.map { $0.shape == shape } ?? true, "Only maps of one shape can be added.")
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
-    let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
     profile.measure(kind) {
       let b = weights(offset)
+      let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {
         let sums = Tensor(vectorShape, in: pool)
         Elementwise.sumOfRows(
@@ -49,8 +49,7 @@ extension Pass {
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
       let sums = Tensor(vectorShape, in: pool)
       convolution.backward(
-        x.value, weights(weight), dy, dx: dx, dW: gradient(weight), sums: sums,
-        pool)
+        x.value, weights(weight), dy, dx: dx, dW: gradient(weight), sums: sums, pool)
       Elementwise.addRowSum(
         of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(offset))
       if let dx { x.slot?.add(dx, pool) }

@@ -51,7 +51,7 @@ final class OverlappedExchange {
 
   /// Goes on until all of the rank's shards are added and on their way; on the session's thread.
   func advanceToEnd() {
-    while begun > 0, failure == nil, sum.finished(before: 0) != nil { advance(waiting: 0.001) }
+    while begun > 0, failure == nil { advance(waiting: 0.001) }
   }
 
   /// Waits for the sum over all ranks.

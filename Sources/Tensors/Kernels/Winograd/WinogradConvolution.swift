@@ -58,8 +58,7 @@ struct WinogradConvolution {
 
   /// dW ← dW + ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
   ///
-  /// - Parameters:
-  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
     dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
