@@ -10,8 +10,11 @@ public final class BufferPool {
   /// The number of bytes that the pool holds from the system, in use or not.
   public var allocatedBytes: Int { bufferBytes + scratch.allocatedBytes }
 
+  /// Who helps with the work of the pool's thread; nil: nobody.
+  let helpers: Helpers?
+
   /// A pool that holds nothing yet.
-  public init() {}
+  public init(helpers: Helpers? = nil) { self.helpers = helpers }
 
   deinit {
     for list in free {

@@ -29,14 +29,15 @@ public struct Matrix {
 ///   - beta: The factor of the old C; at 0 the old C is not read.
 ///   - c: The first scalar of C.
 ///   - stride: The distance between rows of C.
+///   - pool: Whose helpers may compute some of the rows; nil: the calling thread computes all.
 public func multiply(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Matrix, _ b: Matrix, beta: Float = 0,
-  into c: UnsafeMutablePointer<Float>, stride: Int
+  into c: UnsafeMutablePointer<Float>, stride: Int, _ pool: BufferPool? = nil
 ) {
   let isSmall = (m + n) * k <= 1 << 16 && m * n * k <= 1 << 21
   if n % 16 == 0, beta == 0 || beta == 1, n <= 64 || isSmall {
     return multiplyInRegisters(
-      m: m, n: n, k: k, alpha: alpha, a, b, adds: beta == 1, into: c, stride: stride)
+      m: m, n: n, k: k, alpha: alpha, a, b, adds: beta == 1, into: c, stride: stride, pool)
   }
   // void cblas_sgemm(CBLAS_ORDER, CBLAS_TRANSPOSE, CBLAS_TRANSPOSE, blasint M, N, K, float alpha,
   //                  const float *A, blasint lda, const float *B, blasint ldb, float beta,
@@ -49,7 +50,7 @@ public func multiply(
 /// C ← α A B, added to C where `adds`; n is a multiple of 16.
 private func multiplyInRegisters(
   m: Int, n: Int, k: Int, alpha: Float, _ a: Matrix, _ b: Matrix, adds: Bool,
-  into c: UnsafeMutablePointer<Float>, stride: Int
+  into c: UnsafeMutablePointer<Float>, stride: Int, _ pool: BufferPool?
 ) {
   guard b.transposed == CblasNoTrans else {
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: k * n) { turned in
@@ -57,23 +58,27 @@ private func multiplyInRegisters(
       transpose(b.pointer, rows: n, columns: k, stride: b.stride, into: turned)
       multiplyInRegisters(
         m: m, n: n, k: k, alpha: alpha, a, Matrix(turned, stride: n), adds: adds, into: c,
-        stride: stride)
+        stride: stride, pool)
     }
   }
   let (row, step) = a.transposed == CblasNoTrans ? (a.stride, 1) : (1, a.stride)
   // Rows that are `stride` apart share few lines of the cache: a longer sum is made in pieces.
-  let chunk = k <= 256 ? k : 128
-  for start in Swift.stride(from: 0, to: k, by: chunk) {
-    PanelProduct.forEachGroup(m) { first, rows in
-      for column in Swift.stride(from: 0, to: n, by: 16) {
-        PanelProduct.strided(
-          rows: rows, depth: min(chunk, k - start), alpha: alpha,
-          a.pointer + (first * row + start * step), row: row, step: step,
-          b.pointer + (start * b.stride + column), stride: b.stride, adds: adds || start > 0,
-          into: c + (first * stride + column), stride: stride)
+  let chunk = k <= 256 ? max(k, 1) : 128
+  func rows(_ range: Range<Int>) {
+    for start in Swift.stride(from: 0, to: k, by: chunk) {
+      PanelProduct.forEachGroup(range.count) { group, rows in
+        let first = range.lowerBound + group
+        for column in Swift.stride(from: 0, to: n, by: 16) {
+          PanelProduct.strided(
+            rows: rows, depth: min(chunk, k - start), alpha: alpha,
+            a.pointer + (first * row + start * step), row: row, step: step,
+            b.pointer + (start * b.stride + column), stride: b.stride, adds: adds || start > 0,
+            into: c + (first * stride + column), stride: stride)
+        }
       }
     }
   }
+  if let pool { pool.split(m, cost: n * k, rows) } else { rows(0..<m) }
 }
 
 /// What is to be known and set about the OpenBLAS library of this process.

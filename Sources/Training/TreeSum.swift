@@ -198,18 +198,10 @@ public final class TreeSum: @unchecked Sendable {
 
   /// The buffer that becomes the sum, and the element from which to its end it is final.
   ///
-  /// - Parameters:
-  ///   - offset: What was final before; waits a little for more.
-  ///   - seconds: How long to wait at most.
   /// - Returns: `nil` before the first shard is claimed.
-  public func finished(
-    before offset: Int, waiting seconds: Double = 0
-  ) -> (gradient: AlignedFloats, downTo: Int)? {
+  public func finished() -> (gradient: AlignedFloats, downTo: Int)? {
     condition.withLock {
-      if seconds > 0, unfinishedRoot * segmentLength >= offset {
-        _ = condition.wait(until: Date(timeIntervalSinceNow: seconds))
-      }
-      return buffers[0].map { ($0, min(unfinishedRoot * segmentLength, count)) }
+      buffers[0].map { ($0, min(unfinishedRoot * segmentLength, count)) }
     }
   }
 

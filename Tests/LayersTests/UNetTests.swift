@@ -1,6 +1,8 @@
+import Dispatch
 import Foundation
 import HDF5
 import Layers
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -121,6 +123,37 @@ import Testing
     #expect(reports == reports.sorted(by: >))
     // It is of use only if much is final early.
     #expect(reports.count { $0 < count / 2 } > reports.count / 4)
+  }
+
+  /// Output, loss and gradient have the same bits whoever helps.
+  @Test func helpersChangeNothing() {
+    let network = Self.smallNetwork
+    let weights = normals(network.parameters.layout.count, scale: 0.1)
+    let shape = Shape(24, 8, 8, 1)
+    @Sendable func run(_ pool: BufferPool) -> [Float] {
+      var gradient = [Float](repeating: .nan, count: weights.count)
+      return gradient.withUnsafeMutableBufferPointer { gradient in
+        let pass = Pass(
+          pool: pool, weights: weights, gradient: gradient.baseAddress!,
+          dropoutStreams: (0..<24).map { RandomStream(seed: 3, purpose: .dropout, position: $0) })
+        let y = network(
+          Variable(Tensor(shape, normals(shape.count), in: pool)), times: Array(0..<24), pass)
+        let loss = pass.meanSquaredError(y, Tensor(shape, normals(shape.count, index: 1), in: pool))
+        pass.backward()
+        return Array(y.value.scalars) + [Float(loss)] + gradient
+      }
+    }
+    let alone = run(BufferPool())
+    let helpers = Helpers()
+    let isDone = Atomic(false)
+    DispatchQueue.concurrentPerform(iterations: 4) { thread in
+      guard thread == 0 else {
+        return helpers.help(while: { !isDone.load(ordering: .acquiring) })
+      }
+      // Threads may come late, or never: without them the rest must hold all the same.
+      for _ in 0..<5 { #expect(run(BufferPool(helpers: helpers)) == alone) }
+      isDone.store(true, ordering: .releasing)
+    }
   }
 
   /// Without a tape the output has the same bits, and memory returns as the pass goes on.

@@ -20,7 +20,7 @@ import Testing
       let (gamma, beta) = (normals(shape.c, index: 1), normals(shape.c, index: 2))
       let y = Tensor(shape, in: pool)
       let statistics = Tensor(normalization.statisticsShape(for: shape), in: pool)
-      normalization.forward(x, gamma, beta, into: y, statistics: statistics)
+      normalization.forward(x, gamma, beta, into: y, statistics: statistics, pool)
       let size = shape.c / groups
       var worst = 0.0
       for n in 0..<shape.n {
@@ -70,7 +70,7 @@ import Testing
       let attention = Attention(heads: heads)
       let p = Tensor(attention.weightsShape(for: shape), in: pool)
       let y = Tensor(shape, in: pool)
-      attention.forward(q, k, v, weights: p, into: y)
+      attention.forward(q, k, v, weights: p, into: y, pool)
       var worst = 0.0
       for n in 0..<shape.n {
         for head in 0..<heads {

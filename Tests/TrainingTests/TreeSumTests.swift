@@ -90,16 +90,16 @@ import Training
           work.buffer.fill(from..<min(count, from + 5)) { roughNumber($0, stream: work.leaf) }
           sum.advance(work, downTo: from)
         }
-        let (gradient, final) = sum.finished(before: count)!
+        let (gradient, final) = sum.finished()!
         #expect(gradient.values[final...].elementsEqual(expected[final...]))
       }
-      #expect(leaves == 1 || sum.finished(before: count)!.downTo > 0)
+      #expect(leaves == 1 || sum.finished()!.downTo > 0)
       for work in works {
         let rest = round == 1 ? 9 * work.leaf : 9 * (leaves - work.leaf)
         work.buffer.fill(0..<min(count, rest)) { roughNumber($0, stream: work.leaf) }
         sum.deposit(work, value: Double(work.leaf))
       }
-      #expect(sum.finished(before: count)!.downTo == 0)
+      #expect(sum.finished()!.downTo == 0)
       #expect(difference(sum.result().gradient.values, expected) == nil)
       #expect(sum.result().value == Double(leaves * (leaves - 1) / 2))
       sum.restart()

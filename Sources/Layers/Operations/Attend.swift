@@ -14,7 +14,7 @@ extension Pass {
     let y = Tensor(q.shape, in: pool)
     let p = Tensor(attention.weightsShape(for: q.shape), in: pool)
     profile.measure(.attention) {
-      attention.forward(q.value, k.value, v.value, weights: p, into: y)
+      attention.forward(q.value, k.value, v.value, weights: p, into: y, pool)
     }
     return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in
       let dq = Tensor(q.shape, in: pool)

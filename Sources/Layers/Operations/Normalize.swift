@@ -20,14 +20,14 @@ extension Pass {
     profile.measure(.normalization) {
       normalization.forward(
         x.value, weights(scale), weights(offset), into: y, statistics: statistics,
-        dropout: dropout)
+        dropout: dropout, pool)
     }
     return record(y, as: .normalization, from: x.slot, parameters: [scale, offset]) {
       [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,
-        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout)
+        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout, pool)
       x.slot?.add(dx, pool)
     }
   }

@@ -14,11 +14,11 @@ public struct Attention: Sendable {
 
   /// p ← softmax(q kᵀ/√d), y ← p v.
   public func forward(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, weights p: Tensor, into y: Tensor
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, weights p: Tensor, into y: Tensor, _ pool: BufferPool
   ) {
     let (s, c) = (q.shape.h * q.shape.w, q.shape.c)
     let d = c / heads
-    forEachHead(q.shape) { offset, weightOffset in
+    forEachHead(q.shape, pool) { offset, weightOffset, _ in
       let p = p.pointer + weightOffset
       multiply(
         m: s, n: s, k: d, alpha: scale(d), Matrix(q.pointer + offset, stride: c),
@@ -37,8 +37,7 @@ public struct Attention: Sendable {
   ) {
     let (s, c) = (q.shape.h * q.shape.w, q.shape.c)
     let d = c / heads
-    let dp = Tensor(Shape(1, 1, s, s), in: pool)
-    forEachHead(q.shape) { offset, weightOffset in
+    forEachHead(q.shape, pool, scratch: s * s) { offset, weightOffset, dp in
       let p = p.pointer + weightOffset
       let gradient = Matrix(dy.pointer + offset, stride: c)
       multiply(
@@ -46,25 +45,34 @@ public struct Attention: Sendable {
         into: dv.pointer + offset, stride: c)
       multiply(
         m: s, n: s, k: d, gradient, Matrix(v.pointer + offset, stride: c, transposed: true),
-        into: dp.pointer, stride: s)
-      for row in 0..<s { softmaxBackward(p + row * s, dp.pointer + row * s, count: s) }
+        into: dp, stride: s)
+      for row in 0..<s { softmaxBackward(p + row * s, dp + row * s, count: s) }
       multiply(
-        m: s, n: d, k: s, alpha: scale(d), Matrix(dp.pointer, stride: s),
+        m: s, n: d, k: s, alpha: scale(d), Matrix(dp, stride: s),
         Matrix(k.pointer + offset, stride: c), into: dq.pointer + offset, stride: c)
       multiply(
-        m: s, n: d, k: s, alpha: scale(d), Matrix(dp.pointer, stride: s, transposed: true),
+        m: s, n: d, k: s, alpha: scale(d), Matrix(dp, stride: s, transposed: true),
         Matrix(q.pointer + offset, stride: c), into: dk.pointer + offset, stride: c)
     }
   }
 
   private func scale(_ d: Int) -> Float { Float(1 / Double(d).squareRoot()) }
 
-  /// Visits each head of each image: where it begins in q, k, v, y and where in the weights.
-  private func forEachHead(_ q: Shape, _ body: (_ offset: Int, _ weightOffset: Int) -> Void) {
+  /// Visits each head of each image: where it begins in q, k, v, y and where in the weights; with
+  /// some scratch memory.
+  private func forEachHead(
+    _ q: Shape, _ pool: BufferPool, scratch: Int = 0,
+    _ body:
+      @escaping (
+        _ offset: Int, _ weightOffset: Int, _ scratch: UnsafeMutablePointer<Float>
+      ) -> Void
+  ) {
     let s = q.h * q.w
-    for n in 0..<q.n {
-      for head in 0..<heads {
-        body(n * q.imageCount + head * (q.c / heads), (n * heads + head) * s * s)
+    let d = q.c / heads
+    pool.split(q.n * heads, cost: 2 * s * s * d, scratch: scratch) { [heads] part, scratch in
+      for index in part {
+        let (n, head) = index.quotientAndRemainder(dividingBy: heads)
+        body(n * q.imageCount + head * d, index * s * s, scratch)
       }
     }
   }

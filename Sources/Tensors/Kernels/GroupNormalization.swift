@@ -24,28 +24,38 @@ public struct GroupNormalization: Sendable {
   /// y ← SiLU(γ x̂ + β) or γ x̂ + β, and the statistics for the way back.
   public func forward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, into y: Tensor,
-    statistics: Tensor, dropout: Dropout? = nil
+    statistics: Tensor, dropout: Dropout? = nil, _ pool: BufferPool
+  ) {
+    let cost = Self.cost(x.shape)
+    pool.split(x.shape.n, cost: cost, scratch: 5 * x.shape.c) { images, scratch in
+      forward(
+        x, images, gamma, beta, into: y, statistics: statistics, dropout: dropout, scratch)
+    }
+  }
+
+  private func forward(
+    _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
+    _ beta: UnsafePointer<Float>, into y: Tensor, statistics: Tensor, dropout: Dropout?,
+    _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * c) { coefficients in
-      let (a, b) = (coefficients.baseAddress!, coefficients.baseAddress! + c)
-      for n in 0..<x.shape.n {
-        let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
-        computeStatistics(image, x.shape, into: statistics.image(n))
-        affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
-        forEachRun(pixels) { run in
-          forEachPanel(c) { i, lanes in
-            let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
-            var pixel = run.lowerBound &* c &+ i
-            for _ in run {
-              let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
-              store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
-              pixel &+= c
-            }
+    let (a, b) = (scratch + 3 * c, scratch + 4 * c)
+    for n in images {
+      let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
+      computeStatistics(image, x.shape, into: statistics.image(n), scratch)
+      affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
+      forEachRun(pixels) { run in
+        forEachPanel(c) { i, lanes in
+          let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
+          var pixel = run.lowerBound &* c &+ i
+          for _ in run {
+            let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
+            store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
+            pixel &+= c
           }
         }
-        dropout?.apply(image: n, target, into: target, count: y.shape.imageCount)
       }
+      dropout?.apply(image: n, target, into: target, count: y.shape.imageCount)
     }
   }
 
@@ -53,38 +63,66 @@ public struct GroupNormalization: Sendable {
   public func backward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ dy: Tensor,
     statistics: Tensor, into dx: Tensor, dgamma: UnsafeMutablePointer<Float>,
-    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil
+    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil, _ pool: BufferPool
   ) {
-    let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 5 * c) { rows in
-      let (a, b) = (rows.baseAddress!, rows.baseAddress! + c)
-      let (p, q, r) = (b + c, b + 2 * c, b + 3 * c)
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * c) { sums in
-        let (sum, moment) = (sums.baseAddress!, sums.baseAddress! + c)
-        for n in 0..<x.shape.n {
-          let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
-          affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
-          channelMeans(statistics.image(n), c, into: r)
-          var slope = UnsafePointer(dy.image(n).baseAddress!)
-          if let dropout {
-            dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
-            slope = UnsafePointer(target)
-          }
-          // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
-          sum.update(repeating: 0, count: 2 * c)
-          forEachRun(pixels) { run in
-            slopes(image, slope, a, b, mean: r, run, c, into: target, sum, moment)
-          }
-          addParameterGradients(statistics.image(n), c, sum, moment, dgamma, dbeta)
-          inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
-          // Second pass: dx = p g + q x + r.
-          for pixel in 0..<pixels {
-            let (xp, dp) = (image + pixel &* c, target + pixel &* c)
-            for i in 0..<c { dp[i] = p[i] * dp[i] + q[i] * xp[i] + r[i] }
-          }
-        }
+    let (count, c) = (x.shape.n, x.shape.c)
+    pool.withScratch(count: 2 * count * c) { slopes in
+      pool.split(count, cost: Self.cost(x.shape), scratch: 9 * c) { images, scratch in
+        backward(
+          x, images, gamma, beta, dy, statistics: statistics, into: dx, slopes: slopes,
+          dropout: dropout, scratch)
+      }
+      for n in 0..<count {
+        Elementwise.add(slopes + 2 * n * c, to: dgamma, count: c)
+        Elementwise.add(slopes + (2 * n + 1) * c, to: dbeta, count: c)
       }
     }
+  }
+
+  /// dx and, in `slopes` (n, 2, c), the parts of dγ and dβ of some images.
+  private func backward(
+    _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
+    _ beta: UnsafePointer<Float>, _ dy: Tensor, statistics: Tensor, into dx: Tensor,
+    slopes: UnsafeMutablePointer<Float>, dropout: Dropout?,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
+    let (sum, rows) = (Self.doubles(scratch, count: 2 * c), scratch + 4 * c)
+    let moment = sum + c
+    let (a, b, p, q, r) = (rows, rows + c, rows + 2 * c, rows + 3 * c, rows + 4 * c)
+    for n in images {
+      let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
+      affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
+      channelMeans(statistics.image(n), c, into: r)
+      var slope = UnsafePointer(dy.image(n).baseAddress!)
+      if let dropout {
+        dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
+        slope = UnsafePointer(target)
+      }
+      // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
+      sum.update(repeating: 0, count: 2 * c)
+      forEachRun(pixels) { run in
+        activationGradient(image, slope, a, b, mean: r, run, c, into: target, sum, moment)
+      }
+      let dgamma = slopes + 2 * n * c
+      parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
+      inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
+      // Second pass: dx = p g + q x + r.
+      for pixel in 0..<pixels {
+        let (xp, dp) = (image + pixel &* c, target + pixel &* c)
+        for i in 0..<c { dp[i] = p[i] * dp[i] + q[i] * xp[i] + r[i] }
+      }
+    }
+  }
+
+  /// What an image costs, in multiplications and additions: mostly the exponential's.
+  private static func cost(_ x: Shape) -> Int { 32 * x.imageCount }
+
+  /// Scratch memory as `count` scalars in Double.
+  private static func doubles(
+    _ scratch: UnsafeMutablePointer<Float>, count: Int
+  ) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(scratch).bindMemory(to: Double.self, capacity: count)
   }
 
   /// Calls `body` with each group and its channels.
@@ -122,7 +160,7 @@ public struct GroupNormalization: Sendable {
   }
 
   /// g ← ∂L/∂u of a run of pixels; Σ g and Σ g (x − mean) are added to.
-  private func slopes(
+  private func activationGradient(
     _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
     _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, _ run: Range<Int>, _ c: Int,
     into g: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>,
@@ -153,38 +191,35 @@ public struct GroupNormalization: Sendable {
 
   /// Mean and reciprocal deviation of each group of one image, in two passes.
   private func computeStatistics(
-    _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>
+    _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (shape.h * shape.w, shape.c)
     let count = Double(pixels * (c / groups))
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { means in
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: c) { sums in
-        let (mean, sum) = (means.baseAddress!, sums.baseAddress!)
-        for pass in 0..<2 {
-          sum.update(repeating: 0, count: c)
-          forEachRun(pixels) { run in
-            forEachPanel(c) { i, lanes in
-              let centre = pass == 0 ? Vector() : load(mean + i, lanes)
-              var line = Vector()
-              var pixel = run.lowerBound &* c &+ i
-              for _ in run {
-                let v = load(x + pixel, lanes) - centre
-                line = pass == 0 ? line + v : multiplyAdd(v, v, line)
-                pixel &+= c
-              }
-              add(line, lanes, to: sum + i)
-            }
+    let (sum, mean) = (Self.doubles(scratch, count: c), scratch + 2 * c)
+    for pass in 0..<2 {
+      sum.update(repeating: 0, count: c)
+      forEachRun(pixels) { run in
+        forEachPanel(c) { i, lanes in
+          let centre = pass == 0 ? Vector() : load(mean + i, lanes)
+          var line = Vector()
+          var pixel = run.lowerBound &* c &+ i
+          for _ in run {
+            let v = load(x + pixel, lanes) - centre
+            line = pass == 0 ? line + v : multiplyAdd(v, v, line)
+            pixel &+= c
           }
-          forEachGroup(c) { group, channels in
-            var total = 0.0
-            for i in channels { total += sum[i] }
-            let value = total / count
-            statistics[pass * groups + group] =
-              Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
-          }
-          if pass == 0 { channelMeans(statistics, c, into: mean) }
+          add(line, lanes, to: sum + i)
         }
       }
+      forEachGroup(c) { group, channels in
+        var total = 0.0
+        for i in channels { total += sum[i] }
+        let value = total / count
+        statistics[pass * groups + group] =
+          Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
+      }
+      if pass == 0 { channelMeans(statistics, c, into: mean) }
     }
   }
 
@@ -214,8 +249,8 @@ public struct GroupNormalization: Sendable {
     }
   }
 
-  /// dγ += Σ g x̂ and dβ += Σ g, from the sums over one image.
-  private func addParameterGradients(
+  /// dγ ← Σ g x̂ and dβ ← Σ g, from the sums over one image.
+  private func parameterGradients(
     _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ sum: UnsafePointer<Double>,
     _ moment: UnsafePointer<Double>, _ dgamma: UnsafeMutablePointer<Float>,
     _ dbeta: UnsafeMutablePointer<Float>
@@ -223,8 +258,8 @@ public struct GroupNormalization: Sendable {
     forEachGroup(c) { group, channels in
       let rdev = Double(statistics[groups + group])
       for i in channels {
-        dgamma[i] += Float(moment[i] * rdev)
-        dbeta[i] += Float(sum[i])
+        dgamma[i] = Float(moment[i] * rdev)
+        dbeta[i] = Float(sum[i])
       }
     }
   }

@@ -33,24 +33,25 @@ struct PointwiseConvolution {
     forEachChunk(of: o, depth: c) { panels in
       let packed = x.shape.pixels < Self.packedRows ? nil : pack(W, panels)
       for n in 0..<images {
-        let first = n * pixels
-        PanelProduct.forEachGroup(pixels) { start, rows in
-          let row = first + start
-          for panel in panels {
-            let (column, target) = (panel * 16, row * o + panel * 16)
-            var (b, bStride) = (W + column, o)
-            if let packed {
-              (b, bStride) = (
-                UnsafePointer(packed.pointer + (panel - panels.lowerBound) * c * 16), 16
-              )
+        pool.split(pixels, cost: c * 16 * panels.count) { [c, o] part in
+          PanelProduct.forEachGroup(part.count) { start, rows in
+            let row = n * pixels + part.lowerBound + start
+            for panel in panels {
+              let (column, target) = (panel * 16, row * o + panel * 16)
+              var (b, bStride) = (W + column, o)
+              if let packed {
+                (b, bStride) = (
+                  UnsafePointer(packed.pointer + (panel - panels.lowerBound) * c * 16), 16
+                )
+              }
+              var v = Vector()
+              if let offsets { v = vector(offsets + (n * offsetStride + column)) }
+              var addend: UnsafePointer<Float>?
+              if let residual { addend = UnsafePointer(residual.pointer + target) }
+              PanelProduct.overColumns(
+                rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride, plus: v,
+                addend: addend, into: y.pointer + target, stride: o)
             }
-            var v = Vector()
-            if let offsets { v = vector(offsets + (n * offsetStride + column)) }
-            var addend: UnsafePointer<Float>?
-            if let residual { addend = UnsafePointer(residual.pointer + target) }
-            PanelProduct.overColumns(
-              rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride, plus: v,
-              addend: addend, into: y.pointer + target, stride: o)
           }
         }
       }

@@ -31,7 +31,7 @@ struct UnrolledConvolution {
       let columns = unroll(x, lines, y.shape, into: patches)
       multiply(
         m: rows, n: o, k: depth, Matrix(columns, stride: depth), Matrix(W, stride: o), beta: 1,
-        into: y.pointer + first * o, stride: o)
+        into: y.pointer + first * o, stride: o, pool)
     }
   }
 
@@ -49,12 +49,12 @@ struct UnrolledConvolution {
       let columns = unroll(x, lines, dy.shape, into: patches)
       multiply(
         m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
-        beta: 1, into: dW, stride: o)
+        beta: 1, into: dW, stride: o, pool)
       guard let dx else { return }
       let target = isPointwise ? dx.pointer + first * depth : patches
       multiply(
         m: rows, n: depth, k: o, gradient, Matrix(W, stride: o, transposed: true),
-        into: target, stride: depth)
+        into: target, stride: depth, pool)
       if !isPointwise { rollUp(patches, lines, dy.shape, addingTo: dx) }
     }
   }

@@ -10,12 +10,13 @@ public final class Workers: @unchecked Sendable {
   /// The number of threads.
   public let count: Int
   private let pools: [BufferPool]
+  private let helpers = Helpers()
 
   /// Workers with empty pools.
   public init(count: Int) {
     precondition(count > 0, "There is at least one worker.")
     self.count = count
-    pools = (0..<count).map { _ in BufferPool() }
+    pools = (0..<count).map { [helpers] _ in BufferPool(helpers: helpers) }
   }
 
   /// The bytes that all pools hold from the system.
@@ -23,18 +24,33 @@ public final class Workers: @unchecked Sendable {
 
   /// Runs `body` once on each worker and waits for all; the calling thread is one of them.
   ///
-  /// Where the system grants fewer threads, some bodies run after others on one thread.
+  /// A worker that is done helps the others with their loops. Where the system grants fewer threads,
+  /// some bodies run after others on one thread.
   public func run(_ body: @Sendable (_ pool: BufferPool) -> Void) {
-    run { pool, _ in body(pool) }
+    run({ pool, _ in body(pool) }, meanwhile: {})
   }
 
   /// Runs `body` once on each worker, and tells it whether it is on the calling thread: the one that
   /// may speak MPI.
-  func run(_ body: @Sendable (_ pool: BufferPool, _ isCaller: Bool) -> Void) {
+  ///
+  /// - Parameter meanwhile: Called now and then on the calling thread once its body is done, while
+  ///   others still run.
+  func run(
+    _ body: @Sendable (_ pool: BufferPool, _ isCaller: Bool) -> Void,
+    meanwhile: @Sendable () -> Void
+  ) {
     let caller = pthread_self()
+    let running = Atomic(0)
     DispatchQueue.concurrentPerform(iterations: count) {
       // int pthread_equal(pthread_t t1, pthread_t t2)
-      body(pools[$0], pthread_equal(pthread_self(), caller) != 0)
+      let isCaller = pthread_equal(pthread_self(), caller) != 0
+      running.add(1, ordering: .relaxed)
+      body(pools[$0], isCaller)
+      running.subtract(1, ordering: .releasing)
+      // A body that has not begun may need this very thread: only running ones are waited for.
+      helpers.help(while: { running.load(ordering: .acquiring) > 0 }) {
+        if isCaller { meanwhile() }
+      }
     }
   }
 

@@ -29,11 +29,9 @@ final class OverlappedExchange {
   /// Sends what is final, and pushes on what travels; on the session's thread.
   ///
   /// An error is kept for `complete`: the caller is in the middle of a shard.
-  ///
-  /// - Parameter seconds: How long to wait for more to become final.
-  func advance(waiting seconds: Double = 0) {
+  func advance() {
     guard failure == nil else { return }
-    let found = begun > 0 ? sum.finished(before: begun, waiting: seconds) : nil
+    let found = begun > 0 ? sum.finished() : nil
     do {
       try profile.measure(.exchange) { () throws(MPIError) in
         if let (gradient, offset) = found, offset < begun {
@@ -49,24 +47,20 @@ final class OverlappedExchange {
     }
   }
 
-  /// Goes on until all of the rank's shards are added and on their way; on the session's thread.
-  func advanceToEnd() {
-    while begun > 0, failure == nil { advance(waiting: 0.001) }
-  }
-
-  /// Waits for the sum over all ranks.
+  /// Waits until all of the rank's shards are added, sends the rest, and waits for the sum over all
+  /// ranks.
   ///
   /// - Returns: The gradient, summed in the parts that this rank owns, and the sum of the losses of
   ///   the rank's shards.
   /// - Throws: `MPIError.call`.
   func complete() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
-    advanceToEnd()
+    let (gradient, loss) = sum.result()
+    advance()
     if let failure {
       // What is under way may still be written to: it must outlive the error's way to the user.
       _ = Unmanaged.passRetained(exchange)
       throw failure
     }
-    let (gradient, loss) = sum.result()
     try profile.measure(.exchange) { () throws(MPIError) in try exchange.finish() }
     return (gradient, loss)
   }

@@ -135,23 +135,22 @@ public final class Trainer {
     )
     // Only the calling thread, which is the session's, touches it.
     nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum, profile)
-    workers.run { pool, isCaller in
-      while let work = sum.claim() {
-        let first = work.leaf * shape.count
-        let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
-        let loss = shardGradient.compute(
-          into: work.buffer.elements.baseAddress!, images: x0, step: step,
-          shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
-          pool: pool
-        ) { offset in
-          profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
-          if isCaller { travelling.advance() }
+    workers.run(
+      { pool, isCaller in
+        while let work = sum.claim() {
+          let first = work.leaf * shape.count
+          let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
+          let loss = shardGradient.compute(
+            into: work.buffer.elements.baseAddress!, images: x0, step: step,
+            shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
+            pool: pool
+          ) { offset in
+            profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
+            if isCaller { travelling.advance() }
+          }
+          sum.deposit(work, value: loss)
         }
-        sum.deposit(work, value: loss)
-      }
-      // The other workers may still compute: what they finish is sent at once.
-      if isCaller { travelling.advanceToEnd() }
-    }
+      }, meanwhile: { travelling.advance() })
     return try travelling.complete()
   }
 

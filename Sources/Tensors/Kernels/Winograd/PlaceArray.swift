@@ -24,6 +24,16 @@ struct PlaceArray {
     placeStride = Self.placeStride(rows, panels)
   }
 
+  private init(_ array: PlaceArray, fromRow row: Int) {
+    rows = array.rows - row
+    panels = array.panels
+    scalars = array.scalars + row * 16
+    (panelStride, placeStride) = (array.panelStride, array.placeStride)
+  }
+
+  /// The array without its first rows.
+  func from(row: Int) -> PlaceArray { PlaceArray(self, fromRow: row) }
+
   private static func placeStride(_ rows: Int, _ panels: Int) -> Int {
     (panels * (rows | 1) | 1) * 16
   }

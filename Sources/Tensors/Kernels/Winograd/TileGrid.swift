@@ -13,6 +13,9 @@ struct TileGrid {
   /// The number of tiles of all images.
   var count: Int { shape.n * down * across }
 
+  /// The number of tiles of one image.
+  var countPerImage: Int { down * across }
+
   /// The image and the first pixel of a tile.
   @inline(__always)
   func origin(_ tile: Int) -> (n: Int, row: Int, column: Int) {

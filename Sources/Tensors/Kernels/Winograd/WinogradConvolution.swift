@@ -10,6 +10,9 @@
 /// dW = Gᵀ dU G, dV = Z Uᵀ, dx = B dV Bᵀ. Tiles are taken in blocks, and channels in chunks of some
 /// panels, so that the arrays stay in the cache; blocks follow each other in one order.
 struct WinogradConvolution {
+  /// What the transform of a vector to or from 36 places costs, in multiplications and additions.
+  private static let transformCost = 36 * 16 * 8
+
   private let grid: TileGrid
   private let c: Int
   private let o: Int
@@ -36,20 +39,24 @@ struct WinogradConvolution {
     let kernels = WinogradKernels(W, c, o)
     forEachBlock { tiles in
       withPlaces(rows: tiles.count, panels: c / 16) { V in
-        WinogradTiles.transformInput(x, grid, tiles, into: V)
+        transformInput(x, tiles, into: V)
         forEachChunk(of: o, depth: c) { panels in
           withPlaces(rows: tiles.count, panels: panels.count) { M in
             if let prepared {
               multiply(V, prepared, panels, into: M)
             } else {
               withPlaces(rows: c, panels: panels.count) { U in
-                kernels.transform(panels, into: U)
+                pool.split(c, cost: Self.transformCost * panels.count) {
+                  kernels.transform(panels, rows: $0, into: U)
+                }
                 multiply(V, U, 0..<panels.count, into: M)
               }
             }
-            WinogradTiles.transformOutput(
-              M, grid, tiles, panels, offsets: offsets, offsetStride: offsetStride,
-              residual: residual, into: y)
+            pool.split(tiles.count, cost: Self.transformCost * panels.count) { [grid] part in
+              WinogradTiles.transformOutput(
+                M.from(row: part.lowerBound), grid, part.shifted(by: tiles.lowerBound), panels,
+                offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
+            }
           }
         }
       }
@@ -68,20 +75,29 @@ struct WinogradConvolution {
     dx?.scalars.update(repeating: 0)
     forEachBlock { tiles in
       withPlaces(rows: tiles.count, panels: o / 16) { Z in
-        WinogradTiles.transformOutputGradient(dy, outputGrid, tiles, into: Z, sums: sums)
+        forEachImage(tiles, panels: o / 16) { part in
+          WinogradTiles.transformOutputGradient(
+            dy, outputGrid, part, into: Z.from(row: part.lowerBound - tiles.lowerBound), sums: sums)
+        }
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
             withPlaces(rows: tiles.count, panels: panels.count) { dV in
               withPlaces(rows: o, panels: panels.count) { U in
-                kernels.transformTransposed(panels, into: U)
+                pool.split(o / 16, cost: 16 * Self.transformCost * panels.count) {
+                  kernels.transformTransposed(panels, rowPanels: $0, into: U)
+                }
                 multiply(Z, U, 0..<panels.count, into: dV)
               }
-              WinogradTiles.transformInputGradient(dV, grid, tiles, panels, addingTo: dx)
+              forEachImage(tiles, panels: panels.count) { [grid] part in
+                WinogradTiles.transformInputGradient(
+                  dV.from(row: part.lowerBound - tiles.lowerBound), grid, part, panels,
+                  addingTo: dx)
+              }
             }
           }
         }
         withPlaces(rows: tiles.count, panels: c / 16) { V in
-          WinogradTiles.transformInput(x, grid, tiles, into: V)
+          transformInput(x, tiles, into: V)
           // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
           for panel in stride(from: 0, to: o / 16, by: 4) {
             let panels = panel..<min(panel + 4, o / 16)
@@ -89,7 +105,11 @@ struct WinogradConvolution {
               let channels = channel..<min(channel + 64, c)
               withPlaces(rows: channels.count, panels: panels.count) { dU in
                 multiplyTransposed(V, channels, Z, panels, into: dU)
-                kernels.transformGradient(dU, channels, panels, addingTo: dW)
+                pool.split(channels.count, cost: Self.transformCost * panels.count) { part in
+                  kernels.transformGradient(
+                    dU.from(row: part.lowerBound), part.shifted(by: channels.lowerBound), panels,
+                    addingTo: dW)
+                }
               }
             }
           }
@@ -105,20 +125,44 @@ struct WinogradConvolution {
     }
   }
 
+  private func transformInput(_ x: Tensor, _ tiles: Range<Int>, into V: PlaceArray) {
+    pool.split(tiles.count, cost: Self.transformCost * c / 16) { [grid] part in
+      WinogradTiles.transformInput(
+        x, grid, part.shifted(by: tiles.lowerBound), into: V.from(row: part.lowerBound))
+    }
+  }
+
+  /// Calls `body` for the tiles of one or several images at a time: those of different images write
+  /// to different pixels.
+  private func forEachImage(
+    _ tiles: Range<Int>, panels: Int, _ body: @escaping (_ tiles: Range<Int>) -> Void
+  ) {
+    let size = grid.countPerImage
+    let first = tiles.lowerBound / size
+    pool.split(
+      (tiles.upperBound - 1) / size + 1 - first, cost: size * panels * Self.transformCost
+    ) { part in
+      let images = part.shifted(by: first)
+      body((images.lowerBound * size..<images.upperBound * size).clamped(to: tiles))
+    }
+  }
+
   // MARK: Products
 
   /// M ← V U at each place, for some panels of U.
   private func multiply(
     _ V: PlaceArray, _ U: PlaceArray, _ panels: Range<Int>, into M: PlaceArray
   ) {
-    for place in 0..<36 {
-      PanelProduct.forEachGroup(V.rows) { row, rows in
-        let v = V.panel(0, place: place) + row * 16
-        for panel in panels {
-          PanelProduct.overChannels(
-            rows: rows, panels: V.panels, v, panelStride: V.panelStride,
-            U.panel(panel, place: place),
-            into: M.panel(panel - panels.lowerBound, place: place) + row * 16)
+    pool.split(36, cost: 256 * V.rows * V.panels * panels.count) { places in
+      for place in places {
+        PanelProduct.forEachGroup(V.rows) { row, rows in
+          let v = V.panel(0, place: place) + row * 16
+          for panel in panels {
+            PanelProduct.overChannels(
+              rows: rows, panels: V.panels, v, panelStride: V.panelStride,
+              U.panel(panel, place: place),
+              into: M.panel(panel - panels.lowerBound, place: place) + row * 16)
+          }
         }
       }
     }
@@ -129,16 +173,18 @@ struct WinogradConvolution {
     _ V: PlaceArray, _ channels: Range<Int>, _ Z: PlaceArray, _ panels: Range<Int>,
     into dU: PlaceArray
   ) {
-    for place in 0..<36 {
-      for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
-        let v = V.panel(channel / 16, place: place)
-        let row = (channel - channels.lowerBound) * 16
-        for panel in panels {
-          let z = Z.panel(panel, place: place)
-          let target = dU.panel(panel - panels.lowerBound, place: place) + row
-          PanelProduct.overVectors(rows: 6, count: V.rows, v, z, into: target)
-          PanelProduct.overVectors(rows: 5, count: V.rows, v + 6, z, into: target + 96)
-          PanelProduct.overVectors(rows: 5, count: V.rows, v + 11, z, into: target + 176)
+    pool.split(36, cost: V.rows * channels.count * 16 * panels.count) { places in
+      for place in places {
+        for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
+          let v = V.panel(channel / 16, place: place)
+          let row = (channel - channels.lowerBound) * 16
+          for panel in panels {
+            let z = Z.panel(panel, place: place)
+            let target = dU.panel(panel - panels.lowerBound, place: place) + row
+            PanelProduct.overVectors(rows: 6, count: V.rows, v, z, into: target)
+            PanelProduct.overVectors(rows: 5, count: V.rows, v + 6, z, into: target + 96)
+            PanelProduct.overVectors(rows: 5, count: V.rows, v + 11, z, into: target + 176)
+          }
         }
       }
     }

@@ -12,12 +12,12 @@ struct WinogradKernels {
     self.o = o
   }
 
-  /// U ← G W Gᵀ for panels of output channels; the rows of U are input channels.
-  func transform(_ panels: Range<Int>, into U: PlaceArray) {
+  /// U ← G W Gᵀ for panels of output channels and some rows of U, input channels; nil: all of them.
+  func transform(_ panels: Range<Int>, rows: Range<Int>? = nil, into U: PlaceArray) {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
       let scratch = scratch.baseAddress!
-      for row in 0..<c {
+      for row in rows ?? 0..<c {
         for panel in panels {
           let target = U.panel(panel &- panels.lowerBound)
           let source = W + (row &* o &+ panel &* 16)
@@ -34,15 +34,16 @@ struct WinogradKernels {
     }
   }
 
-  /// Uᵀ for panels of input channels; the rows are output channels.
-  func transformTransposed(_ panels: Range<Int>, into U: PlaceArray) {
+  /// Uᵀ for panels of input channels and some panels of rows, output channels.
+  func transformTransposed(_ panels: Range<Int>, rowPanels: Range<Int>, into U: PlaceArray) {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 9 * 16) { scratch in
       let scratch = scratch.baseAddress!
       let taps = UnsafeMutableRawPointer(scratch + 36).assumingMemoryBound(to: Float.self)
       for panel in panels {
         let target = U.panel(panel &- panels.lowerBound)
-        for block in stride(from: 0, to: o, by: 16) {
+        for block in stride(from: 16 * rowPanels.lowerBound, to: 16 * rowPanels.upperBound, by: 16)
+        {
           for t in 0..<9 {
             transposeBlock(
               W + (t &* tap &+ panel &* 16 &* o &+ block), stride: o, into: taps + 256 &* t,
