@@ -44,14 +44,16 @@ public struct GroupNormalization: Sendable {
       let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
       computeStatistics(image, x.shape, into: statistics.image(n), scratch)
       affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
-      forEachRun(pixels) { run in
-        forEachPanel(c) { i, lanes in
-          let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
-          var pixel = run.lowerBound &* c &+ i
-          for _ in run {
-            let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
-            store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
-            pixel &+= c
+      select(activates) { activates in
+        forEachRun(pixels) { run in
+          forEachPanel(c) { i, lanes in
+            let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
+            var pixel = run.lowerBound &* c &+ i
+            for _ in run {
+              let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
+              store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
+              pixel &+= c
+            }
           }
         }
       }
@@ -101,16 +103,26 @@ public struct GroupNormalization: Sendable {
       }
       // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
       sum.update(repeating: 0, count: 2 * c)
-      forEachRun(pixels) { run in
-        activationGradient(image, slope, a, b, mean: r, run, c, into: target, sum, moment)
+      select(activates) { activates in
+        forEachRun(pixels) { run in
+          activationGradient(
+            image, slope, a, b, mean: r, run, c, into: target, sum, moment, activates)
+        }
       }
       let dgamma = slopes + 2 * n * c
       parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
       inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
       // Second pass: dx = p g + q x + r.
-      for pixel in 0..<pixels {
-        let (xp, dp) = (image + pixel &* c, target + pixel &* c)
-        for i in 0..<c { dp[i] = p[i] * dp[i] + q[i] * xp[i] + r[i] }
+      forEachRun(pixels) { run in
+        forEachPanel(c) { i, lanes in
+          let (p, q, r) = (load(p + i, lanes), load(q + i, lanes), load(r + i, lanes))
+          var pixel = run.lowerBound &* c &+ i
+          for _ in run {
+            let offset = multiplyAdd(q, load(image + pixel, lanes), r)
+            store(multiplyAdd(p, load(target + pixel, lanes), offset), target + pixel, lanes)
+            pixel &+= c
+          }
+        }
       }
     }
   }
@@ -123,6 +135,12 @@ public struct GroupNormalization: Sendable {
     _ scratch: UnsafeMutablePointer<Float>, count: Int
   ) -> UnsafeMutablePointer<Double> {
     UnsafeMutableRawPointer(scratch).bindMemory(to: Double.self, capacity: count)
+  }
+
+  /// Calls `body` with a condition that the compiler knows in each of its copies.
+  @inline(__always)
+  private func select(_ condition: Bool, _ body: (Bool) -> Void) {
+    if condition { body(true) } else { body(false) }
   }
 
   /// Calls `body` with each group and its channels.
@@ -160,11 +178,12 @@ public struct GroupNormalization: Sendable {
   }
 
   /// g ← ∂L/∂u of a run of pixels; Σ g and Σ g (x − mean) are added to.
+  @inline(__always)
   private func activationGradient(
     _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
     _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, _ run: Range<Int>, _ c: Int,
     into g: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>,
-    _ moment: UnsafeMutablePointer<Double>
+    _ moment: UnsafeMutablePointer<Double>, _ activates: Bool
   ) {
     let one = Vector(repeating: 1)
     forEachPanel(c) { i, lanes in

@@ -30,7 +30,8 @@ func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> {
   typealias Vector = SIMD16<Float>
   let rounder = Vector(repeating: 0x1.8p23)  // adding it leaves the nearest integer in the low bits
   // `clamped` would look for NaN lane by lane; a NaN passes these comparisons and stays one.
-  let x = x.replacing(with: 87, where: x .> 87).replacing(with: -87, where: x .< -87)
+  let lower = x.replacing(with: 87, where: x .> 87)
+  let x = lower.replacing(with: -87, where: lower .< -87)
   let shifted = multiplyAdd(x, Vector(repeating: 1.442_695_04), rounder)
   let n = shifted - rounder
   let r = multiplyAdd(n, 2.121_944_4e-4, multiplyAdd(n, -0.693_359_375, x))
