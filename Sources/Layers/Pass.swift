@@ -74,16 +74,21 @@ public final class Pass {
     weights + parameter.range.lowerBound
   }
 
-  /// The gradient of a parameter, to be added to; zeros where it is asked for first.
-  ///
-  /// So it is cleared just before it is written: once into the cache instead of twice to memory.
-  func gradient(_ parameter: Parameter) -> UnsafeMutablePointer<Float> {
+  /// The gradient of a parameter, and whether it holds a part of it to which more is added; otherwise
+  /// it is to be written, whatever it holds.
+  func partialGradient(
+    _ parameter: Parameter
+  ) -> (scalars: UnsafeMutablePointer<Float>, adds: Bool) {
     guard let gradient else { preconditionFailure("This pass records no gradient.") }
-    let first = gradient + parameter.range.lowerBound
-    if begun.insert(parameter.range.lowerBound).inserted {
-      first.update(repeating: 0, count: parameter.range.count)
-    }
-    return first
+    let isFirst = begun.insert(parameter.range.lowerBound).inserted
+    return (gradient + parameter.range.lowerBound, !isFirst)
+  }
+
+  /// The gradient of a parameter, to be added to; zeros where it is asked for first.
+  func gradient(_ parameter: Parameter) -> UnsafeMutablePointer<Float> {
+    let (scalars, adds) = partialGradient(parameter)
+    if !adds { scalars.update(repeating: 0, count: parameter.range.count) }
+    return scalars
   }
 
   /// The result of an operation that has parameters or reads a variable.

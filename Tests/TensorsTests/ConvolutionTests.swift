@@ -130,10 +130,10 @@ import Testing
       ]
       convolution.forward(x, W, offsets: offsets, into: results[0], pool)
       convolution.forward(x, W, offsets: repeated, offsetStride: o, into: results[1], pool)
-      var dW = [Float](repeating: 0, count: W.count)
+      var dW = [Float](repeating: .nan, count: W.count)
       dW.withUnsafeMutableBufferPointer {
         convolution.backward(
-          x, W, dy, dx: results[2], dW: $0.baseAddress!, sums: results[3], pool)
+          x, W, dy, dx: results[2], dW: $0.baseAddress!, adds: false, sums: results[3], pool)
       }
       return results
     }
@@ -165,11 +165,11 @@ import Testing
         x, W, offsets: [Float](repeating: 0, count: o), into: y, pool)
       let noise = normals(outputs.count, index: 2, scale: Float(W.count / o).squareRoot())
       let dy = Tensor(outputs, zip(y.scalars, noise).map { $0 + $1 }, in: pool)
-      var dW = [Float](repeating: 0, count: W.count)
+      var dW = [Float](repeating: .nan, count: W.count)
       dW.withUnsafeMutableBufferPointer {
         convolution.backward(
-          x, W, dy, dx: dx, dW: $0.baseAddress!, sums: Tensor(Shape(shape.n, 1, 1, o), in: pool),
-          pool)
+          x, W, dy, dx: dx, dW: $0.baseAddress!, adds: false,
+          sums: Tensor(Shape(shape.n, 1, 1, o), in: pool), pool)
       }
       func product(_ a: some Sequence<Float>, _ b: some Sequence<Float>) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }

@@ -16,7 +16,7 @@ struct ConvolutionTrial {
     let x = normals(shape.count)
     let dy = normals(outputs.count, index: 1)
     let W = normals(convolution.kernel * convolution.kernel * shape.c * o, index: 2)
-    let firstDW = normals(W.count, index: 3)  // the gradient is added to
+    let firstDW = normals(W.count, index: 3)
     let offsets = normals(shape.n * o, index: 4)
     let residual = hasResidual ? normals(outputs.count, index: 5) : nil
     let (y, dx) = (Tensor(outputs, in: pool), Tensor(shape, in: pool))
@@ -25,11 +25,17 @@ struct ConvolutionTrial {
     convolution.forward(
       input, W, offsets: offsets, offsetStride: sharesOffsets ? 0 : o,
       residual: residual.map { Tensor(outputs, $0, in: pool) }, into: y, pool)
-    var dW = firstDW
-    dW.withUnsafeMutableBufferPointer {
-      convolution.backward(
-        input, W, Tensor(outputs, dy, in: pool), dx: dx, dW: $0.baseAddress!, sums: sums, pool)
+    // The gradient is added to what is there, or written over it.
+    var (addedDW, writtenDW) = (firstDW, [Float](repeating: .nan, count: W.count))
+    func backward(_ dW: inout [Float], adds: Bool) {
+      dW.withUnsafeMutableBufferPointer {
+        convolution.backward(
+          input, W, Tensor(outputs, dy, in: pool), dx: dx, dW: $0.baseAddress!, adds: adds,
+          sums: sums, pool)
+      }
     }
+    backward(&addedDW, adds: true)
+    backward(&writtenDW, adds: false)
 
     var expectedY = (0..<outputs.count).map { i in
       let image = sharesOffsets ? 0 : i / outputs.imageCount
@@ -38,7 +44,7 @@ struct ConvolutionTrial {
     var expectedSums = [Double](repeating: 0, count: sums.shape.count)
     for i in dy.indices { expectedSums[i / outputs.imageCount * o + i % o] += Double(dy[i]) }
     var expectedDX = [Double](repeating: 0, count: shape.count)
-    var expectedDW = firstDW.map { Double($0) }
+    var expectedDW = [Double](repeating: 0, count: W.count)
     forEachProduct { x0, tap, y0 in
       let (value, w0) = (Double(x[x0]), tap * o)
       var slope = 0.0
@@ -52,7 +58,9 @@ struct ConvolutionTrial {
     }
     return [
       ("y", error(Array(y.scalars), expectedY)), ("dx", error(Array(dx.scalars), expectedDX)),
-      ("dW", error(dW, expectedDW)), ("sums", error(Array(sums.scalars), expectedSums)),
+      ("dW", error(writtenDW, expectedDW)),
+      ("dW, added", error(addedDW, zip(firstDW, expectedDW).map { Double($0) + $1 })),
+      ("sums", error(Array(sums.scalars), expectedSums)),
     ]
   }
 

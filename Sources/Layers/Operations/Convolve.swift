@@ -48,8 +48,9 @@ extension Pass {
       [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
       let sums = Tensor(vectorShape, in: pool)
+      let (dW, adds) = partialGradient(weight)
       convolution.backward(
-        x.value, weights(weight), dy, dx: dx, dW: gradient(weight), sums: sums, pool)
+        x.value, weights(weight), dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
       Elementwise.addRowSum(
         of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(offset))
       if let dx { x.slot?.add(dx, pool) }

@@ -77,18 +77,19 @@ public struct Convolution: Sendable {
     }
   }
 
-  /// dW ← dW + xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
   ///
-  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o)
-  ///   offsets.
+  /// - Parameters:
+  ///   - adds: Whether xᵀ ∗ dy is added to what dW holds.
+  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) offsets.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, sums: Tensor, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>, adds: Bool, sums: Tensor, _ pool: BufferPool
   ) {
     sums.scalars.update(repeating: 0)
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).backward(
-        x, W, dy, dx: dx, dW: dW, sums: sums.pointer)
+        x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums.pointer)
     } else {
       for n in 0..<dy.shape.n {
         Elementwise.addRowSum(
@@ -97,7 +98,7 @@ public struct Convolution: Sendable {
       }
       if isNarrow(for: x.shape) {
         return NarrowConvolution(x, outputChannels: outputChannels, pool)
-          .backward(W, dy, dx: dx, dW: dW)
+          .backward(W, dy, dx: dx, dW: dW, adds: adds)
       }
       var dx = dx
       if isPointwise, x.shape.c % 16 == 0, let target = dx {
@@ -105,7 +106,7 @@ public struct Convolution: Sendable {
           .backward(dy, W, into: target)
         dx = nil
       }
-      UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, pool)
+      UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
     }
   }
 

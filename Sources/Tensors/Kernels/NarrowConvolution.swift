@@ -42,9 +42,10 @@ struct NarrowConvolution {
     }
   }
 
-  /// dW ← dW + xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← xᵀ ∗ dy, added to what it holds where `adds`, and dx ← dy ∗ Wᵀ where `dx` is asked for.
   func backward(
-    _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?, dW: UnsafeMutablePointer<Float>
+    _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?, dW: UnsafeMutablePointer<Float>,
+    adds: Bool
   ) {
     let size = 9 * c * o
     dx?.scalars.update(repeating: 0)
@@ -73,7 +74,10 @@ struct NarrowConvolution {
           }
         }
         for i in 0..<9 * c {
-          for j in 0..<o { dW[i * o + j] += slopes[j * 9 * c + i] }
+          for j in 0..<o {
+            let slope = slopes[j * 9 * c + i]
+            dW[i * o + j] = adds || n > 0 ? dW[i * o + j] + slope : slope
+          }
         }
       }
     }

@@ -26,34 +26,42 @@ enum PanelProduct {
 
   /// C ← a B for channels in panels: k runs through `panels` panels of sixteen channels, which are
   /// `panelStride` apart; the rows are neighbours within a panel.
+  ///
+  /// - Parameter stride: The distance between vectors of the panel of B.
   @inline(never)
   static func overChannels(
     rows: Int, panels: Int, _ a: UnsafePointer<Float>, panelStride: Int,
-    _ b: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>
+    _ b: UnsafePointer<Float>, stride: Int, into c: UnsafeMutablePointer<Float>
   ) {
     select(rows) { rows in
       var sums = Rows(repeating: Vector())
       var (a, b) = (a, b)
       for _ in 0..<panels {
-        sums.add(rows, steps: 16, a, row: 16, step: 1, b, stride: 16)
+        sums.add(rows, steps: 16, a, row: 16, step: 1, b, stride: stride)
         a += panelStride
-        b += 256
+        b += 16 &* stride
       }
       sums.forEach(rows) { put($1, c + $0 &* 16) }
     }
   }
 
-  /// C ← aᵀ B for `count` vectors of two panels: the rows are neighbouring channels of a.
+  /// C ← aᵀ B for `count` vectors of two panels: the sixteen rows of C are the channels of a.
+  ///
+  /// - Parameter stride: The distance between rows of C.
   @inline(never)
   static func overVectors(
-    rows: Int, count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
-    into c: UnsafeMutablePointer<Float>
+    _ count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
+    into c: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    select(rows) { rows in
+    @inline(__always)
+    func compute(_ first: Int, _ rows: Int) {
       var sums = Rows(repeating: Vector())
-      sums.add(rows, steps: count, a, row: 1, step: 16, b, stride: 16)
-      sums.forEach(rows) { put($1, c + $0 &* 16) }
+      sums.add(rows, steps: count, a + first, row: 1, step: 16, b, stride: 16)
+      sums.forEach(rows) { put($1, c + (first &+ $0) &* stride) }
     }
+    compute(0, 6)
+    compute(6, 5)
+    compute(11, 5)
   }
 
   /// C ← a B + v, plus the rows of `addend` where there is one, for row-major a and C.

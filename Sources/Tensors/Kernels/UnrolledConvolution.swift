@@ -35,10 +35,10 @@ struct UnrolledConvolution {
     }
   }
 
-  /// dW ← dW + xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← xᵀ ∗ dy, added to what it holds where `adds`, and dx ← dy ∗ Wᵀ where `dx` is asked for.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>, adds: Bool, _ pool: BufferPool
   ) {
     let o = outputChannels
     let depth = kernel * kernel * x.shape.c
@@ -49,7 +49,7 @@ struct UnrolledConvolution {
       let columns = unroll(x, lines, dy.shape, into: patches)
       multiply(
         m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
-        beta: 1, into: dW, stride: o, pool)
+        beta: adds || lines.lowerBound > 0 ? 1 : 0, into: dW, stride: o, pool)
       guard let dx else { return }
       let target = isPointwise ? dx.pointer + first * depth : patches
       multiply(

@@ -1,11 +1,20 @@
 /// Thirty-six matrices, one for each place of a transformed tile, in panels of sixteen columns.
-///
-/// The layout is (36, panels, rows, 16). The distances between panels and between places are odd
-/// multiples of a cache line: the 36 vectors that a transform writes would otherwise fall into the
-/// same few lines of the cache and push each other out.
 struct PlaceArray {
+  /// In which order the matrices lie in memory.
+  enum Order {
+    /// (36, panels, rows, 16): for products that stream through a matrix. The distances between
+    /// panels and between places are odd multiples of a cache line: the 36 vectors that a transform
+    /// writes would otherwise fall into the same few lines of the cache and push each other out.
+    case places
+    /// (panels, rows, 36, 16), and a line of the cache from row to row: for transforms that write or
+    /// read more than the products do. The 36 vectors of one are neighbours.
+    case rows
+  }
+
   let rows: Int
   let panels: Int
+  /// The distance between rows, in scalars.
+  let rowStride: Int
   /// The distance between panels, in scalars.
   let panelStride: Int
   /// The distance between places, in scalars.
@@ -13,29 +22,38 @@ struct PlaceArray {
   private let scalars: UnsafeMutablePointer<Float>
 
   /// The number of scalars that the array of so many rows and panels takes.
-  static func count(rows: Int, panels: Int) -> Int { 36 * placeStride(rows, panels) }
+  static func count(rows: Int, panels: Int, _ order: Order = .places) -> Int {
+    let strides = strides(rows, panels, order)
+    return order == .places ? 36 * strides.place : panels * strides.panel
+  }
 
   /// An array in memory that somebody else owns, with what is there as its contents.
-  init(rows: Int, panels: Int, at scalars: UnsafeMutablePointer<Float>) {
+  init(
+    rows: Int, panels: Int, _ order: Order = .places, at scalars: UnsafeMutablePointer<Float>
+  ) {
     self.rows = rows
     self.panels = panels
     self.scalars = scalars
-    panelStride = (rows | 1) * 16
-    placeStride = Self.placeStride(rows, panels)
+    (rowStride, panelStride, placeStride) = Self.strides(rows, panels, order)
   }
 
   private init(_ array: PlaceArray, fromRow row: Int) {
     rows = array.rows - row
     panels = array.panels
-    scalars = array.scalars + row * 16
-    (panelStride, placeStride) = (array.panelStride, array.placeStride)
+    scalars = array.scalars + row * array.rowStride
+    (rowStride, panelStride, placeStride) = (array.rowStride, array.panelStride, array.placeStride)
   }
 
   /// The array without its first rows.
   func from(row: Int) -> PlaceArray { PlaceArray(self, fromRow: row) }
 
-  private static func placeStride(_ rows: Int, _ panels: Int) -> Int {
-    (panels * (rows | 1) | 1) * 16
+  private static func strides(
+    _ rows: Int, _ panels: Int, _ order: Order
+  ) -> (row: Int, panel: Int, place: Int) {
+    switch order {
+    case .places: (16, (rows | 1) * 16, (panels * (rows | 1) | 1) * 16)
+    case .rows: (37 * 16, (rows * 37 | 1) * 16, 16)
+    }
   }
 
   /// The first scalar of the first row of a panel at place 0.

@@ -45,7 +45,7 @@ struct WinogradConvolution {
             if let prepared {
               multiply(V, prepared, panels, into: M)
             } else {
-              withPlaces(rows: c, panels: panels.count) { U in
+              withPlaces(rows: c, panels: panels.count, .rows) { U in
                 pool.split(c, cost: Self.transformCost * panels.count) {
                   kernels.transform(panels, rows: $0, into: U)
                 }
@@ -63,12 +63,14 @@ struct WinogradConvolution {
     }
   }
 
-  /// dW ← dW + ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
+  /// dW ← ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
   ///
-  /// - Parameter sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  /// - Parameters:
+  ///   - adds: Whether ∂L/∂W is added to what dW holds.
+  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>
+    dW: UnsafeMutablePointer<Float>, adds: Bool, sums: UnsafeMutablePointer<Float>
   ) {
     let kernels = WinogradKernels(W, c, o)
     let outputGrid = TileGrid(dy.shape)
@@ -82,7 +84,7 @@ struct WinogradConvolution {
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
             withPlaces(rows: tiles.count, panels: panels.count) { dV in
-              withPlaces(rows: o, panels: panels.count) { U in
+              withPlaces(rows: o, panels: panels.count, .rows) { U in
                 pool.split(o / 16, cost: 16 * Self.transformCost * panels.count) {
                   kernels.transformTransposed(panels, rowPanels: $0, into: U)
                 }
@@ -103,12 +105,12 @@ struct WinogradConvolution {
             let panels = panel..<min(panel + 4, o / 16)
             for channel in stride(from: 0, to: c, by: 64) {
               let channels = channel..<min(channel + 64, c)
-              withPlaces(rows: channels.count, panels: panels.count) { dU in
+              withPlaces(rows: channels.count, panels: panels.count, .rows) { dU in
                 multiplyTransposed(V, channels, Z, panels, into: dU)
                 pool.split(channels.count, cost: Self.transformCost * panels.count) { part in
                   kernels.transformGradient(
                     dU.from(row: part.lowerBound), part.shifted(by: channels.lowerBound), panels,
-                    addingTo: dW)
+                    into: dW, adds: adds || tiles.lowerBound > 0)
                 }
               }
             }
@@ -119,9 +121,11 @@ struct WinogradConvolution {
   }
 
   /// Calls `body` with an array whose memory was in use a moment ago.
-  private func withPlaces(rows: Int, panels: Int, _ body: (PlaceArray) -> Void) {
-    pool.withScratch(count: PlaceArray.count(rows: rows, panels: panels)) { scalars in
-      body(PlaceArray(rows: rows, panels: panels, at: scalars))
+  private func withPlaces(
+    rows: Int, panels: Int, _ order: PlaceArray.Order = .places, _ body: (PlaceArray) -> Void
+  ) {
+    pool.withScratch(count: PlaceArray.count(rows: rows, panels: panels, order)) { scalars in
+      body(PlaceArray(rows: rows, panels: panels, order, at: scalars))
     }
   }
 
@@ -160,7 +164,7 @@ struct WinogradConvolution {
           for panel in panels {
             PanelProduct.overChannels(
               rows: rows, panels: V.panels, v, panelStride: V.panelStride,
-              U.panel(panel, place: place),
+              U.panel(panel, place: place), stride: U.rowStride,
               into: M.panel(panel - panels.lowerBound, place: place) + row * 16)
           }
         }
@@ -177,13 +181,11 @@ struct WinogradConvolution {
       for place in places {
         for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
           let v = V.panel(channel / 16, place: place)
-          let row = (channel - channels.lowerBound) * 16
+          let row = (channel - channels.lowerBound) * dU.rowStride
           for panel in panels {
-            let z = Z.panel(panel, place: place)
-            let target = dU.panel(panel - panels.lowerBound, place: place) + row
-            PanelProduct.overVectors(rows: 6, count: V.rows, v, z, into: target)
-            PanelProduct.overVectors(rows: 5, count: V.rows, v + 6, z, into: target + 96)
-            PanelProduct.overVectors(rows: 5, count: V.rows, v + 11, z, into: target + 176)
+            PanelProduct.overVectors(
+              V.rows, v, Z.panel(panel, place: place),
+              into: dU.panel(panel - panels.lowerBound, place: place) + row, stride: dU.rowStride)
           }
         }
       }

@@ -28,7 +28,7 @@ struct WinogradKernels {
                 (vector(column), vector(column + 3 &* tap), vector(column + 6 &* tap))),
               scratch, kx)
           }
-          expand(scratch, target + row &* 16, U.placeStride)
+          expand(scratch, target + row &* U.rowStride, U.placeStride)
         }
       }
     }
@@ -60,17 +60,18 @@ struct WinogradKernels {
                   )),
                 scratch, kx)
             }
-            expand(scratch, target + (block &+ row) &* 16, U.placeStride)
+            expand(scratch, target + (block &+ row) &* U.rowStride, U.placeStride)
           }
         }
       }
     }
   }
 
-  /// dW ← dW + Gᵀ dU G for some input channels, the rows of dU, and panels of output channels.
+  /// dW ← Gᵀ dU G, or dW + Gᵀ dU G where `adds`, for some input channels, the rows of dU, and panels
+  /// of output channels.
   func transformGradient(
     _ dU: PlaceArray, _ channels: Range<Int>, _ panels: Range<Int>,
-    addingTo dW: UnsafeMutablePointer<Float>
+    into dW: UnsafeMutablePointer<Float>, adds: Bool
   ) {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 18) { scratch in
@@ -79,7 +80,8 @@ struct WinogradKernels {
       for channel in channels {
         for panel in panels {
           let source =
-            dU.panel(panel &- panels.lowerBound) + (channel &- channels.lowerBound) &* 16
+            dU.panel(panel &- panels.lowerBound)
+            + (channel &- channels.lowerBound) &* dU.rowStride
           for j in 0..<6 {
             let t = Winograd.kernelGradient(
               column6(source + j &* dU.placeStride, 6 &* dU.placeStride))
@@ -91,9 +93,9 @@ struct WinogradKernels {
           for ky in 0..<3 {
             let t = Winograd.kernelGradient(row6(scratch, ky))
             let line = target + 3 &* ky &* tap
-            put(vector(line) + t.0, line)
-            put(vector(line + tap) + t.1, line + tap)
-            put(vector(line + 2 &* tap) + t.2, line + 2 &* tap)
+            put(adds ? vector(line) + t.0 : t.0, line)
+            put(adds ? vector(line + tap) + t.1 : t.1, line + tap)
+            put(adds ? vector(line + 2 &* tap) + t.2 : t.2, line + 2 &* tap)
           }
         }
       }
