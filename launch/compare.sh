@@ -22,7 +22,7 @@ python=${DDPM_COMPARE_PYTHON:-}
 # Before anything is installed or built: are these the options? It prints what is to be measured.
 "${python:-python3}" "$peers/compare.py" "$@" --list
 for option in "$@"; do
-  if [[ $option == --list ]]; then exit 0; fi
+  case $option in --list | --help | -h) exit 0 ;; esac
 done
 
 "$here/setup.sh" --tests
