@@ -1,4 +1,5 @@
 import Synchronization
+import Tensors
 
 /// Where the time of training goes: seconds of work by kind, added up over all workers of a rank.
 ///
@@ -49,12 +50,16 @@ public final class OperationProfile: Sendable {
   public func reset() { times.withLock { $0 = [:] } }
 
   /// Runs some work and adds the time it takes.
+  ///
+  /// - Parameter pool: That of the thread that works: the time of others that help it is added too.
   public func measure<Result, Failure: Error>(
-    _ kind: Kind, backward: Bool = false, _ work: () throws(Failure) -> Result
+    _ kind: Kind, backward: Bool = false, _ pool: BufferPool? = nil,
+    _ work: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    let start = ContinuousClock.now
+    let (start, helpedBefore) = (ContinuousClock.now, pool?.helped ?? .zero)
     defer {
-      let elapsed = (ContinuousClock.now - start) / .seconds(1)
+      let helped = (pool?.helped ?? .zero) - helpedBefore
+      let elapsed = (ContinuousClock.now - start + helped) / .seconds(1)
       times.withLock {
         let part = backward ? \Seconds.backward : \Seconds.forward
         $0[kind, default: Seconds()][keyPath: part] += elapsed
@@ -67,9 +72,10 @@ public final class OperationProfile: Sendable {
 extension Optional where Wrapped == OperationProfile {
   /// Runs some work, timed where there is a profile.
   public func measure<Result, Failure: Error>(
-    _ kind: OperationProfile.Kind, backward: Bool = false, _ work: () throws(Failure) -> Result
+    _ kind: OperationProfile.Kind, backward: Bool = false, _ pool: BufferPool? = nil,
+    _ work: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard let self else { return try work() }
-    return try self.measure(kind, backward: backward, work)
+    return try self.measure(kind, backward: backward, pool, work)
   }
 }

@@ -114,7 +114,7 @@ public final class Pass {
         for parameter in parameters { _ = self.gradient(parameter) }  // zeros: nothing arrived
         return
       }
-      profile.measure(kind, backward: true) { backward(gradient) }
+      profile.measure(kind, backward: true, pool) { backward(gradient) }
     }
     return Variable(value, slot)
   }

@@ -13,6 +13,9 @@ public final class BufferPool {
   /// Who helps with the work of the pool's thread; nil: nobody.
   let helpers: Helpers?
 
+  /// The time that other threads have helped with the work of the pool's thread.
+  public internal(set) var helped = Duration.zero
+
   /// A pool that holds nothing yet.
   public init(helpers: Helpers? = nil) { self.helpers = helpers }
 

@@ -15,8 +15,8 @@ public struct Matrix {
   }
 }
 
-/// C ← α A B + β C for row-major `Float` matrices, on the calling thread: small and narrow products
-/// in registers, others by OpenBLAS.
+/// C ← α A B + β C for row-major `Float` matrices: small and narrow products in registers, others by
+/// OpenBLAS on the calling thread.
 ///
 /// OpenBLAS copies both operands into an order of its own first, which small and narrow products do
 /// not pay back. Which way is taken depends on the extents alone.
@@ -83,7 +83,7 @@ private func multiplyInRegisters(
 
 /// What is to be known and set about the OpenBLAS library of this process.
 public enum BLAS {
-  /// Keeps every product on its calling thread; the workers are the parallelism.
+  /// Keeps the library's products on their calling threads; the workers are the parallelism.
   ///
   /// A product split over threads would also sum in another order than the same product on one.
   public static func useOneThread() {

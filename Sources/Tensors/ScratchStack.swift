@@ -23,10 +23,14 @@ final class ScratchStack {
     let before = top
     defer { top = before }
     let count = (count + 15) & ~15
-    while top.block < blocks.count, blocks[top.block].count - top.count < count {
-      top = (top.block + 1, 0)
+    if top.count > 0, blocks[top.block].count - top.count < count { top = (top.block + 1, 0) }
+    if top.block == blocks.count {
+      blocks.append(Self.block(atLeast: count))
+    } else if blocks[top.block].count - top.count < count {
+      // Nobody uses it: a larger one takes its place.
+      UnsafeMutableRawPointer(blocks[top.block].baseAddress!).deallocate()
+      blocks[top.block] = Self.block(atLeast: count)
     }
-    if top.block == blocks.count { blocks.append(Self.block(atLeast: count)) }
     let piece = blocks[top.block].baseAddress! + top.count
     top.count += count
     body(piece)

@@ -108,6 +108,23 @@ import Testing
     }
   }
 
+  /// The gradient of weights that two convolutions share is the sum of both, by every algorithm.
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(2, 3, 5, 6)], [1, 3])
+  func sharedParameters(_ shape: Shape, _ kernel: Int) {
+    let convolution = Convolution(
+      kernel: kernel, stride: 1, paddingBefore: kernel / 2, paddingAfter: kernel / 2,
+      outputChannels: shape.c)
+    let count = kernel * kernel * shape.c * shape.c
+    checkGradient(shapes: [shape], parameterCount: count + shape.c) { x, pass in
+      func convolve(_ x: Variable) -> Variable {
+        pass.convolve(
+          x, convolution, weight: Parameter(range: 0..<count),
+          offset: Parameter(range: count..<count + shape.c))
+      }
+      return convolve(pass.activate(convolve(x[0])))
+    }
+  }
+
   /// A parameter whose operation the loss does not see has the gradient 0, whatever was there.
   @Test func unseenParameters() {
     let pool = BufferPool()

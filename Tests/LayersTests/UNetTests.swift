@@ -150,8 +150,14 @@ import Testing
       guard thread == 0 else {
         return helpers.help(while: { !isDone.load(ordering: .acquiring) })
       }
-      // Threads may come late, or never: without them the rest must hold all the same.
-      for _ in 0..<5 { #expect(run(BufferPool(helpers: helpers)) == alone) }
+      var helped = Duration.zero
+      for _ in 0..<5 {
+        let pool = BufferPool(helpers: helpers)
+        #expect(run(pool) == alone)
+        helped += pool.helped
+      }
+      // Dispatch may have no other thread to give.
+      #expect(helped > .zero || helpers.count == 0)
       isDone.store(true, ordering: .releasing)
     }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Tensors
 import Testing
 
@@ -7,6 +8,7 @@ import Testing
   private final class Tally: Sendable {
     let running: Atomic<Int>
     let wrong = Atomic(0)
+    let helped = Atomic(0)
 
     init(running: Int) { self.running = Atomic(running) }
   }
@@ -24,19 +26,22 @@ import Testing
     }
   }
 
-  /// Several owners and helpers at once: each part of each loop runs once, and is there when its
-  /// owner goes on; what the body holds is let go of by the owner, as it may belong to its pool.
+  /// Several owners and helpers at once: each part of each loop runs once, at a place that is its
+  /// thread's alone, and is there when its owner goes on; what the body holds is let go of by the
+  /// owner, as it may belong to its pool.
   @Test(arguments: [(1, 0), (1, 1), (2, 2), (3, 1)])
   func everyPartRunsOnce(owners: Int, others: Int) {
     let helpers = Helpers()
     let tally = Tally(running: owners)
     onThreads(owners + others) { thread in
       if thread < owners {
+        while helpers.count < min(others, 1) { usleep(100) }
         for round in 0..<5000 {
           let parts = 1 + round % 13
           let counts = UnsafeMutablePointer<Int>.allocate(capacity: parts)
           counts.initialize(repeating: 0, count: parts)
-          shareOnce(helpers, parts, counts, Possession(tally))
+          // Now and then a slow one, so that others can help even on a single core.
+          shareOnce(helpers, parts, counts, Possession(tally), tally, isSlow: round % 250 == 12)
           for part in 0..<parts where counts[part] != part + 1 {
             tally.wrong.add(1, ordering: .relaxed)
           }
@@ -48,14 +53,121 @@ import Testing
     }
     #expect(tally.wrong.load(ordering: .relaxed) == 0)
     #expect(helpers.count == 0)
+    // With more owners than one, those that are done help too.
+    #expect(owners + others == 1 || tally.helped.load(ordering: .relaxed) > 0)
   }
 
   private func shareOnce(
-    _ helpers: Helpers, _ parts: Int, _ counts: UnsafeMutablePointer<Int>, _ held: Possession
+    _ helpers: Helpers, _ parts: Int, _ counts: UnsafeMutablePointer<Int>, _ held: Possession,
+    _ tally: Tally, isSlow: Bool
   ) {
-    helpers.share(parts: parts) { part in
+    let threads = UnsafeMutablePointer<pthread_t?>.allocate(capacity: 2)
+    threads.initialize(repeating: nil, count: 2)
+    helpers.share(parts: parts, places: 2) { part, place in
+      if isSlow { usleep(200) }
       withExtendedLifetime(held) { counts[part] += part + 1 }
+      if place > 0 { tally.helped.add(1, ordering: .relaxed) }
+      let isFirst = threads[place] == nil
+      if isFirst { threads[place] = pthread_self() }
+      if pthread_equal(threads[place]!, pthread_self()) == 0 {
+        tally.wrong.add(1, ordering: .relaxed)
+      }
     }
+    threads.deallocate()
+  }
+
+  /// Who helps is called after each part, and while it waits.
+  @Test func helpingLeavesTimeForOtherThings() {
+    let helpers = Helpers()
+    let tally = Tally(running: 1)
+    onThreads(2) { thread in
+      if thread == 0 {
+        while helpers.count == 0 { usleep(100) }
+        for _ in 0..<5 {
+          helpers.share(parts: 20) { _, place in
+            usleep(1000)
+            if place > 0 { tally.helped.add(1, ordering: .relaxed) }
+          }
+        }
+        usleep(20_000)
+        tally.running.subtract(1, ordering: .releasing)
+      } else {
+        var calls = 0
+        helpers.help(while: { tally.running.load(ordering: .acquiring) > 0 }) { calls += 1 }
+        let parts = tally.helped.load(ordering: .relaxed)
+        if parts == 0 || calls <= parts { tally.wrong.add(1, ordering: .relaxed) }
+      }
+    }
+    #expect(tally.wrong.load(ordering: .relaxed) == 0)
+  }
+
+  /// Kernels have the same bits whoever helps: blocks of tiles that cut images, several heads,
+  /// channels that fill no vectors.
+  @Test func kernelsHaveTheSameBits() {
+    let helpers = Helpers()
+    let tally = Tally(running: 1)
+    onThreads(3) { thread in
+      guard thread == 0 else {
+        return helpers.help(while: { tally.running.load(ordering: .acquiring) > 0 })
+      }
+      let alone = results(BufferPool())
+      while helpers.count == 0 { usleep(100) }
+      for _ in 0..<3 {
+        let pool = BufferPool(helpers: helpers)
+        if results(pool) != alone { tally.wrong.add(1, ordering: .relaxed) }
+        if pool.helped > .zero { tally.helped.add(1, ordering: .relaxed) }
+      }
+      tally.running.subtract(1, ordering: .releasing)
+    }
+    #expect(tally.wrong.load(ordering: .relaxed) == 0)
+    #expect(tally.helped.load(ordering: .relaxed) > 0)
+  }
+
+  private func results(_ pool: BufferPool) -> [[Float]] {
+    func tensor(_ shape: Shape, _ index: Int) -> Tensor {
+      Tensor(shape, normals(shape.count, index: index), in: pool)
+    }
+    var results: [[Float]] = []
+    for (kernel, shape, o) in [
+      (3, Shape(5, 21, 22, 32), 512), (3, Shape(9, 4, 4, 64), 64), (1, Shape(3, 9, 9, 48), 80),
+      (3, Shape(3, 7, 6, 16), 3),
+    ] {
+      let convolution = Convolution(
+        kernel: kernel, stride: 1, paddingBefore: kernel / 2, paddingAfter: kernel / 2,
+        outputChannels: o)
+      let (x, dy) = (tensor(shape, 0), tensor(shape.with(channels: o), 1))
+      let (y, dx) = (Tensor(dy.shape, in: pool), Tensor(shape, in: pool))
+      let sums = Tensor(Shape(shape.n, 1, 1, o), in: pool)
+      let W = normals(kernel * kernel * shape.c * o, index: 2)
+      convolution.forward(x, W, offsets: normals(o, index: 3), into: y, pool)
+      var dW = [Float](repeating: .nan, count: W.count)
+      dW.withUnsafeMutableBufferPointer {
+        convolution.backward(
+          x, W, dy, dx: dx, dW: $0.baseAddress!, adds: false, sums: sums, pool)
+      }
+      results += [y, dx, sums].map { Array($0.scalars) } + [dW]
+    }
+    let shape = Shape(4, 9, 8, 70)
+    let (x, dy, dx) = (tensor(shape, 4), tensor(shape, 5), Tensor(shape, in: pool))
+    let normalization = GroupNormalization(groups: 7, activates: true)
+    let statistics = Tensor(normalization.statisticsShape(for: shape), in: pool)
+    let y = Tensor(shape, in: pool)
+    let gamma = normals(shape.c, index: 6)
+    normalization.forward(x, gamma, gamma, into: y, statistics: statistics, pool)
+    var slopes = [Float](repeating: 0, count: 2 * shape.c)
+    slopes.withUnsafeMutableBufferPointer {
+      normalization.backward(
+        x, gamma, gamma, dy, statistics: statistics, into: dx, dgamma: $0.baseAddress!,
+        dbeta: $0.baseAddress! + shape.c, pool)
+    }
+    let attention = Attention(heads: 2)
+    let weights = Tensor(attention.weightsShape(for: shape), in: pool)
+    let z = Tensor(shape, in: pool)
+    let gradients = [0, 1, 2].map { _ in Tensor(shape, in: pool) }
+    attention.forward(x, dy, y, weights: weights, into: z, pool)
+    attention.backward(
+      x, dy, y, weights: weights, dx, dq: gradients[0], dk: gradients[1], dv: gradients[2], pool)
+    return results + ([y, dx, weights, z] + gradients).map { Array($0.scalars) } + [slopes]
   }
 
   /// Calls `body` on as many threads, which all run at the same time, and waits for them.
@@ -69,13 +181,5 @@ import Testing
       }.start()
     }
     group.wait()
-  }
-
-  /// Who waits for work is called now and then.
-  @Test func waitingIsNotIdle() {
-    let helpers = Helpers()
-    var calls = 0
-    helpers.help(while: { calls < 10 }) { calls += 1 }
-    #expect(calls == 10)
   }
 }

@@ -34,7 +34,7 @@ public func checkGradient(
   let pool = BufferPool()
   var inputs = shapes.enumerated().map { normals($0.element.count, index: $0.offset) }
   var weights = normals(max(parameterCount, 1), index: 100, scale: 0.5)
-  var gradient = [Float](repeating: 0, count: weights.count)
+  var gradient = [Float](repeating: .nan, count: weights.count)
 
   func run(_ backward: Bool) -> (loss: Double, inputGradients: [[Float]]) {
     gradient.withUnsafeMutableBufferPointer { gradient in

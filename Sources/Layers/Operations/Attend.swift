@@ -13,7 +13,7 @@ extension Pass {
   {
     let y = Tensor(q.shape, in: pool)
     let p = Tensor(attention.weightsShape(for: q.shape), in: pool)
-    profile.measure(.attention) {
+    profile.measure(.attention, pool) {
       attention.forward(q.value, k.value, v.value, weights: p, into: y, pool)
     }
     return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in

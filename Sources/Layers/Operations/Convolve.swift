@@ -23,7 +23,7 @@ extension Pass {
       residual.map { $0.shape == shape } ?? true, "Only maps of one shape can be added.")
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
-    profile.measure(kind) {
+    profile.measure(kind, pool) {
       let b = weights(offset)
       let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {

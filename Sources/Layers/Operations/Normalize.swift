@@ -17,7 +17,7 @@ extension Pass {
     let y = Tensor(x.shape, in: pool)
     let statistics = Tensor(normalization.statisticsShape(for: x.shape), in: pool)
     let dropout = dropout(rate: dropoutRate, x.shape)
-    profile.measure(.normalization) {
+    profile.measure(.normalization, pool) {
       normalization.forward(
         x.value, weights(scale), weights(offset), into: y, statistics: statistics,
         dropout: dropout, pool)

@@ -89,38 +89,40 @@ public struct GroupNormalization: Sendable {
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
-    let (sum, rows) = (Self.doubles(scratch, count: 2 * c), scratch + 4 * c)
-    let moment = sum + c
+    let rows = scratch + 4 * c
     let (a, b, p, q, r) = (rows, rows + c, rows + 2 * c, rows + 3 * c, rows + 4 * c)
-    for n in images {
-      let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
-      affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
-      channelMeans(statistics.image(n), c, into: r)
-      var slope = UnsafePointer(dy.image(n).baseAddress!)
-      if let dropout {
-        dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
-        slope = UnsafePointer(target)
-      }
-      // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
-      sum.update(repeating: 0, count: 2 * c)
-      select(activates) { activates in
-        forEachRun(pixels) { run in
-          activationGradient(
-            image, slope, a, b, mean: r, run, c, into: target, sum, moment, activates)
+    scratch.withMemoryRebound(to: Double.self, capacity: 2 * c) { sum in
+      let moment = sum + c
+      for n in images {
+        let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
+        affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
+        channelMeans(statistics.image(n), c, into: r)
+        var slope = UnsafePointer(dy.image(n).baseAddress!)
+        if let dropout {
+          dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
+          slope = UnsafePointer(target)
         }
-      }
-      let dgamma = slopes + 2 * n * c
-      parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
-      inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
-      // Second pass: dx = p g + q x + r.
-      forEachRun(pixels) { run in
-        forEachPanel(c) { i, lanes in
-          let (p, q, r) = (load(p + i, lanes), load(q + i, lanes), load(r + i, lanes))
-          var pixel = run.lowerBound &* c &+ i
-          for _ in run {
-            let offset = multiplyAdd(q, load(image + pixel, lanes), r)
-            store(multiplyAdd(p, load(target + pixel, lanes), offset), target + pixel, lanes)
-            pixel &+= c
+        // First pass: dx holds g = ∂L/∂u; per channel Σ g and Σ g (x − mean).
+        sum.update(repeating: 0, count: 2 * c)
+        select(activates) { activates in
+          forEachRun(pixels) { run in
+            activationGradient(
+              image, slope, a, b, mean: r, run, c, into: target, sum, moment, activates)
+          }
+        }
+        let dgamma = slopes + 2 * n * c
+        parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
+        inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
+        // Second pass: dx = p g + q x + r.
+        forEachRun(pixels) { run in
+          forEachPanel(c) { i, lanes in
+            let (p, q, r) = (load(p + i, lanes), load(q + i, lanes), load(r + i, lanes))
+            var pixel = run.lowerBound &* c &+ i
+            for _ in run {
+              let offset = multiplyAdd(q, load(image + pixel, lanes), r)
+              store(multiplyAdd(p, load(target + pixel, lanes), offset), target + pixel, lanes)
+              pixel &+= c
+            }
           }
         }
       }
@@ -129,13 +131,6 @@ public struct GroupNormalization: Sendable {
 
   /// What an image costs, in multiplications and additions: mostly the exponential's.
   private static func cost(_ x: Shape) -> Int { 32 * x.imageCount }
-
-  /// Scratch memory as `count` scalars in Double.
-  private static func doubles(
-    _ scratch: UnsafeMutablePointer<Float>, count: Int
-  ) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(scratch).bindMemory(to: Double.self, capacity: count)
-  }
 
   /// Calls `body` with a condition that the compiler knows in each of its copies.
   @inline(__always)
@@ -215,30 +210,32 @@ public struct GroupNormalization: Sendable {
   ) {
     let (pixels, c) = (shape.h * shape.w, shape.c)
     let count = Double(pixels * (c / groups))
-    let (sum, mean) = (Self.doubles(scratch, count: c), scratch + 2 * c)
-    for pass in 0..<2 {
-      sum.update(repeating: 0, count: c)
-      forEachRun(pixels) { run in
-        forEachPanel(c) { i, lanes in
-          let centre = pass == 0 ? Vector() : load(mean + i, lanes)
-          var line = Vector()
-          var pixel = run.lowerBound &* c &+ i
-          for _ in run {
-            let v = load(x + pixel, lanes) - centre
-            line = pass == 0 ? line + v : multiplyAdd(v, v, line)
-            pixel &+= c
+    let mean = scratch + 2 * c
+    scratch.withMemoryRebound(to: Double.self, capacity: c) { sum in
+      for pass in 0..<2 {
+        sum.update(repeating: 0, count: c)
+        forEachRun(pixels) { run in
+          forEachPanel(c) { i, lanes in
+            let centre = pass == 0 ? Vector() : load(mean + i, lanes)
+            var line = Vector()
+            var pixel = run.lowerBound &* c &+ i
+            for _ in run {
+              let v = load(x + pixel, lanes) - centre
+              line = pass == 0 ? line + v : multiplyAdd(v, v, line)
+              pixel &+= c
+            }
+            add(line, lanes, to: sum + i)
           }
-          add(line, lanes, to: sum + i)
         }
+        forEachGroup(c) { group, channels in
+          var total = 0.0
+          for i in channels { total += sum[i] }
+          let value = total / count
+          statistics[pass * groups + group] =
+            Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
+        }
+        if pass == 0 { channelMeans(statistics, c, into: mean) }
       }
-      forEachGroup(c) { group, channels in
-        var total = 0.0
-        for i in channels { total += sum[i] }
-        let value = total / count
-        statistics[pass * groups + group] =
-          Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
-      }
-      if pass == 0 { channelMeans(statistics, c, into: mean) }
     }
   }
 

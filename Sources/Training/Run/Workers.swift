@@ -35,7 +35,7 @@ public final class Workers: @unchecked Sendable {
   ///
   /// - Parameter meanwhile: Called now and then on the calling thread once its body is done, while
   ///   others still run.
-  func run(
+  package func run(
     _ body: @Sendable (_ pool: BufferPool, _ isCaller: Bool) -> Void,
     meanwhile: @Sendable () -> Void
   ) {

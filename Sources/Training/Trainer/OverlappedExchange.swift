@@ -28,7 +28,7 @@ final class OverlappedExchange {
 
   /// Sends what is final, and pushes on what travels; on the session's thread.
   ///
-  /// An error is kept for `complete`: the caller is in the middle of a shard.
+  /// An error is kept for `complete`: the caller is in the middle of its work.
   func advance() {
     guard failure == nil else { return }
     let found = begun > 0 ? sum.finished() : nil

@@ -1,5 +1,6 @@
 // Work that is shared by threads.
 
+import Foundation
 import Synchronization
 import Tensors
 import Testing
@@ -26,6 +27,25 @@ import Training
     }
     // The pools live on: twenty rounds need no more memory than one.
     #expect(workers.allocatedBytes == count * 1024)
+  }
+
+  /// The calling thread, once it is done, has time for other things while others work.
+  @Test func waitingIsNotIdle() {
+    let calls = Collected<Bool>()
+    let caller = Collected<Bool>()
+    let thread = pthread_self()
+    // int pthread_equal(pthread_t t1, pthread_t t2)
+    func isCaller() -> Bool { pthread_equal(thread, pthread_self()) != 0 }
+    nonisolated(unsafe) let isOnCaller = isCaller
+    Workers(count: 2).run(
+      { _, onCaller in
+        caller.append(onCaller)
+        if onCaller { return }
+        usleep(20_000)
+      }, meanwhile: { calls.append(isOnCaller()) })
+    #expect(calls.values.allSatisfy { $0 })
+    // One thread may have run both.
+    #expect(caller.values == [true, true] || caller.values.contains(true) && !calls.values.isEmpty)
   }
 
   /// A pool is never in two hands at once.
