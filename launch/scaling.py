@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, nargs="+", default=[64, 1024])
     parser.add_argument("--rates", type=float, nargs="+", default=[25, 100], help="Gbit/s")
     parser.add_argument("--alpha", type=float, default=2e-5, help="seconds a message")
-    parser.add_argument("--step", type=float, default=2.4, help="seconds of computing a step")
+    parser.add_argument("--step", type=float, default=2.1, help="seconds of computing a step")
     options = parser.parse_args()
     if options.fit:
         print_fit(options.fit)
