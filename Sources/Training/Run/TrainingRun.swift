@@ -216,7 +216,7 @@ public final class TrainingRun {
     let busy = workers.count * communicator.size
     if busy > plan.tree.shards {
       logger.warning(
-        "\(plan.tree.shards) shards for \(busy) workers: the others only help with the loops of these. A run with more shards would keep them busy."
+        "\(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. A run with more shards would keep all of them busy."
       )
     }
     let parameters = plan.network.parameters.layout.count
