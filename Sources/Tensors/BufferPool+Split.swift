@@ -15,7 +15,7 @@ extension BufferPool {
       return body(0..<count)
     }
     helped += helpers.share(parts: parts, places: places) { part, _ in
-      body(count * part / parts..<count * (part + 1) / parts)
+      body((0..<count).part(part, of: parts))
     }
   }
 
@@ -31,7 +31,7 @@ extension BufferPool {
     let stride = (scratch + 15) & ~15
     withScratch(count: places * stride) { scratch in
       helped += helpers.share(parts: parts, places: places) { part, place in
-        body(count * part / parts..<count * (part + 1) / parts, scratch + place * stride)
+        body((0..<count).part(part, of: parts), scratch + place * stride)
       }
     }
   }
@@ -48,6 +48,11 @@ extension BufferPool {
 }
 
 extension Range where Bound == Int {
+  /// One of some parts of about equal size, by its number.
+  func part(_ number: Int, of parts: Int) -> Range {
+    lowerBound + count * number / parts..<lowerBound + count * (number + 1) / parts
+  }
+
   /// The range of the same length that begins so much later.
   func shifted(by offset: Int) -> Range { lowerBound + offset..<upperBound + offset }
 }

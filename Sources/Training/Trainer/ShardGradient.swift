@@ -5,8 +5,8 @@ import Tensors
 
 /// The work of one worker: the loss and gradient of one shard of one step.
 ///
-/// All of it runs on one thread, but for parts of loops with which others help, and draws its random numbers from (seed, step, shard, position), so
-/// that it has the same bits on whichever worker of whichever rank it runs.
+/// It runs on one thread, whose loops others may help with, and draws its random numbers from
+/// (seed, step, shard, position), so that it has the same bits on whichever worker of whichever rank.
 package struct ShardGradient: Sendable {
   let network: UNet
   let diffusion: GaussianDiffusion

@@ -31,7 +31,7 @@ public final class PreparedKernels: @unchecked Sendable {
       return (nil, PlaceArray(rows: c, panels: o / 16, at: buffer.pointer))
     }
     guard let created else { return found }
-    WinogradKernels(W, c, o).transform(0..<created.panels, into: created)
+    WinogradKernels(W, c, o).transform(0..<created.panels, rows: 0..<c, into: created)
     lock.withLock { kernels[offset] = created }
     return created
   }

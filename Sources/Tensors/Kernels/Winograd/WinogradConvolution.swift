@@ -207,7 +207,7 @@ struct WinogradConvolution {
     let limit = max(1, (9 << 14) / (36 * 16 * depth))
     let chunks = (panels + limit - 1) / limit
     for chunk in 0..<chunks {
-      body(panels * chunk / chunks..<panels * (chunk + 1) / chunks)
+      body((0..<panels).part(chunk, of: chunks))
     }
   }
 }

@@ -12,12 +12,12 @@ struct WinogradKernels {
     self.o = o
   }
 
-  /// U ← G W Gᵀ for panels of output channels and some rows of U, input channels; nil: all of them.
-  func transform(_ panels: Range<Int>, rows: Range<Int>? = nil, into U: PlaceArray) {
+  /// U ← G W Gᵀ for panels of output channels and some rows of U, input channels.
+  func transform(_ panels: Range<Int>, rows: Range<Int>, into U: PlaceArray) {
     let tap = c &* o
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
       let scratch = scratch.baseAddress!
-      for row in rows ?? 0..<c {
+      for row in rows {
         for panel in panels {
           let target = U.panel(panel &- panels.lowerBound)
           let source = W + (row &* o &+ panel &* 16)
