@@ -23,58 +23,75 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
-    // The mathematics, the network and the files.
+    // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
     .target(name: "Tensors", dependencies: ["COpenBLAS"]),
-    .target(name: "Layers", dependencies: ["Tensors"]),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
-    .target(
-      name: "Storage", dependencies: ["HDF5", "Layers", "CPNG", "CZlib", "CXXHash"],
-      exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
+    .target(name: "Layers", dependencies: ["Tensors"]),
     .target(name: "Sampling", dependencies: ["Diffusion", "Tensors"]),
+    .target(name: "Parallel", dependencies: ["MPI", "Tensors"]),
+    .target(
+      name: "Storage", dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CXXHash"],
+      exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
     .target(
       name: "Training",
       dependencies: [
-        "Diffusion", "Tensors", "Layers", "MPI", "Storage", "Sampling",
+        "Diffusion", "HDF5", "Layers", "MPI", "Parallel", "Sampling", "Storage", "Tensors",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(
+      name: "Benchmark",
+      dependencies: [
+        "Layers", "MPI", "Parallel", "Storage", "Tensors", "Training",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
 
-    // The commands.
+    // The commands parse and print.
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Training", "Storage",
+        "Benchmark", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "ddpm-sample",
       dependencies: [
-        "Training", "Storage",
+        "Diffusion", "Sampling", "Storage", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["Tensors", "Layers", "MPI"], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["Layers", "MPI", "Tensors"], path: "Tests/TestSupport"),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion"], exclude: ["Fixtures/record.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
-      name: "LayersTests", dependencies: ["Layers", "HDF5", "TestSupport"],
+      name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(
       name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "StorageTests", dependencies: ["Storage", "HDF5", "Layers", "TestSupport"],
+      name: "StorageTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "TestSupport"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Training", "TestSupport"],
+      name: "SamplingTests", dependencies: ["Diffusion", "Sampling", "Tensors", "TestSupport"]),
+    .testTarget(
+      name: "ParallelTests", dependencies: ["MPI", "Parallel", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
-    .testTarget(name: "CommandTests", dependencies: ["HDF5", "Storage", "TestSupport"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Diffusion", "Layers", "MPI", "Parallel", "Sampling", "Storage", "Tensors",
+        "TestSupport", "Training",
+      ]),
+    .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
+    .testTarget(name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -10,8 +10,10 @@
 
 ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The flags of every `swift build` and `swift test`: equal flags share one build in .build.
-ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}")
+# The flags of every `swift build` and `swift test`: equal flags share one build in .build. The last
+# one refuses an import of a module that Package.swift does not allow.
+ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}"
+  --explicit-target-dependency-import-check error)
 
 # Where SwiftPM leaves release builds.
 ddpm_bin=$ddpm_root/.build/release

@@ -105,6 +105,8 @@ python_environment() {
 step "Setting up" "$here/setup.sh" --tests
 step "Building" "$here/build.sh" --tests
 
+part "Modules" 60 python3 Tests/Python/check_imports.py
+
 # One after the other: some start child processes, which hold on to a moment's open files of the
 # others, and with them to HDF5's locks.
 part "Swift tests" 300 \
@@ -118,7 +120,7 @@ part "Commands" 400 \
 tests=$ddpm_bin/ddpm-distPackageTests.xctest
 # All ranks must run the same tests in the same order: one module at a time, nothing in parallel.
 for ranks in 1 2 3 4; do
-  for module in MPITests TrainingTests; do
+  for module in MPITests ParallelTests TrainingTests; do
     part "$module, mpirun -n $ranks" 120 \
       mpirun -n "$ranks" --bind-to none --tag-output \
       "$tests" --testing-library swift-testing --no-parallel --filter "$module.*RankTests"

@@ -1,7 +1,7 @@
 /// Reading checkpoints: the checksum first, then everything that the format promises.
 
 import HDF5
-import Layers
+import Tensors
 
 extension Checkpoint {
   /// Reads a checkpoint.

@@ -1,7 +1,6 @@
 /// Writing checkpoints: built in memory by HDF5, written to the disk by this program.
 
 import HDF5
-import Layers
 
 extension Checkpoint {
   /// Writes the checkpoint to a path; the old file stays until the new one is durable.

@@ -1,4 +1,4 @@
-import Layers
+import Tensors
 
 /// The whole state of a training run between two steps; `docs/formats.md` describes the file.
 ///

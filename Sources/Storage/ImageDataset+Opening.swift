@@ -1,6 +1,7 @@
 /// Opening a dataset: every fact of the format is checked before a pixel is read.
 
 import HDF5
+import Tensors
 
 /// Where the bytes of a dataset are.
 enum DatasetSource: Sendable {

@@ -1,5 +1,7 @@
 /// The checksum of a dataset's pixels, and the check of every one of them.
 
+import Tensors
+
 extension ImageDataset {
   /// Reads and checks every pixel and compares the checksum with the one that the file declares.
   ///

@@ -1,4 +1,5 @@
 import HDF5
+import Tensors
 
 /// A set of images in an HDF5 file: what is known of it before its pixels are read.
 ///

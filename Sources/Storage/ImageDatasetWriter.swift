@@ -1,6 +1,7 @@
 /// Writes a dataset image by image, in memory that does not grow with it.
 
 import HDF5
+import Tensors
 
 /// A dataset under construction: `append` the images in order, then `finish`.
 ///

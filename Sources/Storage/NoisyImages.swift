@@ -1,4 +1,5 @@
 import HDF5
+import Tensors
 
 /// Float arrays that go into the network and come out of it, in HDF5 files of their own.
 ///

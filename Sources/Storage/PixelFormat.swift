@@ -1,5 +1,7 @@
 /// How the numbers of a dataset stand for brightness in [−1, 1], and in which order they are stored.
 
+import Tensors
+
 /// The element type of a dataset's images and its scale.
 public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
   /// Unsigned bytes 0 … levels − 1: the value v stands for 2 v / (levels − 1) − 1.

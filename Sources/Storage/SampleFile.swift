@@ -1,6 +1,7 @@
 /// Files of generated images, `docs/formats.md`, "Samples".
 
 import HDF5
+import Tensors
 
 /// Writes generated images and how they were made.
 public enum SampleFile {

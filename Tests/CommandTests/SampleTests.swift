@@ -3,6 +3,7 @@
 import Foundation
 import HDF5
 import Storage
+import Tensors
 import TestSupport
 import Testing
 

@@ -2,8 +2,8 @@
 
 import Foundation
 import HDF5
-import Layers
 import Storage
+import Tensors
 import TestSupport
 import Testing
 

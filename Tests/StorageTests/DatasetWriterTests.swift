@@ -2,6 +2,7 @@
 
 import Foundation
 import Storage
+import Tensors
 import TestSupport
 import Testing
 

@@ -2,6 +2,7 @@
 
 import HDF5
 import Storage
+import Tensors
 import TestSupport
 import Testing
 

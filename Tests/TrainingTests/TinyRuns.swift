@@ -3,6 +3,7 @@
 import Diffusion
 import Layers
 import MPI
+import Tensors
 import TestSupport
 import Training
 

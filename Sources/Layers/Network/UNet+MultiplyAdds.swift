@@ -1,3 +1,5 @@
+import Tensors
+
 /// How much arithmetic the network is, whatever algorithm computes it.
 extension UNet {
   /// The multiply-adds of the forward pass of one image, by kind of work.

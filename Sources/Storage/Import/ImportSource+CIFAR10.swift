@@ -1,3 +1,5 @@
+import Tensors
+
 /// The binary version of CIFAR-10: records of one label byte and 32 × 32 × 3 bytes, by channel.
 ///
 /// A record is the class (0 … 9), then 1024 red, 1024 green and 1024 blue values, each row by

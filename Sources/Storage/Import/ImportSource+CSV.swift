@@ -1,5 +1,7 @@
 /// Text with one image per line: whole numbers between commas, pixels row by row.
 
+import Tensors
+
 /// Where a line of a CSV file has its label.
 public enum CSVLabelColumn: String, CaseIterable, Sendable {
   /// After the pixels.

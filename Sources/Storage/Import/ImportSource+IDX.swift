@@ -1,3 +1,5 @@
+import Tensors
+
 /// IDX, the format of MNIST: big-endian extents, then unsigned bytes.
 ///
 /// A file starts with two zero bytes, the element type (0x08: unsigned byte) and the number of

@@ -1,4 +1,5 @@
 import CZlib
+import Tensors
 
 /// An `.npz` file with one array `arr_0` of images: what NumPy reads and FID evaluators expect.
 ///

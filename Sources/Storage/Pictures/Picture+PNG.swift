@@ -1,4 +1,5 @@
 import CPNG
+import Tensors
 
 /// Pictures as PNG files, through libpng's simplified interface, which returns its errors (the
 /// other one jumps over its caller, which Swift forbids).

@@ -1,3 +1,5 @@
+import Parallel
+
 /// What follows from the settings.
 extension Configuration {
   /// Adam's constants and the decay of the average.

@@ -1,5 +1,6 @@
 import Diffusion
 import Layers
+import Parallel
 
 /// Everything that determines a training run; the defaults train the embedded digits.
 ///

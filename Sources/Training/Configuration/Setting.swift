@@ -1,4 +1,5 @@
 import Diffusion
+import Parallel
 import Yams
 
 /// One key of the configuration: how it is called, what it means, and how it is read and written.

@@ -2,6 +2,7 @@ import Diffusion
 import Foundation
 import Layers
 import Storage
+import Tensors
 
 /// Which of a checkpoint's weights are used.
 public enum WeightKind: String, CaseIterable, Sendable {

@@ -1,5 +1,6 @@
 import Diffusion
 import Layers
+import Parallel
 import Storage
 import Tensors
 

@@ -1,6 +1,7 @@
 import Diffusion
 import Foundation
 import MPI
+import Parallel
 import Sampling
 import Storage
 import Synchronization

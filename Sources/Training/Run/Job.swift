@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MPI
+import Parallel
 import Tensors
 
 /// The version of both commands.

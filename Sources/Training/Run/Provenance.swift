@@ -6,12 +6,12 @@ import Tensors
 
 /// Where, when and with what a checkpoint was made: the only part of it that may differ between
 /// equal runs.
-enum Provenance {
+package enum Provenance {
   /// The attribute that tells the checksum of the images.
-  static let datasetHash = "dataset_hash"
+  package static let datasetHash = "dataset_hash"
 
   /// Everything that is known before training begins.
-  static func attributes(
+  package static func attributes(
     plan: TrainingPlan, ranks: Int, workers: Int, runPath: String
   ) -> [String: String] {
     [
@@ -34,7 +34,7 @@ enum Provenance {
   }
 
   /// The images' checksum; their number where the file declares none.
-  static func checksum(of dataset: ImageDataset) -> String {
+  package static func checksum(of dataset: ImageDataset) -> String {
     dataset.contentHash ?? "no checksum (\(dataset.count) images)"
   }
 
@@ -47,7 +47,7 @@ enum Provenance {
   }
 
   /// The name of the CPU, as the kernel gives it.
-  static var cpuName: String {
+  package static var cpuName: String {
     let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
     let line = info.split(separator: "\n").first { $0.hasPrefix("model name") }
     return line.flatMap { $0.split(separator: ":").last }

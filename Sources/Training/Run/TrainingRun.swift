@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import MPI
+import Parallel
 import Sampling
 import Storage
 import Tensors
@@ -109,7 +110,7 @@ public final class TrainingRun {
   // MARK: Beginning
 
   /// The configuration that rank 0 reads, on all ranks: files may differ from node to node.
-  static func configuration(_ options: Options, _ job: Job) throws -> Configuration {
+  package static func configuration(_ options: Options, _ job: Job) throws -> Configuration {
     let communicator = try job.communicator()
     let isFirst = communicator.rank == 0
     let own = try job.together { isFirst ? try configuration(options).yaml() : "" }

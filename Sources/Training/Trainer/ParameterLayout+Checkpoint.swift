@@ -1,5 +1,6 @@
 import Layers
 import Storage
+import Tensors
 
 /// Whether the tensors of a checkpoint are those of a network.
 extension ParameterLayout {

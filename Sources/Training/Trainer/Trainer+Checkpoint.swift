@@ -1,4 +1,5 @@
 import MPI
+import Parallel
 import Storage
 import Tensors
 

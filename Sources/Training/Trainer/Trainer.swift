@@ -2,6 +2,7 @@ import Diffusion
 import Foundation
 import Layers
 import MPI
+import Parallel
 import Storage
 import Synchronization
 import Tensors

@@ -1,6 +1,7 @@
 import Diffusion
 import Layers
 import MPI
+import Parallel
 import Storage
 
 /// A configuration that has met its dataset and its ranks: everything is known and fits together.

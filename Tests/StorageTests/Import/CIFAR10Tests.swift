@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Tensors
 import Testing
 
 /// CIFAR-10's binary version: channels are put last, files are joined, damage is named.

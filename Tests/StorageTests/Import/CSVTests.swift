@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 import Testing
 
 /// CSV: extents and levels follow from the numbers, and every bad field is named by its place.

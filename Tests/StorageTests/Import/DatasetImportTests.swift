@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Tensors
 import Testing
 
 /// The whole way: a source becomes a dataset file that reads back the same, or no file at all.

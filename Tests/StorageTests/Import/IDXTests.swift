@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 import Testing
 
 /// IDX files: what Python wrote is read, gzip'd or not, and every damage is named.

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Tensors
 import Testing
 
 /// Folders of PNG files: classes are sub-folders, and nothing that does not fit passes.

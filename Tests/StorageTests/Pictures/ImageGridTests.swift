@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 import Testing
 
 /// The grid: its extents, the place of every pixel, and the grey of every level.

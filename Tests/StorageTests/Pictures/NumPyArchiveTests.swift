@@ -1,4 +1,5 @@
 import Storage
+import Tensors
 import Testing
 
 /// `.npz` files: byte for byte what NumPy and Python's zipfile write.

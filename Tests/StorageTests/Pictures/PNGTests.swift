@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import Tensors
 import Testing
 
 /// PNG files: every kind is read as PIL reads it, what is written is read back, damage is named.

@@ -2,6 +2,7 @@
 
 import Diffusion
 import Layers
+import Parallel
 import Tensors
 import TestSupport
 import Testing

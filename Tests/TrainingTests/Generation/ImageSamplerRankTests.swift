@@ -3,6 +3,7 @@
 import Diffusion
 import Foundation
 import MPI
+import Parallel
 import Sampling
 import Tensors
 import TestSupport

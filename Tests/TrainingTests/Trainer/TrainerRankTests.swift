@@ -3,6 +3,7 @@
 import Foundation
 import Layers
 import MPI
+import Parallel
 import Storage
 import Tensors
 import TestSupport

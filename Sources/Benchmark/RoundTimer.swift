@@ -1,0 +1,46 @@
+import MPI
+import Training
+
+/// Times rounds of work that all ranks do together; a round takes as long as its slowest rank.
+struct RoundTimer {
+  let communicator: Communicator
+  /// The rounds that count; one before them warms up.
+  let rounds: Int
+  let progress: Progress
+
+  /// The seconds of one round; collective.
+  func round(_ body: () throws -> Void) throws -> Double {
+    try communicator.barrier()
+    let start = ContinuousClock.now
+    try body()
+    return try communicator.allReduce((ContinuousClock.now - start) / .seconds(1), .maximum)
+  }
+
+  /// The seconds of one repetition, of each round after one that warms up; collective.
+  ///
+  /// - Parameters:
+  ///   - name: What is timed, for the progress line.
+  ///   - repetitions: How often the body runs in a round.
+  ///   - warmedUp: Called between the first round and those that count.
+  ///   - body: The work, collective.
+  func seconds(
+    _ name: String, repetitions: Int, warmedUp: () -> Void = {}, _ body: () throws -> Void
+  ) throws -> [Double] {
+    func repeated() throws { for _ in 0..<repetitions { try body() } }
+    progress.show { "\(name): warming up" }
+    _ = try round(repeated)
+    warmedUp()
+    return try (1...rounds).map { number in
+      progress.show { "\(name): round \(number) of \(rounds)" }
+      return try round(repeated) / Double(repetitions)
+    }
+  }
+
+  /// As `seconds`, for short work: repeated until a round takes about 50 ms.
+  func secondsOfShort(_ name: String, _ body: () throws -> Void) throws -> [Double] {
+    _ = try round(body)
+    let once = max(try round(body), 1e-7)
+    let repetitions = Int(min(max((0.05 / once).rounded(.up), 1), 100_000))
+    return try seconds(name, repetitions: repetitions, body)
+  }
+}

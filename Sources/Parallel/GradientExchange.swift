@@ -1,0 +1,308 @@
+import MPI
+import Tensors
+
+/// How the ranks' gradients are added.
+public enum GradientReduction: String, CaseIterable, Sendable {
+  /// By us, in the order of the shard tree; each rank then updates the part it owns.
+  case tree
+  /// By the MPI library, in its own order; each rank then updates everything.
+  case allreduce
+}
+
+/// Adds the ranks' gradients and spreads the new weights, bucket by bucket.
+///
+/// With the `tree` reduction each rank sends each other one the part that it owns (an all-to-all),
+/// and the owner adds the R parts in the order of `ShardTree` over the ranks. As each rank's
+/// gradient is a node of the tree over the shards, the sum has the same bits for every valid rank
+/// count. Buckets travel while others are added, and while backward still fills the rest:
+///
+///     exchange.start(gradient)
+///     exchange.begin(downTo: offset)   // backward has finished the buffer from here to the end
+///     exchange.progress()              // now and then
+///     exchange.finish()
+///     let norm = exchange.squaredNorm().squareRoot()
+///     exchange.gather(weights) { bucket in … update the owned part of the bucket … }
+///
+/// All calls are collective, on the session's thread, with equal arguments.
+public final class GradientExchange {
+  /// The ranks.
+  public let communicator: Communicator
+  /// How gradients are added.
+  public let reduction: GradientReduction
+  /// Who owns what. With `allreduce`, and with one rank, everybody owns everything.
+  public let partition: ParameterPartition
+  /// This rank's number in `partition`.
+  public var owner: Int { isDivided ? communicator.rank : 0 }
+
+  /// Whether ranks own different parts.
+  var isDivided: Bool { partition.ranks > 1 }
+  /// The gradient of the current exchange, from `start` to `finish`.
+  private var gradient: AlignedFloats?
+  /// The bucket that begins next; they begin from the last to the first.
+  private var nextBucket = -1
+  /// The gradient is final from this element to its end.
+  private var finalOffset = 0
+  private var flights: [Flight] = []
+  private var idle: [Flight] = []
+  /// The sum of squares of each block of the summed gradient that this rank owns.
+  private var squares: [Double]
+
+  /// A bucket under way.
+  final class Flight {
+    var bucket = 0
+    var request: Request?
+    /// The other ranks' gradients of this rank's part, in rank order.
+    let received: AlignedFloats
+
+    init(capacity: Int) { received = AlignedFloats(count: capacity) }
+
+    /// Waits for the operation.
+    func land() throws(MPIError) {
+      guard let request = request.take() else { return }
+      try request.wait()
+    }
+  }
+
+  /// The number of buckets under way at once: one is added, the others travel.
+  static let depth = 4
+
+  /// Prepares the exchange of a parameter buffer.
+  ///
+  /// - Parameters:
+  ///   - communicator: The ranks.
+  ///   - count: The length of the parameter buffer, 1 or more.
+  ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less; nil:
+  ///     4 MiB, and more where many ranks would get too little of each (docs/scaling.md).
+  ///   - reduction: How gradients are added.
+  public init(
+    communicator: Communicator, count: Int, bucketBytes: Int? = nil,
+    reduction: GradientReduction = .tree
+  ) {
+    self.communicator = communicator
+    self.reduction = reduction
+    partition = ParameterPartition(
+      count: count, ranks: reduction == .tree ? communicator.size : 1,
+      bucketBytes: bucketBytes ?? max(4 << 20, communicator.size * 48 << 10))
+    squares = Array(repeating: 0, count: partition.blockCount)
+    guard isDivided else { return }
+    let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)
+    let largestPart = (blocks + partition.ranks - 1) / partition.ranks
+    idle = (0..<Self.depth).map { _ in
+      Flight(capacity: (partition.ranks - 1) * largestPart * ParameterPartition.blockLength)
+    }
+  }
+
+  // MARK: Adding
+
+  /// Adds the ranks' gradients.
+  ///
+  /// - Parameter gradient: This rank's gradient; then, in the parts that it owns, the sum. The
+  ///   rest is left as it was.
+  /// - Throws: `MPIError.call`.
+  public func reduce(_ gradient: AlignedFloats) throws(MPIError) {
+    start(gradient)
+    try begin(downTo: 0)
+    try finish()
+  }
+
+  /// Opens the exchange of a gradient of which nothing needs to be computed yet.
+  ///
+  /// - Parameter gradient: This rank's gradient, which is kept until `finish`.
+  public func start(_ gradient: AlignedFloats) {
+    precondition(self.gradient == nil, "An exchange ends before the next one starts.")
+    precondition(
+      gradient.count == partition.count, "The gradient must have the length of the parameters.")
+    self.gradient = gradient
+    nextBucket = partition.bucketCount - 1
+    finalOffset = partition.count
+  }
+
+  /// Begins the exchange of the buckets that are ready, as many as may travel at once; `progress`
+  /// and `finish` begin the others. Never waits.
+  ///
+  /// - Parameter offset: The gradient is final from this element to its end.
+  /// - Throws: `MPIError.call`.
+  public func begin(downTo offset: Int) throws(MPIError) {
+    finalOffset = min(finalOffset, offset)
+    try launchReady(waiting: false)
+  }
+
+  /// Sends the buckets that are ready on their way.
+  ///
+  /// - Parameter waiting: Whether to wait for others to arrive where too many are under way.
+  private func launchReady(waiting: Bool) throws(MPIError) {
+    guard let gradient else { preconditionFailure("An exchange starts before its buckets begin.") }
+    while nextBucket >= 0, partition.bucket(nextBucket).lowerBound >= finalOffset {
+      if isDivided {
+        if idle.isEmpty { try settleArrived() }
+        if idle.isEmpty {
+          guard waiting else { return }
+          try settle(flights.removeFirst())
+        }
+        try launch(nextBucket, of: gradient.elements)
+      } else if reduction == .tree {
+        measure(partition.blocks(ofBucket: nextBucket, rank: 0), of: gradient.elements)
+      }
+      nextBucket -= 1
+    }
+  }
+
+  /// Lets the buckets under way advance, and adds those that have arrived.
+  ///
+  /// - Throws: `MPIError.call`.
+  public func progress() throws(MPIError) {
+    try settleArrived()
+    try launchReady(waiting: false)
+  }
+
+  private func settleArrived() throws(MPIError) {
+    while let first = flights.first, try first.request?.test() ?? true {
+      try settle(flights.removeFirst())
+    }
+  }
+
+  /// Completes the exchange; every bucket must have begun.
+  ///
+  /// - Throws: `MPIError.call`.
+  public func finish() throws(MPIError) {
+    guard let gradient else { preconditionFailure("An exchange starts before it finishes.") }
+    try launchReady(waiting: true)
+    precondition(nextBucket < 0, "Every bucket is final before the exchange finishes.")
+    while !flights.isEmpty { try settle(flights.removeFirst()) }
+    if reduction == .allreduce {
+      try communicator.allReduce(gradient.elements, .sum)
+      measure(0..<partition.blockCount, of: gradient.elements)
+    }
+    self.gradient = nil
+  }
+
+  /// Sends the parts of a bucket on their way.
+  private func launch(
+    _ bucket: Int, of gradient: UnsafeMutableBufferPointer<Float>
+  ) throws(MPIError) {
+    let flight = idle.removeLast()
+    flight.bucket = bucket
+    let elements = partition.bucket(bucket)
+    let length = partition.part(ofBucket: bucket, rank: owner).count
+    var sent: [Range<Int>] = []
+    var received: [Range<Int>] = []
+    var end = 0
+    for rank in 0..<partition.ranks {
+      let part = partition.part(ofBucket: bucket, rank: rank)
+      let start = part.lowerBound - elements.lowerBound
+      sent.append(start..<(rank == owner ? start : start + part.count))
+      received.append(end..<(rank == owner ? end : end + length))
+      end = received[rank].upperBound
+    }
+    flight.request = try communicator.beginAllToAll(
+      from: UnsafeBufferPointer(rebasing: gradient[elements]), parts: sent,
+      into: flight.received.elements, parts: received)
+    flights.append(flight)
+  }
+
+  /// Adds the parts of a bucket when they are there.
+  private func settle(_ flight: Flight) throws(MPIError) {
+    try flight.land()
+    let gradient = gradient!.elements
+    let part = partition.part(ofBucket: flight.bucket, rank: owner)
+    let blocks = partition.blocks(ofBucket: flight.bucket, rank: owner)
+    var addends = [UnsafeMutableBufferPointer<Float>](
+      repeating: UnsafeMutableBufferPointer(start: nil, count: 0), count: partition.ranks)
+    // Block by block, so that the parts are added in the cache.
+    for block in blocks {
+      let elements = partition.block(block)
+      let mine = UnsafeMutableBufferPointer(rebasing: gradient[elements])
+      for rank in 0..<partition.ranks where rank != owner {
+        let slot = rank < owner ? rank : rank - 1
+        let start = slot * part.count + elements.lowerBound - part.lowerBound
+        addends[rank] = UnsafeMutableBufferPointer(
+          rebasing: flight.received.elements[start..<(start + elements.count)])
+      }
+      addends[owner] = mine
+      ShardTree.additions(leaves: partition.ranks) { left, right in
+        add(UnsafeBufferPointer(addends[right]), to: addends[left])
+      }
+      if owner != 0 { _ = mine.update(from: addends[0]) }
+      squares[block] = sumOfSquares(UnsafeBufferPointer(mine))
+    }
+    idle.append(flight)
+  }
+
+  /// Notes the sums of squares of blocks that are complete.
+  private func measure(_ blocks: Range<Int>, of gradient: UnsafeMutableBufferPointer<Float>) {
+    for block in blocks {
+      squares[block] = sumOfSquares(
+        UnsafeBufferPointer(rebasing: gradient[partition.block(block)]))
+    }
+  }
+
+  // MARK: Numbers
+
+  /// The sum of squares of the summed gradient, the same bits on every rank and for every R.
+  ///
+  /// It is not finite if any element is not.
+  ///
+  /// - Returns: ‖g‖² of the last exchange.
+  /// - Throws: `MPIError.call`.
+  public func squaredNorm() throws(MPIError) -> Double {
+    precondition(gradient == nil, "The norm is known when the exchange has finished.")
+    if isDivided {
+      let owned = (0..<partition.ranks).map { rank in
+        (0..<partition.bucketCount).flatMap { partition.blocks(ofBucket: $0, rank: rank) }
+      }
+      let all = try communicator.allGather(owned[owner].map { squares[$0] })
+      for (blocks, values) in zip(owned, all) {
+        for (block, value) in zip(blocks, values) { squares[block] = value }
+      }
+    }
+    return squares.reduce(0, +)
+  }
+
+  /// Adds one number per shard over all ranks, in the order of the shard tree.
+  ///
+  /// - Parameter values: The numbers of this rank's shards, ascending; equally many on all ranks.
+  /// - Returns: The sum, the same bits on every rank and for every R.
+  /// - Throws: `MPIError.call`.
+  public func sum(ofShardValues values: [Double]) throws(MPIError) -> Double {
+    ShardTree.sum(try communicator.allGather(ShardTree.sum(values)))
+  }
+
+  // MARK: Spreading
+
+  /// Completes a buffer of which each rank has the parts it owns: the new weights.
+  ///
+  /// - Parameters:
+  ///   - whole: As long as the parameters.
+  ///   - prepare: Called for each bucket before its part is sent: the place to compute it, while
+  ///     earlier buckets travel.
+  /// - Throws: `MPIError.call`.
+  public func gather(
+    _ whole: AlignedFloats, prepare: (_ bucket: Int) -> Void = { _ in }
+  ) throws(MPIError) {
+    precondition(gradient == nil, "Weights are gathered when the exchange has finished.")
+    precondition(
+      whole.count == partition.count, "The buffer must have the length of the parameters.")
+    for bucket in 0..<partition.bucketCount {
+      prepare(bucket)
+      guard isDivided else { continue }
+      if idle.isEmpty { try land(flights.removeFirst()) }
+      let flight = idle.removeLast()
+      flight.request = try communicator.beginAllGather(
+        inPlace: UnsafeMutableBufferPointer(rebasing: whole.elements[partition.bucket(bucket)]),
+        counts: partCounts(ofBucket: bucket))
+      flights.append(flight)
+      for flight in flights { _ = try flight.request?.test() }
+    }
+    while !flights.isEmpty { try land(flights.removeFirst()) }
+  }
+
+  private func land(_ flight: Flight) throws(MPIError) {
+    try flight.land()
+    idle.append(flight)
+  }
+
+  /// The lengths of the ranks' parts of a bucket.
+  func partCounts(ofBucket bucket: Int) -> [Int] {
+    (0..<partition.ranks).map { partition.part(ofBucket: bucket, rank: $0).count }
+  }
+}

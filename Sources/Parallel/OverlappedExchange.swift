@@ -1,0 +1,67 @@
+import MPI
+import Tensors
+
+/// The exchange of a gradient between ranks while the workers still compute its head.
+///
+/// One instance serves one step. Workers hand finished segments to the `TreeSum`; the thread that
+/// speaks MPI looks now and then what of the sum is final, lets it begin to travel, and pushes on
+/// what travels, since MPI libraries advance only when called.
+package final class OverlappedExchange {
+  private let exchange: GradientExchange
+  private let sum: TreeSum
+  private let profile: OperationProfile?
+  /// The gradient has begun to travel from this element to its end.
+  private var begun: Int
+  private var hasStarted = false
+  private var failure: MPIError?
+
+  /// The exchange of a sum that has not begun.
+  ///
+  /// - Parameter profile: Where the time of the exchange is noted, without that of waiting for this
+  ///   rank's own workers; nil: nowhere.
+  package init(_ exchange: GradientExchange, _ sum: TreeSum, _ profile: OperationProfile?) {
+    self.exchange = exchange
+    self.sum = sum
+    self.profile = profile
+    begun = sum.count
+  }
+
+  /// Sends what is final, and pushes on what travels; on the session's thread.
+  ///
+  /// An error is kept for `complete`: the caller is in the middle of its work.
+  package func advance() {
+    guard failure == nil else { return }
+    let found = begun > 0 ? sum.finished() : nil
+    do {
+      try profile.measure(.exchange) { () throws(MPIError) in
+        if let (gradient, offset) = found, offset < begun {
+          if !hasStarted { exchange.start(gradient) }
+          hasStarted = true
+          begun = offset
+          try exchange.begin(downTo: offset)
+        }
+        if hasStarted { try exchange.progress() }
+      }
+    } catch {
+      failure = error
+    }
+  }
+
+  /// Waits until all of the rank's shards are added, sends the rest, and waits for the sum over all
+  /// ranks.
+  ///
+  /// - Returns: The gradient, summed in the parts that this rank owns, and the sum of the losses of
+  ///   the rank's shards.
+  /// - Throws: `MPIError.call`.
+  package func complete() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
+    let (gradient, loss) = sum.result()
+    advance()
+    if let failure {
+      // What is under way may still be written to: it must outlive the error's way to the user.
+      _ = Unmanaged.passRetained(exchange)
+      throw failure
+    }
+    try profile.measure(.exchange) { () throws(MPIError) in try exchange.finish() }
+    return (gradient, loss)
+  }
+}
