@@ -22,7 +22,7 @@ import Testing
       checkGradient(shapes: [shape], parameterCount: count + outputs) { x, pass in
         pass.convolve(
           x[0], convolution, weight: Parameter(range: 0..<count),
-          offset: Parameter(range: count..<count + outputs))
+          bias: Parameter(range: count..<count + outputs))
       }
     }
   }
@@ -36,7 +36,7 @@ import Testing
       checkGradient(shapes: [shape], parameterCount: 2 * shape.c) { x, pass in
         pass.normalize(
           x[0], normalization, scale: Parameter(range: 0..<shape.c),
-          offset: Parameter(range: shape.c..<2 * shape.c))
+          bias: Parameter(range: shape.c..<2 * shape.c))
       }
     }
   }
@@ -88,7 +88,7 @@ import Testing
     ) { x, pass in
       pass.convolve(
         x[0], convolution, weight: Parameter(range: 0..<count),
-        offset: Parameter(range: count..<count + 16), vector: x[1], residual: x[2])
+        bias: Parameter(range: count..<count + 16), vector: x[1], residual: x[2])
     }
   }
 
@@ -98,13 +98,13 @@ import Testing
       RandomStream(seed: 5, purpose: .dropout, step: 3, shard: 1, position: $0)
     }
     let normalization = GroupNormalization(groups: 2, activates: true)
-    let (scale, offset) = (Parameter(range: 0..<shape.c), Parameter(range: shape.c..<2 * shape.c))
+    let (scale, bias) = (Parameter(range: 0..<shape.c), Parameter(range: shape.c..<2 * shape.c))
     checkGradient(
       shapes: [shape], parameterCount: 2 * shape.c, dropoutStreams: streams
     ) { x, pass in
       let once = pass.normalize(
-        x[0], normalization, scale: scale, offset: offset, dropoutRate: 0.3)
-      return pass.normalize(once, normalization, scale: scale, offset: offset, dropoutRate: 0.5)
+        x[0], normalization, scale: scale, bias: bias, dropoutRate: 0.3)
+      return pass.normalize(once, normalization, scale: scale, bias: bias, dropoutRate: 0.5)
     }
   }
 
@@ -119,7 +119,7 @@ import Testing
       func convolve(_ x: Variable) -> Variable {
         pass.convolve(
           x, convolution, weight: Parameter(range: 0..<count),
-          offset: Parameter(range: count..<count + shape.c))
+          bias: Parameter(range: count..<count + shape.c))
       }
       return convolve(pass.activate(convolve(x[0])))
     }
@@ -139,7 +139,7 @@ import Testing
       func convolve(_ first: Int) -> Variable {
         pass.convolve(
           x, convolution, weight: Parameter(range: first..<first + 4),
-          offset: Parameter(range: first + 4..<first + 6))
+          bias: Parameter(range: first + 4..<first + 6))
       }
       _ = convolve(0)
       pass.meanSquaredError(convolve(6), x.value)

@@ -79,8 +79,8 @@ import Testing
       #require(inputGradient), root.dataset("input_gradient").values(), "input gradient")
     for entry in layout.entries {
       let expected = try root.dataset("gradient/\(entry.name)").values(as: Float.self)
-      // One offset for all keys moves all scores of a query alike, which softmax does not see: the
-      // gradient is 0 but for rounding, and is measured by that of the query's offset.
+      // One bias for all keys moves all scores of a query alike, which softmax does not see: the
+      // gradient is 0 but for rounding, and is measured by that of the query's bias.
       let reference = try root.dataset(
         "gradient/\(entry.name.replacing("/k/b", with: "/q/b"))"
       ).values(as: Float.self)

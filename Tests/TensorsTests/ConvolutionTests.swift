@@ -43,12 +43,12 @@ import Testing
     for o in [1, 3, 7, 15, 16, 32] {
       let convolution = Self.convolution(kernel: 3, to: o)
       #expect(convolution.usesWinograd(for: shape) == (o >= 16))
-      for sharesOffsets in [false, true] {
+      for sharesBiases in [false, true] {
         let trial = ConvolutionTrial(
-          convolution: convolution, shape: shape, sharesOffsets: sharesOffsets,
-          hasResidual: !sharesOffsets)
+          convolution: convolution, shape: shape, sharesBiases: sharesBiases,
+          hasResidual: !sharesBiases)
         for (result, error) in trial.errors() {
-          #expect(error < 4e-5, "\(result), outputs \(o), shared \(sharesOffsets)")
+          #expect(error < 4e-5, "\(result), outputs \(o), shared \(sharesBiases)")
         }
       }
     }
@@ -78,14 +78,14 @@ import Testing
   ])
   func pointwise(_ shape: Shape, _ o: Int) {
     let convolution = Self.convolution(kernel: 1, to: o)
-    for (sharesOffsets, hasResidual) in [
+    for (sharesBiases, hasResidual) in [
       (false, false), (false, true), (true, false), (true, true),
     ] {
       let trial = ConvolutionTrial(
-        convolution: convolution, shape: shape, sharesOffsets: sharesOffsets,
+        convolution: convolution, shape: shape, sharesBiases: sharesBiases,
         hasResidual: hasResidual)
       for (result, error) in trial.errors() {
-        #expect(error < 5e-6, "\(result), shared \(sharesOffsets), residual \(hasResidual)")
+        #expect(error < 5e-6, "\(result), shared \(sharesBiases), residual \(hasResidual)")
       }
     }
   }
@@ -94,12 +94,12 @@ import Testing
   @Test(arguments: 1...50)
   func pointwiseRows(_ rows: Int) {
     for (n, c, o) in [(1, 16, 48), (3, 32, 16), (2, 17, 32), (2, 32, 17)] {
-      for sharesOffsets in [false, true] {
+      for sharesBiases in [false, true] {
         let trial = ConvolutionTrial(
           convolution: Self.convolution(kernel: 1, to: o), shape: Shape(n, 1, rows, c),
-          sharesOffsets: sharesOffsets)
+          sharesBiases: sharesBiases)
         for (result, error) in trial.errors() {
-          #expect(error < 5e-6, "\(result), \(n) images, \(c) to \(o), shared \(sharesOffsets)")
+          #expect(error < 5e-6, "\(result), \(n) images, \(c) to \(o), shared \(sharesBiases)")
         }
       }
     }
@@ -108,7 +108,7 @@ import Testing
   // MARK: Independence
 
   /// An image's results have the same bits whatever the other images of the batch, and whether the
-  /// images share their offsets or have equal ones.
+  /// images share their biases or have equal ones.
   @Test(
     arguments: [(1, 96), (3, 96), (3, 3)],
     [Shape(7, 10, 12, 32), Shape(7, 5, 3, 64), Shape(7, 9, 12, 512)])
@@ -119,17 +119,17 @@ import Testing
     let x = Tensor(many, normals(many.count), in: pool)
     let dy = Tensor(many.with(channels: o), normals(many.pixels * o, index: 1), in: pool)
     let W = normals(kernel * kernel * many.c * o, index: 2)
-    let offsets = normals(o, index: 3)
-    let repeated = (0..<many.n).flatMap { _ in offsets }
+    let biases = normals(o, index: 3)
+    let repeated = (0..<many.n).flatMap { _ in biases }
 
-    /// y with the one and the other form of offsets, dx and the sums.
+    /// y with the one and the other form of biases, dx and the sums.
     func results(_ x: Tensor, _ dy: Tensor) -> [Tensor] {
       let results = [
         Tensor(dy.shape, in: pool), Tensor(dy.shape, in: pool), Tensor(x.shape, in: pool),
         Tensor(Shape(x.shape.n, 1, 1, o), in: pool),
       ]
-      convolution.forward(x, W, offsets: offsets, into: results[0], pool)
-      convolution.forward(x, W, offsets: repeated, offsetStride: o, into: results[1], pool)
+      convolution.forward(x, W, biases: biases, into: results[0], pool)
+      convolution.forward(x, W, biases: repeated, biasStride: o, into: results[1], pool)
       var dW = [Float](repeating: .nan, count: W.count)
       dW.withUnsafeMutableBufferPointer {
         convolution.backward(
@@ -162,7 +162,7 @@ import Testing
       let W = normals(kernel * kernel * shape.c * o, index: 1)
       let (y, dx) = (Tensor(outputs, in: pool), Tensor(shape, in: pool))
       convolution.forward(
-        x, W, offsets: [Float](repeating: 0, count: o), into: y, pool)
+        x, W, biases: [Float](repeating: 0, count: o), into: y, pool)
       let noise = normals(outputs.count, index: 2, scale: Float(W.count / o).squareRoot())
       let dy = Tensor(outputs, zip(y.scalars, noise).map { $0 + $1 }, in: pool)
       var dW = [Float](repeating: .nan, count: W.count)

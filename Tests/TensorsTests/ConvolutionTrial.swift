@@ -5,8 +5,8 @@ import TestSupport
 struct ConvolutionTrial {
   let convolution: Convolution
   let shape: Shape
-  /// Whether all images have the same offsets.
-  var sharesOffsets = false
+  /// Whether all images have the same biases.
+  var sharesBiases = false
   var hasResidual = true
 
   /// The largest error of each result, as a share of the result's largest scalar.
@@ -17,13 +17,13 @@ struct ConvolutionTrial {
     let dy = normals(outputs.count, index: 1)
     let W = normals(convolution.kernel * convolution.kernel * shape.c * o, index: 2)
     let firstDW = normals(W.count, index: 3)
-    let offsets = normals(shape.n * o, index: 4)
+    let biases = normals(shape.n * o, index: 4)
     let residual = hasResidual ? normals(outputs.count, index: 5) : nil
     let (y, dx) = (Tensor(outputs, in: pool), Tensor(shape, in: pool))
     let sums = Tensor(Shape(shape.n, 1, 1, o), in: pool)
     let input = Tensor(shape, x, in: pool)
     convolution.forward(
-      input, W, offsets: offsets, offsetStride: sharesOffsets ? 0 : o,
+      input, W, biases: biases, biasStride: sharesBiases ? 0 : o,
       residual: residual.map { Tensor(outputs, $0, in: pool) }, into: y, pool)
     // The gradient is added to what is there, or written over it.
     var (addedDW, writtenDW) = (firstDW, [Float](repeating: .nan, count: W.count))
@@ -38,8 +38,8 @@ struct ConvolutionTrial {
     backward(&writtenDW, adds: false)
 
     var expectedY = (0..<outputs.count).map { i in
-      let image = sharesOffsets ? 0 : i / outputs.imageCount
-      return Double(offsets[image * o + i % o]) + Double(residual?[i] ?? 0)
+      let image = sharesBiases ? 0 : i / outputs.imageCount
+      return Double(biases[image * o + i % o]) + Double(residual?[i] ?? 0)
     }
     var expectedSums = [Double](repeating: 0, count: sums.shape.count)
     for i in dy.indices { expectedSums[i / outputs.imageCount * o + i % o] += Double(dy[i]) }

@@ -139,7 +139,7 @@ import Testing
       let (y, dx) = (Tensor(dy.shape, in: pool), Tensor(shape, in: pool))
       let sums = Tensor(Shape(shape.n, 1, 1, o), in: pool)
       let W = normals(kernel * kernel * shape.c * o, index: 2)
-      convolution.forward(x, W, offsets: normals(o, index: 3), into: y, pool)
+      convolution.forward(x, W, biases: normals(o, index: 3), into: y, pool)
       var dW = [Float](repeating: .nan, count: W.count)
       dW.withUnsafeMutableBufferPointer {
         convolution.backward(

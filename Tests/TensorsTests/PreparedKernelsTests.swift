@@ -17,7 +17,7 @@ import Testing
         func run(_ prepared: (PreparedKernels, Int)?) -> [Float] {
           let y = Tensor(shape.with(channels: o), in: pool)
           convolution.forward(
-            x, weights, offsets: normals(o, index: 1), prepared: prepared, into: y, pool)
+            x, weights, biases: normals(o, index: 1), prepared: prepared, into: y, pool)
           return Array(y.scalars)
         }
         #expect(run(nil) == run((kept, key)), "call \(call), \(o) channels")

@@ -2,11 +2,11 @@ import Tensors
 
 /// The layers with parameters of their own: a convolution, a linear map, a group normalisation.
 
-/// A convolution with its weights W (k, k, c, o) and offsets b (o): y = x ∗ W + b.
+/// A convolution with its weights W (k, k, c, o) and biases b (o): y = x ∗ W + b.
 struct ConvolutionLayer: Sendable {
   let convolution: Convolution
   let weight: Parameter
-  let offset: Parameter
+  let bias: Parameter
 
   /// Registers `name/W` and `name/b`, W uniform with the fans k²c and k²o times `scale`.
   init(
@@ -20,7 +20,7 @@ struct ConvolutionLayer: Sendable {
       outputChannels: o)
     weight = registry.add(
       "\(name)/W", [k, k, c, o], .glorot(fanIn: k * k * c, fanOut: k * k * o, scale: scale))
-    offset = registry.add("\(name)/b", [o], .constant(0))
+    bias = registry.add("\(name)/b", [o], .constant(0))
   }
 
   /// (n, h, w, c) → (n, oh, ow, o), plus a vector (n, 1, 1, o) and a map (n, oh, ow, o) if given.
@@ -28,17 +28,17 @@ struct ConvolutionLayer: Sendable {
     _ x: Variable, plus vector: Variable? = nil, residual: Variable? = nil, _ pass: Pass
   ) -> Variable {
     pass.convolve(
-      x, convolution, weight: weight, offset: offset, vector: vector, residual: residual)
+      x, convolution, weight: weight, bias: bias, vector: vector, residual: residual)
   }
 }
 
-/// A linear map of the channels with its weights W (c, o) and offsets b (o): y = x W + b.
+/// A linear map of the channels with its weights W (c, o) and biases b (o): y = x W + b.
 ///
 /// On the pixels of a map it is a 1×1 convolution, and computed as one.
 struct LinearLayer: Sendable {
   let convolution: Convolution
   let weight: Parameter
-  let offset: Parameter
+  let bias: Parameter
 
   /// Registers `name/W` and `name/b`, W uniform with the fans c and o times `scale`.
   init(
@@ -48,20 +48,20 @@ struct LinearLayer: Sendable {
     convolution = Convolution(
       kernel: 1, stride: 1, paddingBefore: 0, paddingAfter: 0, outputChannels: o)
     weight = registry.add("\(name)/W", [c, o], .glorot(fanIn: c, fanOut: o, scale: scale))
-    offset = registry.add("\(name)/b", [o], .constant(0))
+    bias = registry.add("\(name)/b", [o], .constant(0))
   }
 
   /// (n, h, w, c) → (n, h, w, o), plus a map (n, h, w, o) if given.
   func callAsFunction(_ x: Variable, residual: Variable? = nil, _ pass: Pass) -> Variable {
-    pass.convolve(x, convolution, weight: weight, offset: offset, residual: residual)
+    pass.convolve(x, convolution, weight: weight, bias: bias, residual: residual)
   }
 }
 
-/// Group normalisation with its scales γ (c) and offsets β (c), and SiLU behind it if asked for.
+/// Group normalisation with its scales γ (c) and biases β (c), and SiLU behind it if asked for.
 struct GroupNormalizationLayer: Sendable {
   let normalization: GroupNormalization
   let scale: Parameter
-  let offset: Parameter
+  let bias: Parameter
 
   /// Registers `name/gamma`, all 1, and `name/beta`, all 0.
   init(
@@ -70,12 +70,12 @@ struct GroupNormalizationLayer: Sendable {
   ) {
     normalization = GroupNormalization(groups: groups, activates: activates)
     scale = registry.add("\(name)/gamma", [c], .constant(1))
-    offset = registry.add("\(name)/beta", [c], .constant(0))
+    bias = registry.add("\(name)/beta", [c], .constant(0))
   }
 
   /// (n, h, w, c) → (n, h, w, c).
   func callAsFunction(_ x: Variable, dropout rate: Double = 0, _ pass: Pass) -> Variable {
-    pass.normalize(x, normalization, scale: scale, offset: offset, dropoutRate: rate)
+    pass.normalize(x, normalization, scale: scale, bias: bias, dropoutRate: rate)
   }
 }
 

@@ -6,7 +6,7 @@ extension UNet {
   ///
   /// Those of convolutions, linear layers and the two products of attention, computed by definition:
   /// every weight meets every pixel of its layer's output. Winograd's algorithm does with fewer, and
-  /// normalisations, activations and offsets are not counted. Backward computes two products for
+  /// normalisations, activations and biases are not counted. Backward computes two products for
   /// each one of forward.
   public var multiplyAdds: [OperationProfile.Kind: Int] {
     var counts: [OperationProfile.Kind: Int] = [:]

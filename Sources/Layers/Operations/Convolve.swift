@@ -6,12 +6,12 @@ extension Pass {
   /// - Parameters:
   ///   - x: (n, h, w, c).
   ///   - weight: W, (k, k, c, o).
-  ///   - offset: b, (o).
+  ///   - bias: b, (o).
   ///   - vector: A vector for each image that is added to all of its pixels, (n, 1, 1, o).
   ///   - residual: A map that is added, (n, oh, ow, o).
   /// - Returns: (n, oh, ow, o), see `Convolution.outputShape(for:)`.
   package func convolve(
-    _ x: Variable, _ convolution: Convolution, weight: Parameter, offset: Parameter,
+    _ x: Variable, _ convolution: Convolution, weight: Parameter, bias: Parameter,
     vector: Variable? = nil, residual: Variable? = nil
   ) -> Variable {
     let shape = convolution.outputShape(for: x.shape)
@@ -24,7 +24,7 @@ extension Pass {
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
     profile.measure(kind, pool) {
-      let b = weights(offset)
+      let b = weights(bias)
       let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {
         let sums = Tensor(vectorShape, in: pool)
@@ -32,18 +32,18 @@ extension Pass {
           vector.value.pointer, b, into: sums.pointer, rows: shape.n, c: shape.c)
         withExtendedLifetime(sums) {
           convolution.forward(
-            x.value, weights(weight), offsets: sums.pointer, offsetStride: shape.c,
+            x.value, weights(weight), biases: sums.pointer, biasStride: shape.c,
             residual: residual?.value, prepared: prepared, into: y, pool)
         }
       } else {
         convolution.forward(
-          x.value, weights(weight), offsets: b, residual: residual?.value, prepared: prepared,
+          x.value, weights(weight), biases: b, residual: residual?.value, prepared: prepared,
           into: y, pool)
       }
     }
     let (vectorSlot, residualSlot) = (vector?.slot, residual?.slot)
     return record(
-      y, as: kind, from: x.slot, vectorSlot, residualSlot, parameters: [weight, offset]
+      y, as: kind, from: x.slot, vectorSlot, residualSlot, parameters: [weight, bias]
     ) {
       [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
@@ -52,7 +52,7 @@ extension Pass {
       convolution.backward(
         x.value, weights(weight), dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
       Elementwise.addRowSum(
-        of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(offset))
+        of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(bias))
       if let dx { x.slot?.add(dx, pool) }
       vectorSlot?.add(sums, pool)
       residualSlot?.add(dy, pool)

@@ -6,12 +6,12 @@ extension Pass {
   /// - Parameters:
   ///   - x: (n, h, w, c); c is a multiple of the number of groups.
   ///   - scale: γ, (c).
-  ///   - offset: β, (c).
+  ///   - bias: β, (c).
   ///   - dropoutRate: The probability that a scalar is dropped; a pass without random streams for it
   ///     drops nothing.
   /// - Returns: (n, h, w, c).
   package func normalize(
-    _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, offset: Parameter,
+    _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, bias: Parameter,
     dropoutRate: Double = 0
   ) -> Variable {
     let y = Tensor(x.shape, in: pool)
@@ -19,15 +19,15 @@ extension Pass {
     let dropout = dropout(rate: dropoutRate, x.shape)
     profile.measure(.normalization, pool) {
       normalization.forward(
-        x.value, weights(scale), weights(offset), into: y, statistics: statistics,
+        x.value, weights(scale), weights(bias), into: y, statistics: statistics,
         dropout: dropout, pool)
     }
-    return record(y, as: .normalization, from: x.slot, parameters: [scale, offset]) {
+    return record(y, as: .normalization, from: x.slot, parameters: [scale, bias]) {
       [unowned self] dy in
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
-        x.value, weights(scale), weights(offset), dy, statistics: statistics, into: dx,
-        dgamma: gradient(scale), dbeta: gradient(offset), dropout: dropout, pool)
+        x.value, weights(scale), weights(bias), dy, statistics: statistics, into: dx,
+        dgamma: gradient(scale), dbeta: gradient(bias), dropout: dropout, pool)
       x.slot?.add(dx, pool)
     }
   }

@@ -2,7 +2,7 @@
 /// algorithm that computes it.
 ///
 /// Legend: `x` (n, h, w, c) the input, `y` (n, oh, ow, o) the output, `W` (k, k, c, o) the weights,
-/// `b` (o) the offsets, `dx`, `dy`, `dW`, `db` their gradients.
+/// `b` (o) the biases, `dx`, `dy`, `dW`, `db` their gradients.
 public struct Convolution: Sendable {
   /// The extent k of the square kernel.
   public let kernel: Int
@@ -40,28 +40,28 @@ public struct Convolution: Sendable {
   /// y ← x ∗ W + b, plus `residual` where there is one.
   ///
   /// - Parameters:
-  ///   - offsets: b, (o) for all images, or (n, o).
-  ///   - offsetStride: The distance between the offsets of two images: 0, or o.
+  ///   - biases: b, (o) for all images, or (n, o).
+  ///   - biasStride: The distance between the biases of two images: 0, or o.
   ///   - prepared: Where transformed kernels are kept from call to call, and the number by which
   ///     these are found; nil where the weights change.
   public func forward(
-    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int = 0,
+    _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>, biasStride: Int = 0,
     residual: Tensor? = nil, prepared: (kernels: PreparedKernels, key: Int)? = nil,
     into y: Tensor, _ pool: BufferPool
   ) {
     if usesWinograd(for: x.shape) {
       WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
-        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual,
+        x, W, biases: biases, biasStride: biasStride, residual: residual,
         prepared: prepared.flatMap {
           $0.kernels.kernels($0.key, W, c: x.shape.c, o: outputChannels)
         }, into: y)
     } else if isPointwise, outputChannels % 16 == 0 {
       PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
-        x, W, offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
+        x, W, biases: biases, biasStride: biasStride, residual: residual, into: y)
     } else {
       let pixels = y.shape.h * y.shape.w
       for n in 0..<y.shape.n {
-        let (image, b) = (y.image(n).baseAddress!, offsets + n * offsetStride)
+        let (image, b) = (y.image(n).baseAddress!, biases + n * biasStride)
         if let residual {
           Elementwise.sumOfRows(
             residual.image(n).baseAddress!, b, into: image, rows: pixels, c: outputChannels)
@@ -81,7 +81,7 @@ public struct Convolution: Sendable {
   ///
   /// - Parameters:
   ///   - adds: Whether xᵀ ∗ dy is added to what dW holds.
-  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) offsets.
+  ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) biases.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
     dW: UnsafeMutablePointer<Float>, adds: Bool, sums: Tensor, _ pool: BufferPool

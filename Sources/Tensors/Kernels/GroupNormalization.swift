@@ -47,10 +47,10 @@ public struct GroupNormalization: Sendable {
       select(activates) { activates in
         forEachRun(pixels) { run in
           forEachPanel(c) { i, lanes in
-            let (slope, offset) = (load(a + i, lanes), load(b + i, lanes))
+            let (slope, intercept) = (load(a + i, lanes), load(b + i, lanes))
             var pixel = run.lowerBound &* c &+ i
             for _ in run {
-              let u = multiplyAdd(slope, load(image + pixel, lanes), offset)
+              let u = multiplyAdd(slope, load(image + pixel, lanes), intercept)
               store(activates ? u * sigmoid(u) : u, target + pixel, lanes)
               pixel &+= c
             }
@@ -119,8 +119,8 @@ public struct GroupNormalization: Sendable {
             let (p, q, r) = (load(p + i, lanes), load(q + i, lanes), load(r + i, lanes))
             var pixel = run.lowerBound &* c &+ i
             for _ in run {
-              let offset = multiplyAdd(q, load(image + pixel, lanes), r)
-              store(multiplyAdd(p, load(target + pixel, lanes), offset), target + pixel, lanes)
+              let addend = multiplyAdd(q, load(image + pixel, lanes), r)
+              store(multiplyAdd(p, load(target + pixel, lanes), addend), target + pixel, lanes)
               pixel &+= c
             }
           }
@@ -182,14 +182,14 @@ public struct GroupNormalization: Sendable {
   ) {
     let one = Vector(repeating: 1)
     forEachPanel(c) { i, lanes in
-      let (slope, offset, mean) = (load(a + i, lanes), load(b + i, lanes), load(mean + i, lanes))
+      let (slope, intercept, mean) = (load(a + i, lanes), load(b + i, lanes), load(mean + i, lanes))
       var (lineSum, lineMoment) = (Vector(), Vector())
       var pixel = run.lowerBound &* c &+ i
       for _ in run {
         let x = load(x + pixel, lanes)
         var v = load(dy + pixel, lanes)
         if activates {
-          let u = multiplyAdd(slope, x, offset)
+          let u = multiplyAdd(slope, x, intercept)
           let s = sigmoid(u)
           v *= s * multiplyAdd(u, one - s, one)
         }
@@ -298,13 +298,13 @@ public struct GroupNormalization: Sendable {
       }
       m1 /= count
       m2 *= rdev / count
-      let (slope, offset) = (
+      let (slope, intercept) = (
         Float(-rdev * rdev * m2), Float(-rdev * m1 + rdev * rdev * m2 * mean)
       )
       for i in channels {
         p[i] = Float(rdev * Double(gamma[i]))
         q[i] = slope
-        r[i] = offset
+        r[i] = intercept
       }
     }
   }

@@ -21,14 +21,14 @@ struct PointwiseConvolution {
   /// y ← x W + b, plus `residual` where there is one; o is a multiple of 16.
   ///
   /// - Parameters:
-  ///   - offsets: b, (n, o), or (o) for all images; nil: 0.
-  ///   - offsetStride: The distance between the offsets of two images: o, or 0.
+  ///   - biases: b, (n, o), or (o) for all images; nil: 0.
+  ///   - biasStride: The distance between the biases of two images: o, or 0.
   func forward(
-    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>?, offsetStride: Int,
+    _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>?, biasStride: Int,
     residual: Tensor?, into y: Tensor
   ) {
-    // Images that share their offsets are one long image.
-    let images = offsetStride == 0 ? 1 : x.shape.n
+    // Images that share their biases are one long image.
+    let images = biasStride == 0 ? 1 : x.shape.n
     let pixels = x.shape.pixels / images
     forEachChunk(of: o, depth: c) { panels in
       let packed = x.shape.pixels < Self.packedRows ? nil : pack(W, panels)
@@ -45,7 +45,7 @@ struct PointwiseConvolution {
                 )
               }
               var v = Vector()
-              if let offsets { v = vector(offsets + (n * offsetStride + column)) }
+              if let biases { v = vector(biases + (n * biasStride + column)) }
               var addend: UnsafePointer<Float>?
               if let residual { addend = UnsafePointer(residual.pointer + target) }
               PanelProduct.overColumns(
@@ -64,7 +64,7 @@ struct PointwiseConvolution {
     transpose(W, rows: c, columns: o, stride: o, into: turned.pointer)
     withExtendedLifetime(turned) {
       PointwiseConvolution(c: o, o: c, pool).forward(
-        dy, turned.pointer, offsets: nil, offsetStride: 0, residual: nil, into: dx)
+        dy, turned.pointer, biases: nil, biasStride: 0, residual: nil, into: dx)
     }
   }
 

@@ -29,11 +29,11 @@ struct WinogradConvolution {
   /// y ← x ∗ W + b, plus `residual` where there is one.
   ///
   /// - Parameters:
-  ///   - offsets: b, (n, o), or (o) for all images.
-  ///   - offsetStride: The distance between the offsets of two images: o, or 0.
+  ///   - biases: b, (n, o), or (o) for all images.
+  ///   - biasStride: The distance between the biases of two images: o, or 0.
   ///   - prepared: U; nil: transformed here.
   func forward(
-    _ x: Tensor, _ W: UnsafePointer<Float>, offsets: UnsafePointer<Float>, offsetStride: Int,
+    _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>, biasStride: Int,
     residual: Tensor?, prepared: PlaceArray? = nil, into y: Tensor
   ) {
     let kernels = WinogradKernels(W, c, o)
@@ -55,7 +55,7 @@ struct WinogradConvolution {
             pool.split(tiles.count, cost: Self.transformCost * panels.count) { [grid] part in
               WinogradTiles.transformOutput(
                 M.from(row: part.lowerBound), grid, part.shifted(by: tiles.lowerBound), panels,
-                offsets: offsets, offsetStride: offsetStride, residual: residual, into: y)
+                biases: biases, biasStride: biasStride, residual: residual, into: y)
             }
           }
         }

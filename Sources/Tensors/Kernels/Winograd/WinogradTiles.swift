@@ -57,7 +57,7 @@ enum WinogradTiles {
   /// y ← Aᵀ M A + b, plus the residual, for the tiles and some panels of channels.
   static func transformOutput(
     _ M: PlaceArray, _ grid: TileGrid, _ tiles: Range<Int>, _ panels: Range<Int>,
-    offsets: UnsafePointer<Float>, offsetStride: Int, residual: Tensor?, into y: Tensor
+    biases: UnsafePointer<Float>, biasStride: Int, residual: Tensor?, into y: Tensor
   ) {
     let (h, w, o) = (y.shape.h, y.shape.w, y.shape.c)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { scratch in
@@ -77,7 +77,7 @@ enum WinogradTiles {
             scratch[12 &+ j] = t.2
             scratch[18 &+ j] = t.3
           }
-          let b = vector(offsets + (n &* offsetStride &+ channel))
+          let b = vector(biases + (n &* biasStride &+ channel))
           for i in 0..<rows {
             let t = Winograd.output(row6(scratch, i))
             let start = first &+ i &* w &* o &+ channel
