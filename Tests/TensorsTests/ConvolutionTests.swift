@@ -20,7 +20,7 @@ import Testing
       Shape(2, 4, 4, 17), Shape(1, 5, 3, 1), Shape(3, 7, 5, 6), Shape(2, 3, 4, 35),
       Shape(1, 28, 28, 2), Shape(2, 32, 32, 40), Shape(3, 2, 2, 16),
     ], [(3, 1), (3, 2), (1, 1)])
-  func unrolled(_ shape: Shape, _ form: (kernel: Int, stride: Int)) {
+  func im2col(_ shape: Shape, _ form: (kernel: Int, stride: Int)) {
     let (k, stride) = form
     for o in [1, 3, 20] {
       let convolution = Convolution(

@@ -72,7 +72,7 @@ public struct Convolution: Sendable {
       if isNarrow(for: x.shape) {
         NarrowConvolution(x, outputChannels: outputChannels, pool).forward(W, addingTo: y)
       } else {
-        UnrolledConvolution(self).forward(x, W, addingTo: y, pool)
+        Im2colConvolution(self).forward(x, W, addingTo: y, pool)
       }
     }
   }
@@ -106,7 +106,7 @@ public struct Convolution: Sendable {
           .backward(dy, W, into: target)
         dx = nil
       }
-      UnrolledConvolution(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
+      Im2colConvolution(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
     }
   }
 

@@ -1,14 +1,14 @@
-/// Convolution as products with unrolled patches (im2col), for any kernel, stride and channels.
+/// Convolution as products with patches of the map (im2col), for any kernel, stride and channels.
 ///
 /// Legend as in `Convolution`; `lines` are the n · oh rows of output pixels, taken some at a time so
-/// that their patches (pixels, k k c) stay in the cache. A 1×1 convolution needs no unrolling.
-struct UnrolledConvolution {
+/// that their patches (pixels, k k c) stay in the cache. At 1×1 the pixels are the patches.
+struct Im2colConvolution {
   private let kernel: Int
   private let stride: Int
   private let paddingBefore: Int
   private let paddingAfter: Int
   private let outputChannels: Int
-  /// Whether the patches are the pixels themselves, so that nothing has to be unrolled.
+  /// Whether the patches are the pixels themselves, so that none are copied.
   private let isPointwise: Bool
 
   init(_ convolution: Convolution) {
@@ -28,7 +28,7 @@ struct UnrolledConvolution {
     let depth = kernel * kernel * x.shape.c
     forEachChunk(x.shape, y.shape, pool) { lines, patches in
       let (rows, first) = (lines.count * y.shape.w, lines.lowerBound * y.shape.w)
-      let columns = unroll(x, lines, y.shape, into: patches)
+      let columns = im2col(x, lines, y.shape, into: patches)
       multiply(
         m: rows, n: o, k: depth, Matrix(columns, stride: depth), Matrix(W, stride: o), beta: 1,
         into: y.pointer + first * o, stride: o, pool)
@@ -46,7 +46,7 @@ struct UnrolledConvolution {
     forEachChunk(x.shape, dy.shape, pool) { lines, patches in
       let (rows, first) = (lines.count * dy.shape.w, lines.lowerBound * dy.shape.w)
       let gradient = Matrix(dy.pointer + first * o, stride: o)
-      let columns = unroll(x, lines, dy.shape, into: patches)
+      let columns = im2col(x, lines, dy.shape, into: patches)
       multiply(
         m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
         beta: adds || lines.lowerBound > 0 ? 1 : 0, into: dW, stride: o, pool)
@@ -55,7 +55,7 @@ struct UnrolledConvolution {
       multiply(
         m: rows, n: depth, k: o, gradient, Matrix(W, stride: o, transposed: true),
         into: target, stride: depth, pool)
-      if !isPointwise { rollUp(patches, lines, dy.shape, addingTo: dx) }
+      if !isPointwise { col2im(patches, lines, dy.shape, addingTo: dx) }
     }
   }
 
@@ -75,7 +75,7 @@ struct UnrolledConvolution {
   }
 
   /// Writes the patch of each pixel of the lines, (pixels, k, k, c), zeros outside the map.
-  private func unroll(
+  private func im2col(
     _ x: Tensor, _ lines: Range<Int>, _ y: Shape, into patches: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float> {
     if isPointwise { return UnsafePointer(x.pointer + lines.lowerBound * x.shape.w * x.shape.c) }
@@ -88,8 +88,8 @@ struct UnrolledConvolution {
     return UnsafePointer(patches)
   }
 
-  /// Adds each patch back onto the pixels that it was taken from: the transpose of `unroll`.
-  private func rollUp(
+  /// Adds each patch back onto the pixels that it was taken from: the transpose of `im2col`.
+  private func col2im(
     _ patches: UnsafePointer<Float>, _ lines: Range<Int>, _ y: Shape, addingTo dx: Tensor
   ) {
     forEachPatchRow(dx.shape, lines, y) { patch, source, zerosBefore, copied, _ in
