@@ -1,7 +1,7 @@
 /// Memory that one worker uses again and again, so that a steady training step allocates nothing.
 ///
 /// A pool belongs to one thread at a time. A `Buffer` goes back to its pool when its last owner
-/// lets go; the next request of a similar size gets it, with the old contents still in it.
+/// releases it; the next request of a similar size gets it, with the old contents still in it.
 public final class BufferPool {
   private var free: [[UnsafeMutablePointer<Float>]] = []
   private var bufferBytes = 0

@@ -116,7 +116,7 @@ private final class SharedLoop: @unchecked Sendable {
     }
   }
 
-  /// Waits for the parts that helpers have taken, and lets go of the body: what it holds belongs to
+  /// Waits for the parts that helpers have taken, and releases the body: what it holds belongs to
   /// the owner's pool, and must return to it on the owner's thread.
   ///
   /// - Returns: The time that helpers have worked.

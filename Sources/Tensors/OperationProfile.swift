@@ -31,9 +31,9 @@ public final class OperationProfile: Sendable {
 
   /// Seconds of one kind of work.
   public struct Seconds: Equatable, Sendable {
-    /// On the way forward, and of work that has no direction.
+    /// In the forward pass, and of work that has no direction.
     public var forward = 0.0
-    /// On the way back.
+    /// In the backward pass.
     public var backward = 0.0
   }
 

@@ -1,6 +1,6 @@
 /// Memory for what a kernel needs only while it runs, piece upon piece.
 ///
-/// Pieces are let go of in reverse order, and whoever asks next gets the same memory, whatever the
+/// Pieces are released in reverse order, and whoever asks next gets the same memory, whatever the
 /// size: it is still in the cache, where a buffer of just the right size might not be.
 final class ScratchStack {
   /// The scalars of a block: enough for most kernels.

@@ -98,7 +98,7 @@ import Testing
     return UNet(configuration)
   }
 
-  /// What the way back calls final is: no later operation adds to it.
+  /// What the backward pass calls final is: no later operation adds to it.
   @Test func gradientIsFinalFromTheTail() {
     let network = Self.smallNetwork
     let weights = normals(network.parameters.layout.count, scale: 0.1)

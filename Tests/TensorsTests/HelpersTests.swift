@@ -13,7 +13,7 @@ import Testing
     init(running: Int) { self.running = Atomic(running) }
   }
 
-  /// Notes whether the last owner lets go of it on the thread that made it.
+  /// Notes whether the last owner releases it on the thread that made it.
   private final class Possession {
     private let thread = pthread_self()
     private let tally: Tally
@@ -27,7 +27,7 @@ import Testing
   }
 
   /// Several owners and helpers at once: each part of each loop runs once, at a place that is its
-  /// thread's alone, and is there when its owner goes on; what the body holds is let go of by the
+  /// thread's alone, and is there when its owner goes on; what the body holds is released by the
   /// owner, as it may belong to its pool.
   @Test(arguments: [(1, 0), (1, 1), (2, 2), (3, 1)])
   func everyPartRunsOnce(owners: Int, others: Int) {

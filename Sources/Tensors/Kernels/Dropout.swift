@@ -2,7 +2,7 @@
 /// 2014, in the form that leaves the network as it is when nothing is dropped).
 ///
 /// The masks come from one random stream an image. They are not stored: whoever needs a mask again,
-/// as the way back does, draws the same numbers again, sixteen blocks of them at a time.
+/// as the backward pass does, draws the same numbers again, sixteen blocks of them at a time.
 public struct Dropout: Sendable {
   private let streams: [RandomStream]
   private let firstBlock: Int

@@ -21,7 +21,7 @@ public struct GroupNormalization: Sendable {
   /// The extents of the statistics of an input of extents `x`.
   public func statisticsShape(for x: Shape) -> Shape { Shape(x.n, 1, 2, groups) }
 
-  /// y ← SiLU(γ x̂ + β) or γ x̂ + β, and the statistics for the way back.
+  /// y ← SiLU(γ x̂ + β) or γ x̂ + β, and the statistics for the backward pass.
   public func forward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, into y: Tensor,
     statistics: Tensor, dropout: Dropout? = nil, _ pool: BufferPool

@@ -2,7 +2,7 @@
 ///
 /// The map is cut into tiles of 4×4 output pixels; each reads 6×6 input pixels. Input tiles and
 /// kernels are transformed, multiplied place by place (36 matrix products over the channels), and
-/// the products transformed back: a quarter of the multiplications. The way back is the exact
+/// the products transformed back: a quarter of the multiplications. The backward pass is the exact
 /// adjoint, step by step, so that both gradients share one transform of the output's gradient.
 ///
 /// Legend: `x` (n, h, w, c), `W` (3, 3, c, o), `y` (n, h, w, o); V = Bᵀ x B transformed tiles,
