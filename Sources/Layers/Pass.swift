@@ -4,7 +4,7 @@ import Tensors
 ///
 /// Operations are methods of `Pass`, one file each. With a gradient buffer each operation records a
 /// closure that carries the gradient one operation back; `backward()` replays them in reverse and
-/// lets go of each as soon as it has run. Without one nothing is recorded and every intermediate
+/// releases each as soon as it has run. Without one nothing is recorded and every intermediate
 /// buffer returns to the pool at once.
 public final class Pass {
   /// Where intermediate tensors come from.
@@ -17,12 +17,12 @@ public final class Pass {
   private let gradient: UnsafeMutablePointer<Float>?
   private let dropoutStreams: [RandomStream]
   private var dropoutBlock = 0
-  private var tape: [Step] = []
+  private var tape: [TapeEntry] = []
   /// Where the parameters begin whose gradients are begun.
   private var begun: Set<Int> = []
 
-  /// One operation on the way back.
-  private struct Step {
+  /// One operation of the backward pass.
+  private struct TapeEntry {
     let backward: () -> Void
     /// The end of the last parameter of this operation and all before it.
     let parameterEnd: Int
@@ -58,15 +58,15 @@ public final class Pass {
   /// - Parameter finished: Called after each operation with the element of the gradient buffer from
   ///   which to its end it is final.
   public func backward(_ finished: (_ downTo: Int) -> Void = { _ in }) {
-    while let step = tape.popLast() {
-      step.backward()
+    while let entry = tape.popLast() {
+      entry.backward()
       finished(tape.last?.parameterEnd ?? 0)
     }
   }
 
   private func append(parameters: [Parameter] = [], _ backward: @escaping () -> Void) {
     let end = parameters.reduce(tape.last?.parameterEnd ?? 0) { max($0, $1.range.upperBound) }
-    tape.append(Step(backward: backward, parameterEnd: end))
+    tape.append(TapeEntry(backward: backward, parameterEnd: end))
   }
 
   /// The scalars of a parameter.
