@@ -15,7 +15,7 @@ import Testing
     #expect(abs(training.values.reduce(0, +) - 37.331) < 0.001)
   }
 
-  @Test func twoLevelsByHand() {
+  @Test func twoResolutionsByHand() {
     var configuration = UNetConfiguration()
     (configuration.height, configuration.width, configuration.imageChannels) = (8, 4, 1)
     (configuration.channels, configuration.multipliers) = (4, [1, 2])

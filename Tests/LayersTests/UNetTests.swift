@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  /// Two levels on maps of 8×8 pixels, with attention at the lower one.
+  /// Two resolutions, of 8×8 and 4×4 pixels, with attention at the lower one.
   private static var smallNetwork: UNet {
     var configuration = UNetConfiguration()
     (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
@@ -220,7 +220,8 @@ import Testing
     #expect(defect { $0.heads = 3 }?.contains("3 heads") == true)
     #expect(defect { $0.multipliers = [] } != nil)
     #expect(defect { $0.dropout = 1 } != nil)
-    // 128 + 48·… : a concatenated width that the groups do not divide, although each level's is.
+    // 128 + 48·… : a concatenated width that the groups do not divide, although they divide the
+    // width at each resolution.
     #expect(defect { ($0.channels, $0.multipliers, $0.groups) = (8, [1, 3], 8) } == nil)
     #expect(defect { ($0.channels, $0.multipliers, $0.groups) = (8, [2, 3], 16) } != nil)
   }

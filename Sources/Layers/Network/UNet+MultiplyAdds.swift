@@ -29,18 +29,18 @@ extension UNet {
   /// The pixels of the map that a layer makes, from the path of its weights.
   private func outputPixels(_ path: [String]) -> Int {
     if path[0] == "temb" || path.contains("temb_proj") { return 1 }
-    var level: Int
+    var resolution: Int
     switch path[0] {
-    case "conv_in", "conv_out": level = 0
-    case "mid": level = configuration.multipliers.count - 1
+    case "conv_in", "conv_out": resolution = 0
+    case "mid": resolution = configuration.multipliers.count - 1
     default:
       guard let number = path[0].split(separator: "_").last.flatMap({ Int($0) }) else {
-        preconditionFailure("The layer \(path.joined(separator: "/")) belongs to no level.")
+        preconditionFailure("The layer \(path.joined(separator: "/")) belongs to no resolution.")
       }
-      level = number
+      resolution = number
     }
-    if path.contains("downsample") { level += 1 }
-    if path.contains("upsample") { level -= 1 }
-    return (configuration.height >> level) * (configuration.width >> level)
+    if path.contains("downsample") { resolution += 1 }
+    if path.contains("upsample") { resolution -= 1 }
+    return (configuration.height >> resolution) * (configuration.width >> resolution)
   }
 }

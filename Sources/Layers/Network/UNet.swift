@@ -16,8 +16,8 @@ public struct UNet: Sendable {
     }
   }
 
-  /// The stages of one level and the convolution that changes the resolution behind them.
-  private struct Level: Sendable {
+  /// The stages at one resolution and the convolution that changes it behind them.
+  private struct Resolution: Sendable {
     var stages: [Stage] = []
     var resize: ConvolutionLayer?
   }
@@ -28,9 +28,9 @@ public struct UNet: Sendable {
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
   private let input: ConvolutionLayer
-  private let down: [Level]
+  private let down: [Resolution]
   private let middle: (Stage, ResidualBlock)
-  private let up: [Level]
+  private let up: [Resolution]
   private let outputNorm: GroupNormalizationLayer
   private let output: ConvolutionLayer
 
@@ -43,16 +43,16 @@ public struct UNet: Sendable {
     let widths = configuration.multipliers.map { channels * $0 }
     let last = widths.count - 1
 
-    func stage(_ level: String, _ index: Int, height: Int, inputs: Int, outputs: Int) -> Stage {
+    func stage(_ path: String, _ index: Int, height: Int, inputs: Int, outputs: Int) -> Stage {
       let block = ResidualBlock(
-        "\(level)/block_\(index)", &registry, configuration, inputs: inputs, outputs: outputs)
+        "\(path)/block_\(index)", &registry, configuration, inputs: inputs, outputs: outputs)
       guard configuration.attention.contains(height) else {
         return Stage(block: block, attention: nil)
       }
       return Stage(
         block: block,
         attention: AttentionBlock(
-          "\(level)/attn_\(index)", &registry, configuration, channels: outputs))
+          "\(path)/attn_\(index)", &registry, configuration, channels: outputs))
     }
 
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
@@ -61,11 +61,11 @@ public struct UNet: Sendable {
 
     var skips = [channels]
     var current = channels
-    var down: [Level] = []
+    var down: [Resolution] = []
     for (index, width) in widths.enumerated() {
-      var level = Level()
+      var resolution = Resolution()
       for block in 0..<configuration.blocks {
-        level.stages.append(
+        resolution.stages.append(
           stage(
             "down_\(index)", block, height: configuration.height >> index, inputs: current,
             outputs: width))
@@ -73,11 +73,11 @@ public struct UNet: Sendable {
         skips.append(width)
       }
       if index < last {
-        level.resize = ConvolutionLayer(
+        resolution.resize = ConvolutionLayer(
           "down_\(index)/downsample/conv", &registry, inputs: width, outputs: width, stride: 2)
         skips.append(width)
       }
-      down.append(level)
+      down.append(resolution)
     }
     self.down = down
 
@@ -88,21 +88,21 @@ public struct UNet: Sendable {
       "mid/block_2", &registry, configuration, inputs: current, outputs: current)
     middle = (Stage(block: first, attention: attention), second)
 
-    var up: [Level] = []
+    var up: [Resolution] = []
     for (index, width) in widths.enumerated().reversed() {
-      var level = Level()
+      var resolution = Resolution()
       for block in 0...configuration.blocks {
-        level.stages.append(
+        resolution.stages.append(
           stage(
             "up_\(index)", block, height: configuration.height >> index,
             inputs: current + skips.removeLast(), outputs: width))
         current = width
       }
       if index > 0 {
-        level.resize = ConvolutionLayer(
+        resolution.resize = ConvolutionLayer(
           "up_\(index)/upsample/conv", &registry, inputs: width, outputs: width)
       }
-      up.append(level)
+      up.append(resolution)
     }
     self.up = up
 
@@ -125,23 +125,23 @@ public struct UNet: Sendable {
     let time = timeEmbedding(times, pass)
     var h = input(x, pass)
     var skips = [h]
-    for level in down {
-      for stage in level.stages {
+    for resolution in down {
+      for stage in resolution.stages {
         h = stage(h, time: time, pass)
         skips.append(h)
       }
-      if let downsample = level.resize {
+      if let downsample = resolution.resize {
         h = downsample(h, pass)
         skips.append(h)
       }
     }
     h = middle.0(h, time: time, pass)
     h = middle.1(h, time: time, pass)
-    for level in up {
-      for stage in level.stages {
+    for resolution in up {
+      for stage in resolution.stages {
         h = stage(pass.concatenate(h, skips.removeLast()), time: time, pass)
       }
-      if let convolution = level.resize { h = convolution(pass.upsample(h), pass) }
+      if let convolution = resolution.resize { h = convolution(pass.upsample(h), pass) }
     }
     return output(outputNorm(h, pass), pass)
   }

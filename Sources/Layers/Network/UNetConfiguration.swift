@@ -9,11 +9,11 @@ public struct UNetConfiguration: Equatable, Sendable {
   public var width = 32
   /// The channels of an image, and of the output.
   public var imageChannels = 3
-  /// The channels of the first level's maps.
+  /// The channels of the maps at the first resolution.
   public var channels = 128
-  /// The channels of each level, as multiples of `channels`; each further level halves the map.
+  /// The channels at each resolution, as multiples of `channels`; each further one halves the map.
   public var multipliers = [1, 2, 2, 2]
-  /// The residual blocks of each level on the way down; there is one more on the way up.
+  /// The residual blocks at each resolution on the way down; there is one more on the way up.
   public var blocks = 2
   /// The map heights at which an attention block follows each residual block.
   public var attention = [16]
@@ -74,9 +74,9 @@ public struct UNetConfiguration: Equatable, Sendable {
   private var normalizedWidths: Set<Int> {
     let widths = multipliers.map { channels * $0 }
     var skips = [channels]
-    for (level, width) in widths.enumerated() {
+    for (resolution, width) in widths.enumerated() {
       skips += Array(repeating: width, count: blocks)
-      if level < widths.count - 1 { skips.append(width) }
+      if resolution < widths.count - 1 { skips.append(width) }
     }
     var normalized = Set(widths + [channels])
     var current = widths.last ?? channels
