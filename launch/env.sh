@@ -60,5 +60,6 @@ if ((EUID == 0)); then
   export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
 
-# One shard is computed by one thread: a BLAS with threads of its own would compete with them.
+# The workers of a rank are its parallelism, and those without a shard help the others with their
+# loops: OpenBLAS keeps to the thread that calls it, as threads of its own would compete with them.
 export OPENBLAS_NUM_THREADS=1
