@@ -1,4 +1,4 @@
-/// How a kernel cuts a loop into parts, so that threads with nothing to do help with it.
+// How a kernel cuts a loop into parts, so that threads with nothing to do help with it.
 
 extension BufferPool {
   /// The multiplications and additions that are worth the way to another thread: a microsecond.

@@ -1,3 +1,5 @@
+// Memory for tensors, kept by a worker from one step of training to the next.
+
 /// Memory that one worker uses again and again, so that a steady training step allocates nothing.
 ///
 /// A pool belongs to one thread at a time. A `Buffer` goes back to its pool when its last owner

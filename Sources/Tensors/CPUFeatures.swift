@@ -1,3 +1,5 @@
+// What the CPU must be able to do, as fixed at compile time.
+
 import COpenBLAS
 
 /// The instruction sets that this binary was compiled for.

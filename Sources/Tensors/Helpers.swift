@@ -1,3 +1,5 @@
+// A loop is shared with threads that have no work of their own.
+
 import Foundation
 import Synchronization
 

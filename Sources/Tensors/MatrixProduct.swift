@@ -1,3 +1,5 @@
+// Products of row-major matrices, in registers or by OpenBLAS.
+
 import COpenBLAS
 
 /// A row-major matrix operand: its first scalar, the distance between rows, and whether it enters

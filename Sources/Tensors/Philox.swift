@@ -1,3 +1,5 @@
+// Random words without a state.
+
 /// Philox4x32-10, a counter-based generator: random words as a pure function of key and counter.
 ///
 /// Nothing is remembered between calls, so a run can be cut, resumed and spread over ranks without

@@ -1,3 +1,5 @@
+// Every random number has coordinates, from which alone it is computed.
+
 import Foundation
 
 /// The random numbers of one image for one purpose: a function of (seed, purpose, step, shard,

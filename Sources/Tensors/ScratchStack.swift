@@ -1,3 +1,5 @@
+// Scratch memory that stays in the cache.
+
 /// Memory for what a kernel needs only while it runs, piece upon piece.
 ///
 /// Pieces are released in reverse order, and whoever asks next gets the same memory, whatever the

@@ -1,3 +1,5 @@
+// Four extents describe every tensor.
+
 /// The extents of a stack of feature maps: images, rows, columns, channels, slowest first.
 ///
 /// Everything that flows through the network has this form. A vector per image, such as the time

@@ -1,3 +1,5 @@
+// The arrays that the network computes with.
+
 /// A stack of feature maps: `Float` scalars in NHWC order, in memory borrowed from a pool.
 ///
 /// Copies share their memory. The operation that makes a tensor fills it; from then on it is only

@@ -1,9 +1,10 @@
+// Each algorithm of convolution against naive sums in Double, and what its results must not
+// depend on.
+
 import Tensors
 import TestSupport
 import Testing
 
-/// Each algorithm of convolution against naive sums in Double, and what its results must not
-/// depend on.
 @Suite struct ConvolutionTests {
   /// A convolution at stride 1 that keeps the map's extents.
   static func convolution(kernel: Int, to o: Int) -> Convolution {

@@ -1,3 +1,5 @@
+// The reference that the tests of convolutions compare with.
+
 import Tensors
 import TestSupport
 

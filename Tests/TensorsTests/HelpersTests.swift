@@ -1,3 +1,5 @@
+// Threads that help each other: each part once, and the same bits whoever computes it.
+
 import Foundation
 import Synchronization
 import TestSupport

@@ -1,9 +1,10 @@
+// Each kernel against a naive reference in Double.
+
 import Foundation
 import Tensors
 import TestSupport
 import Testing
 
-/// Each kernel against a naive reference in Double.
 @Suite struct KernelTests {
   static let shapes = [
     Shape(2, 4, 4, 16), Shape(1, 5, 3, 1), Shape(3, 7, 5, 6), Shape(2, 3, 4, 35),

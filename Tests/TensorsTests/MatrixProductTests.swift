@@ -1,8 +1,9 @@
+// Matrix products against sums in Double, by registers and by OpenBLAS.
+
 import Tensors
 import TestSupport
 import Testing
 
-/// Matrix products against sums in Double, by registers and by OpenBLAS.
 @Suite struct MatrixProductTests {
   /// Narrow, small and large products; rests of rows; sums in one piece and in several.
   @Test(

@@ -1,3 +1,5 @@
+// Kernels that are transformed once and kept.
+
 import Tensors
 import TestSupport
 import Testing

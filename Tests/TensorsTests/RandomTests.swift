@@ -1,8 +1,9 @@
+// The counter-based generator and the numbers made from it.
+
 import Foundation
 import Tensors
 import Testing
 
-/// The counter-based generator and the numbers made from it.
 @Suite struct RandomTests {
   /// The known answers that the authors of Philox publish with their implementation (Random123).
   @Test func philoxKnownAnswers() {

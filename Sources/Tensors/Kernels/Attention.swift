@@ -1,3 +1,5 @@
+// Attention as products of small matrices, for one head of one image at a time.
+
 /// Scaled dot-product attention over all pixels of a map (Vaswani et al. 2017, equation 1).
 ///
 /// Legend: `q`, `k`, `v` (n, h, w, c) queries, keys and values, `p` (n, heads, s, s) with s = h w the

@@ -1,3 +1,5 @@
+// One convolution, several algorithms: the extents decide which.
+
 /// Two-dimensional convolution (cross-correlation) of NHWC maps: its extents, and the choice of the
 /// algorithm that computes it.
 ///

@@ -1,3 +1,5 @@
+// Dropout masks are never stored: they can be drawn again.
+
 /// Dropout: each scalar is 0 with probability `rate`, else divided by 1 − rate (Srivastava et al.
 /// 2014, in the form that leaves the network as it is when nothing is dropped).
 ///

@@ -1,3 +1,5 @@
+// Kernels that plain loops compute.
+
 /// The simple loops over arrays: sums, scaled copies, sums over rows.
 public enum Elementwise {
   /// y ← y + x for `count` scalars.

@@ -1,3 +1,5 @@
+// Every convolution is a matrix product once its patches are written out.
+
 /// Convolution as products with patches of the map (im2col), for any kernel, stride and channels.
 ///
 /// Legend as in `Convolution`; `lines` are the n · oh rows of output pixels, taken some at a time so

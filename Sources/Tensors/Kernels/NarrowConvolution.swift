@@ -1,3 +1,5 @@
+// Few output channels leave vectors empty; neighbouring input pixels fill them.
+
 /// A 3×3 convolution to a few channels, those of an image, as inner products.
 ///
 /// Around an output pixel, the input pixels of one row of the kernel are neighbours in memory, and

@@ -1,3 +1,5 @@
+// The innermost loops of this module's matrix products.
+
 /// Matrix products that keep six rows of sixteen columns in registers.
 ///
 /// Legend: C (rows, 16) ← C₀ + Σ_k a(row, k) B(k, 16). A panel is a column of sixteen-vectors, one

@@ -1,3 +1,5 @@
+// Convolutions that mix channels, but no pixels.
+
 /// A 1×1 convolution: one matrix product over the pixels, on weights packed into panels.
 ///
 /// Legend: `x` (pixels, c), `W` (c, o), `y` (pixels, o). The panels of W that stay in the cache are

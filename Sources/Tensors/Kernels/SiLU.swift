@@ -1,3 +1,5 @@
+// The network's activation, and the exponential behind it.
+
 /// SiLU(x) = x σ(x) and its derivative, sixteen scalars at a time (Elfwing, Uchibe, Doya 2018).
 ///
 /// Legend: `x` the input, `y` = SiLU(x), `g` a gradient, `s` = σ(x) = 1/(1 + e⁻ˣ).

@@ -1,4 +1,4 @@
-/// Transposition in blocks of four by four scalars.
+// Transposition in blocks of four by four scalars.
 
 /// B ← Aᵀ for row-major A (rows, columns), whose rows are `stride` apart, and B without gaps.
 func transpose(

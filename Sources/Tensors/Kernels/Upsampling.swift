@@ -1,3 +1,5 @@
+// Maps of twice the height and width.
+
 /// Nearest-neighbour upsampling by two: each pixel becomes a square of four.
 ///
 /// Legend: `x` (n, h, w, c), `y` (n, 2h, 2w, c), `dx`, `dy` their gradients.

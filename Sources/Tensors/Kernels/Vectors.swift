@@ -1,6 +1,6 @@
-import COpenBLAS
+// How kernels walk over arrays sixteen `Float` scalars at a time, with a shorter last vector.
 
-/// How kernels walk over arrays sixteen `Float` scalars at a time, with a shorter last vector.
+import COpenBLAS
 
 /// Sixteen scalars: one register of AVX-512, two of AVX2, four of NEON or SSE.
 typealias Vector = SIMD16<Float>

@@ -1,3 +1,5 @@
+// Where the 36 places of transformed tiles lie in memory.
+
 /// Thirty-six matrices, one for each place of a transformed tile, in panels of sixteen columns.
 struct PlaceArray {
   /// In which order the matrices lie in memory.

@@ -1,3 +1,5 @@
+// Weights that do not change are transformed once.
+
 import Foundation
 
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.

@@ -1,3 +1,5 @@
+// The geometry of tiles: which pixels they cover, and which they read.
+
 /// How the maps of a batch are cut into tiles of 4×4 pixels, image after image, row after row.
 struct TileGrid {
   let shape: Shape

@@ -1,3 +1,5 @@
+// 3×3 convolutions with a quarter of the multiplications.
+
 /// A 3×3 convolution with stride 1 and padding 1 by Winograd's F(4×4, 3×3) (Lavin, Gray 2016).
 ///
 /// The map is cut into tiles of 4×4 output pixels; each reads 6×6 input pixels. Input tiles and

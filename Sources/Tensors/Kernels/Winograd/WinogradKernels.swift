@@ -1,3 +1,5 @@
+// Transforms between the 3×3 taps of kernels and their 36 places, in both directions.
+
 /// The transforms of the kernels of a convolution, for some panels of channels at a time.
 ///
 /// Legend as in `WinogradConvolution`: `W` (3, 3, c, o), U = G W Gᵀ for each pair of channels.

@@ -1,3 +1,5 @@
+// Transforms between the pixels of maps and their 36 places, in both directions.
+
 /// The transforms of tiles between NHWC maps and the places of Winograd's algorithm.
 ///
 /// Legend as in `WinogradConvolution`. Each transform is the one-dimensional one of `Winograd` along

@@ -1,3 +1,5 @@
+// The matrices A, B and G of F(4, 3), written out.
+
 /// The one-dimensional transforms of Winograd's F(4, 3), sixteen channels at a time.
 ///
 /// With the points 0, ±1, ±2, ∞ (Lavin, Gray 2016, section 4.3): y = Aᵀ[(G g) ⊙ (Bᵀ d)] gives the
