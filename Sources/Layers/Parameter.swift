@@ -1,3 +1,5 @@
+// How layers get their weights: claims on one buffer, and initial values.
+
 import Tensors
 
 /// A layer's claim on a range of the parameter buffer.

@@ -1,3 +1,5 @@
+// Automatic differentiation by a tape of closures.
+
 import Tensors
 
 /// One evaluation of a network by one worker: the weights, the memory and the tape.

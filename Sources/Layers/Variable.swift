@@ -1,3 +1,5 @@
+// What the operations of a pass read and return.
+
 import Tensors
 
 /// A tensor on its way through the network, with the place where its gradient will be summed.

@@ -1,3 +1,5 @@
+// A profile of training by kind of operation.
+
 import Synchronization
 
 /// Where the time of training goes: seconds of work by kind, added up over all workers of a rank.

@@ -1,3 +1,5 @@
+// All parameters lie in one buffer, in forward order.
+
 /// Where each named tensor of a model lies in the one contiguous parameter buffer.
 ///
 /// Weights, gradients, Adam's moments and the moving average are each one `Float` buffer with this

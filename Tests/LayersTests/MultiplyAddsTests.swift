@@ -1,7 +1,8 @@
+// The count of the network's arithmetic against sums by hand.
+
 import Layers
 import Testing
 
-/// The count of the network's arithmetic against sums by hand.
 @Suite struct MultiplyAddsTests {
   /// Ho's network: 36.3 GFLOP a training image in convolutions and linear layers, and 1.0 in the
   /// products of attention.

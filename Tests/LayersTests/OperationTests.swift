@@ -1,9 +1,10 @@
+// Every operation against the gradient checker, over several shapes.
+
 import Layers
 import Tensors
 import TestSupport
 import Testing
 
-/// Every operation against the gradient checker, over several shapes.
 @Suite struct OperationTests {
   /// Odd extents, one channel, channel counts around a vector of sixteen, a 28×28 map.
   static let shapes = [

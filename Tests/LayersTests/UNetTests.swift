@@ -1,3 +1,5 @@
+// The UNet against the tensor table of Ho's network and against recorded PyTorch values.
+
 import Dispatch
 import Foundation
 import HDF5
@@ -7,7 +9,6 @@ import Tensors
 import TestSupport
 import Testing
 
-/// The UNet against the tensor table of Ho's network and against recorded PyTorch values.
 @Suite struct UNetTests {
   /// Names, shapes and order of all 328 tensors of the CIFAR-10 network.
   @Test func tensorTable() throws {

@@ -1,3 +1,5 @@
+// Attention as a block of the UNet.
+
 import Tensors
 
 /// Self-attention over the pixels of a map, around a shortcut: x + proj(attention(norm(x))).

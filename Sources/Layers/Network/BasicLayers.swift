@@ -1,6 +1,6 @@
-import Tensors
+// The layers with parameters of their own: a convolution, a linear map, a group normalisation.
 
-/// The layers with parameters of their own: a convolution, a linear map, a group normalisation.
+import Tensors
 
 /// A convolution with its weights W (k, k, c, o) and biases b (o): y = x ∗ W + b.
 struct ConvolutionLayer: Sendable {

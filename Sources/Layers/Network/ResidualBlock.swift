@@ -1,3 +1,5 @@
+// The block that the UNet is made of.
+
 import Tensors
 
 /// Two convolutions around a shortcut, told the time between them:

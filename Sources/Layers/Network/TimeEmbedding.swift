@@ -1,3 +1,5 @@
+// Timesteps as vectors.
+
 import Foundation
 import Tensors
 

@@ -1,6 +1,7 @@
+// How much arithmetic the network is, whatever algorithm computes it.
+
 import Tensors
 
-/// How much arithmetic the network is, whatever algorithm computes it.
 extension UNet {
   /// The multiply-adds of the forward pass of one image, by kind of work.
   ///

@@ -1,3 +1,5 @@
+// The whole network, from noisy images to a prediction.
+
 import Tensors
 
 /// The denoising network of Ho, Jain, Abbeel 2020 (appendix B): a UNet on Wide-ResNet blocks.

@@ -1,3 +1,5 @@
+// A few numbers describe a network; not all combinations can be built.
+
 /// The extents that determine a UNet; every other size follows from them.
 ///
 /// The defaults are Ho's network for CIFAR-10 (Ho, Jain, Abbeel 2020, appendix B): 35,746,307

@@ -1,3 +1,5 @@
+// SiLU on the tape, where no normalisation precedes it.
+
 import Tensors
 
 extension Pass {

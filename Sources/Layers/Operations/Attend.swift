@@ -1,3 +1,5 @@
+// Attention on the tape.
+
 import Tensors
 
 extension Pass {

@@ -1,3 +1,5 @@
+// Concatenation on the tape, for the skip connections of the UNet.
+
 import Tensors
 
 extension Pass {

@@ -1,3 +1,5 @@
+// Convolution on the tape, together with the sums that follow it.
+
 import Tensors
 
 extension Pass {

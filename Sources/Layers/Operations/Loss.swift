@@ -1,3 +1,5 @@
+// Where the forward pass ends and the backward pass begins.
+
 import Tensors
 
 extension Pass {

@@ -1,3 +1,5 @@
+// Group normalisation on the tape.
+
 import Tensors
 
 extension Pass {

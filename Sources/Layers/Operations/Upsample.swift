@@ -1,3 +1,5 @@
+// Upsampling on the tape.
+
 import Tensors
 
 extension Pass {
