@@ -1,4 +1,4 @@
-/// Attributes of a type that the caller expects; another type is refused with a sentence.
+// Attributes of a type that the caller expects; another type is refused with a sentence.
 
 extension HDF5Object where Self: ~Copyable {
   /// A string attribute, or nil where there is none of that name.

@@ -1,4 +1,4 @@
-/// Attributes: small named values on a file's root, a group or a dataset.
+// Attributes: small named values on a file's root, a group or a dataset.
 
 import CHDF5
 

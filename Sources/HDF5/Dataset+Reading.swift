@@ -1,4 +1,4 @@
-/// Reading datasets, whole or by rows.
+// Reading datasets, whole or by rows.
 
 import CHDF5
 

@@ -1,4 +1,4 @@
-/// Creating datasets and writing them, whole or by rows.
+// Creating datasets and writing them, whole or by rows.
 
 import CHDF5
 

@@ -1,4 +1,4 @@
-/// Datasets: the arrays of an HDF5 file, opened only after their declaration has been checked.
+// Datasets: the arrays of an HDF5 file, opened only after their declaration has been checked.
 
 import CHDF5
 

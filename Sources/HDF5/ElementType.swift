@@ -1,4 +1,4 @@
-/// The element types that datasets and attributes may have, in files and in Swift.
+// The element types that datasets and attributes may have, in files and in Swift.
 
 import CHDF5
 

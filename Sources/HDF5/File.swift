@@ -1,4 +1,4 @@
-/// HDF5 files: opened for reading from a path or from memory, created at a path or in memory.
+// HDF5 files: opened for reading from a path or from memory, created at a path or in memory.
 
 import CHDF5
 

@@ -1,4 +1,4 @@
-/// The bytes of an HDF5 file in memory, which the library reads and writes in place.
+// The bytes of an HDF5 file in memory, which the library reads and writes in place.
 
 import CHDF5
 import Glibc

@@ -1,4 +1,4 @@
-/// Groups: the folders of an HDF5 file.
+// Groups: the folders of an HDF5 file.
 
 import CHDF5
 

@@ -1,3 +1,5 @@
+// The one error type of this module.
+
 /// What can go wrong with an HDF5 file; the description is one line: where, what, and why.
 public enum HDF5Error: Error, Equatable, CustomStringConvertible {
   /// A call of the library failed; the reason is the library's own innermost message.

@@ -1,4 +1,4 @@
-/// One identifier of the HDF5 library, released exactly once.
+// One identifier of the HDF5 library, released exactly once.
 
 import CHDF5
 

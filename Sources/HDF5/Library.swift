@@ -1,4 +1,4 @@
-/// The one gate through which every call of the HDF5 library passes.
+// The one gate through which every call of the HDF5 library passes.
 
 import CHDF5
 

@@ -1,3 +1,5 @@
+// Which HDF5 library is loaded.
+
 import CHDF5
 
 /// The version of the HDF5 library that the process runs with, as in "1.10.8".

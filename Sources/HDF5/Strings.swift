@@ -1,4 +1,4 @@
-/// Strings between Swift and the two ways in which HDF5 stores them: fixed and variable length.
+// Strings between Swift and the two ways in which HDF5 stores them: fixed and variable length.
 
 import CHDF5
 
