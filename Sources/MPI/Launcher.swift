@@ -1,3 +1,5 @@
+// A job that the wrong launcher started is recognised before it does harm.
+
 /// What the environment says about the launcher that started this process.
 public enum Launcher {
   /// The variable by which a launcher of another MPI library gives itself away, if there is one.

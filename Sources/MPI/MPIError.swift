@@ -1,3 +1,5 @@
+// The one error type of this module.
+
 /// What can go wrong between this process and the MPI library: a fault of the world, not of ours.
 public enum MPIError: Error, Equatable {
   /// A call returned another status than success.

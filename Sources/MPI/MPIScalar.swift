@@ -1,4 +1,4 @@
-// The numbers that travel between ranks.
+// The types of the numbers that ranks send each other.
 
 internal import CMPI
 
