@@ -1,3 +1,5 @@
+// A new file appears complete, or the old one stays.
+
 /// Files that are there whole or not at all.
 ///
 /// The bytes go to a new temporary file in the same folder, then to the disk, then the file takes

@@ -1,4 +1,4 @@
-/// The checksum of all of a checkpoint but its provenance, by which equal runs are compared.
+// The checksum of all of a checkpoint but its provenance, by which equal runs are compared.
 
 import HDF5
 

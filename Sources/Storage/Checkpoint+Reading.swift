@@ -1,4 +1,4 @@
-/// Reading checkpoints: the checksum first, then everything that the format promises.
+// Reading checkpoints: the checksum first, then everything that the format promises.
 
 import HDF5
 import Tensors

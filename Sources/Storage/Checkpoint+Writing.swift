@@ -1,4 +1,4 @@
-/// Writing checkpoints: built in memory by HDF5, written to the disk by this program.
+// Writing checkpoints: built in memory by HDF5, written to the disk by this program.
 
 import HDF5
 

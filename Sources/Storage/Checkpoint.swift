@@ -1,4 +1,8 @@
+// What a checkpoint holds.
+
+import Layers
 import Tensors
+
 
 /// The whole state of a training run between two steps; `docs/formats.md` describes the file.
 ///

@@ -1,4 +1,4 @@
-/// The folder of a run's checkpoints: names, the newest good one, and what may be removed.
+// The folder of a run's checkpoints: names, the newest good one, and what may be removed.
 
 import Glibc
 

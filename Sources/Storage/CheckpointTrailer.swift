@@ -1,4 +1,4 @@
-/// The 32 bytes behind the HDF5 part of a checkpoint, by which damage anywhere is found.
+// The 32 bytes behind the HDF5 part of a checkpoint, by which damage anywhere is found.
 
 import Glibc
 import HDF5

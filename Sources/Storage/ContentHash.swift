@@ -1,4 +1,4 @@
-/// The checksum of this module's files: XXH3 with 128 bits.
+// The checksum of this module's files: XXH3 with 128 bits.
 
 import CXXHash
 

@@ -1,4 +1,4 @@
-/// Opening a dataset: every fact of the format is checked before a pixel is read.
+// Opening a dataset: every fact of the format is checked before a pixel is read.
 
 import HDF5
 import Tensors

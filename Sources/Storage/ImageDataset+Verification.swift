@@ -1,4 +1,4 @@
-/// The checksum of a dataset's pixels, and the check of every one of them.
+// The checksum of a dataset's pixels, and the check of every one of them.
 
 import Tensors
 

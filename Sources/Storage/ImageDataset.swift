@@ -1,3 +1,5 @@
+// A dataset as its declaration describes it.
+
 import HDF5
 import Tensors
 

@@ -1,4 +1,4 @@
-/// Writes a dataset image by image, in memory that does not grow with it.
+// Writes a dataset image by image, in memory that does not grow with it.
 
 import HDF5
 import Tensors

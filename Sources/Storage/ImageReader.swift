@@ -1,4 +1,4 @@
-/// The images of one rank as network inputs: floats in [−1, 1], channels last.
+// The images of one rank as network inputs: floats in [−1, 1], channels last.
 
 import Synchronization
 

@@ -1,3 +1,5 @@
+// Noise and predictions as floats, for exchange with other programs.
+
 import HDF5
 import Tensors
 

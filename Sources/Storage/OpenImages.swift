@@ -1,4 +1,4 @@
-/// The pixels of a dataset in the order of storage: every read passes here and is checked here.
+// The pixels of a dataset in the order of storage: every read passes here and is checked here.
 
 import HDF5
 

@@ -1,4 +1,4 @@
-/// How the numbers of a dataset stand for brightness in [−1, 1], and in which order they are stored.
+// How the numbers of a dataset stand for brightness in [−1, 1], and in which order they are stored.
 
 import Tensors
 

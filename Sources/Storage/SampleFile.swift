@@ -1,4 +1,4 @@
-/// Files of generated images, `docs/formats.md`, "Samples".
+// Files of generated images, `docs/formats.md`, "Samples".
 
 import HDF5
 import Tensors

@@ -1,4 +1,4 @@
-/// Errors of the HDF5 module, seen from the file that was read or written.
+// Errors of the HDF5 module, seen from the file that was read or written.
 
 import HDF5
 

@@ -1,3 +1,5 @@
+// The one error type of this module.
+
 /// What can go wrong with the files of this module; the description is one line: where and what.
 public enum StorageError: Error, Equatable, CustomStringConvertible {
   /// A file that was asked for does not exist or may not be read.

@@ -1,4 +1,4 @@
-/// The calls of the operating system that this module needs, each with its error text.
+// The calls of the operating system that this module needs, each with its error text.
 
 import Glibc
 

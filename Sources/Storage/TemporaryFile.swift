@@ -1,4 +1,4 @@
-/// A file under construction beside its final place: published whole, or removed.
+// A file under construction beside its final place: published whole, or removed.
 
 import Glibc
 import Synchronization

@@ -1,3 +1,5 @@
+// All images of a dataset have one shape.
+
 /// The extents of one image: height, width and channels, in the order in which they are stored.
 public struct ImageShape: Equatable, Sendable, CustomStringConvertible {
   /// Rows.

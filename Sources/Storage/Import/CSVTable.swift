@@ -1,3 +1,5 @@
+// Comma-separated numbers, as far as imports need them.
+
 /// A strict reader of whole numbers between commas, one image on a line.
 ///
 /// Spaces and tabs around numbers, CRLF, empty lines and a byte-order mark are accepted; anything

@@ -1,3 +1,5 @@
+// From a source to a file: what all imports have in common.
+
 /// Brings the images of a source into a dataset file.
 public enum DatasetImport {
   /// What an import made, for the last lines that a command prints.

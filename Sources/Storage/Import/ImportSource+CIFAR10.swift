@@ -1,9 +1,10 @@
+// The binary version of CIFAR-10: records of one label byte and 32 × 32 × 3 bytes, by channel.
+//
+// A record is the class (0 … 9), then 1024 red, 1024 green and 1024 blue values, each row by
+// row. Source: A. Krizhevsky, "The CIFAR-10 dataset", section "Dataset layout, binary version".
+
 import Tensors
 
-/// The binary version of CIFAR-10: records of one label byte and 32 × 32 × 3 bytes, by channel.
-///
-/// A record is the class (0 … 9), then 1024 red, 1024 green and 1024 blue values, each row by
-/// row. Source: A. Krizhevsky, "The CIFAR-10 dataset", section "Dataset layout, binary version".
 extension ImportSource {
   /// The images of `.bin` files, in the order given; a folder stands for its `data_batch_*.bin`.
   ///

@@ -1,4 +1,4 @@
-/// Text with one image per line: whole numbers between commas, pixels row by row.
+// Text with one image per line: whole numbers between commas, pixels row by row.
 
 import Tensors
 

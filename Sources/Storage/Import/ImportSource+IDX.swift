@@ -1,10 +1,11 @@
+// IDX, the format of MNIST: big-endian extents, then unsigned bytes.
+//
+// A file starts with two zero bytes, the element type (0x08: unsigned byte) and the number of
+// dimensions, then one 32-bit big-endian extent per dimension. Source: Y. LeCun, C. Cortes,
+// C. Burges, "The MNIST database of handwritten digits", section "File formats".
+
 import Tensors
 
-/// IDX, the format of MNIST: big-endian extents, then unsigned bytes.
-///
-/// A file starts with two zero bytes, the element type (0x08: unsigned byte) and the number of
-/// dimensions, then one 32-bit big-endian extent per dimension. Source: Y. LeCun, C. Cortes,
-/// C. Burges, "The MNIST database of handwritten digits", section "File formats".
 extension ImportSource {
   /// Images (count × height × width) and, where given, their labels (count), gzip'd or not.
   ///

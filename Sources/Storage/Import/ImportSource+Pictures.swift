@@ -1,6 +1,7 @@
+// A folder of PNG files: directly, without labels, or in one sub-folder per class.
+
 import Tensors
 
-/// A folder of PNG files: directly, without labels, or in one sub-folder per class.
 extension ImportSource {
   /// The PNG files of a folder, all of one size, in the order of their names.
   ///

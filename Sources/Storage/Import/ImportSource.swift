@@ -1,4 +1,7 @@
+// What all formats of images have in common once they are opened.
+
 import Tensors
+
 
 /// What an import knows before it has read the images.
 public struct ImportedHeader: Equatable, Sendable {

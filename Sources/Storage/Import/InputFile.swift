@@ -1,3 +1,5 @@
+// Plain and gzip'd files are read alike.
+
 import CZlib
 import Glibc
 

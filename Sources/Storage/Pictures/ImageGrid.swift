@@ -1,4 +1,7 @@
+// Many samples at a glance.
+
 import Tensors
+
 
 /// A near-square picture of many images, each magnified so that small ones can be seen.
 public struct ImageGrid: Equatable, Sendable {

@@ -1,3 +1,5 @@
+// Samples for evaluators in Python.
+
 import CZlib
 import Tensors
 

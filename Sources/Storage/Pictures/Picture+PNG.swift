@@ -1,8 +1,9 @@
+// Pictures as PNG files, through libpng's simplified interface, which returns its errors (the
+// other one jumps over its caller, which Swift forbids).
+
 import CPNG
 import Tensors
 
-/// Pictures as PNG files, through libpng's simplified interface, which returns its errors (the
-/// other one jumps over its caller, which Swift forbids).
 extension Picture {
   /// Reads a PNG file of any kind as 8-bit grey or red-green-blue.
   ///

@@ -1,4 +1,7 @@
+// Pictures between files and datasets.
+
 import Tensors
+
 
 /// One picture in memory: 8-bit values, grey or red-green-blue, rows from the top.
 public struct Picture: Equatable, Sendable {

@@ -1,9 +1,10 @@
+// CIFAR-10's binary version: channels are put last, files are joined, damage is named.
+
 import Foundation
 import Storage
 import Tensors
 import Testing
 
-/// CIFAR-10's binary version: channels are put last, files are joined, damage is named.
 @Suite struct CIFAR10Tests {
   /// A record whose red is p, green 2 p, blue 3 p at pixel p (modulo 256).
   private func record(label: UInt8) -> [UInt8] {

@@ -1,8 +1,9 @@
+// CSV: extents and levels follow from the numbers, and every bad field is named by its place.
+
 import Storage
 import Tensors
 import Testing
 
-/// CSV: extents and levels follow from the numbers, and every bad field is named by its place.
 @Suite struct CSVTests {
   /// A source of the given text.
   private func source(

@@ -1,9 +1,10 @@
+// The whole way: a source becomes a dataset file that reads back the same, or no file at all.
+
 import Foundation
 import Storage
 import Tensors
 import Testing
 
-/// The whole way: a source becomes a dataset file that reads back the same, or no file at all.
 @Suite struct DatasetImportTests {
   /// All images of a dataset, as the bytes that were imported.
   private func levels(of dataset: ImageDataset) throws -> [UInt8] {

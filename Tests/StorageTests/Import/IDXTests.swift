@@ -1,8 +1,9 @@
+// IDX files: what Python wrote is read, gzip'd or not, and every damage is named.
+
 import Storage
 import Tensors
 import Testing
 
-/// IDX files: what Python wrote is read, gzip'd or not, and every damage is named.
 @Suite struct IDXTests {
   static let pixels = (0..<4).flatMap { i in (0..<6).map { UInt8(10 * i + $0) } }
 

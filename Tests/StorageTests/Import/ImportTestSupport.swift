@@ -1,8 +1,8 @@
+// What the tests of the imports share: fixtures, scratch folders, and reading a source to its end.
+
 import Foundation
 import Storage
 import Testing
-
-/// What the tests of the imports share: fixtures, scratch folders, and reading a source to its end.
 
 /// The bytes of a fixture, made by `make_import_fixtures.py`.
 func fixture(_ name: String) throws -> [UInt8] { try readFile(fixturePath(name)) }

@@ -1,9 +1,10 @@
+// Folders of PNG files: classes are sub-folders, and nothing that does not fit passes.
+
 import Foundation
 import Storage
 import Tensors
 import Testing
 
-/// Folders of PNG files: classes are sub-folders, and nothing that does not fit passes.
 @Suite struct PictureFolderTests {
   private let grey = Picture(
     shape: ImageShape(height: 2, width: 3, channels: 1), pixels: [0, 1, 2, 253, 254, 255])

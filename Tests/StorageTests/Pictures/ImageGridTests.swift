@@ -1,8 +1,9 @@
+// The grid: its extents, the place of every pixel, and the grey of every level.
+
 import Storage
 import Tensors
 import Testing
 
-/// The grid: its extents, the place of every pixel, and the grey of every level.
 @Suite struct ImageGridTests {
   @Test func threeImagesPixelByPixel() {
     let shape = ImageShape(height: 1, width: 2, channels: 1)

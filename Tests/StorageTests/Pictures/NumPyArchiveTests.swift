@@ -1,8 +1,9 @@
+// `.npz` files: byte for byte what NumPy and Python's zipfile write.
+
 import Storage
 import Tensors
 import Testing
 
-/// `.npz` files: byte for byte what NumPy and Python's zipfile write.
 @Suite struct NumPyArchiveTests {
   @Test func theBytesAreThoseThatPythonWrites() throws {
     try withFolder { folder in

@@ -1,9 +1,10 @@
+// PNG files: every kind is read as PIL reads it, what is written is read back, damage is named.
+
 import Foundation
 import Storage
 import Tensors
 import Testing
 
-/// PNG files: every kind is read as PIL reads it, what is written is read back, damage is named.
 @Suite struct PNGTests {
   /// The lines of `pictures.txt`: what PIL and NumPy found in each picture.
   static let recorded: [(name: String, picture: Picture)] = {
