@@ -1,8 +1,6 @@
 // What a checkpoint holds.
 
-import Layers
 import Tensors
-
 
 /// The whole state of a training run between two steps; `docs/formats.md` describes the file.
 ///

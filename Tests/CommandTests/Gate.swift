@@ -1,3 +1,5 @@
+// A limit on the tests that run side by side.
+
 /// Lets a few pieces of work run at a time.
 actor Gate {
   private var free: Int

@@ -1,9 +1,9 @@
+// The one checker that every differentiable operation passes: its backward pass against central
+// differences of its forward pass.
+
 import Layers
 import Tensors
 import Testing
-
-/// The one checker that every differentiable operation passes: its backward pass against central
-/// differences of its forward pass.
 
 /// Random scalars for tests: standard normals of the stream (seed, index).
 public func normals(_ count: Int, seed: UInt64 = 1, index: Int = 0, scale: Float = 1) -> [Float] {

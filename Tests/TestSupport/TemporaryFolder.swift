@@ -1,6 +1,8 @@
+// Scratch space for tests that write files.
+
 import Foundation
 
-/// A new empty folder that is removed, with what is in it, when the last owner lets go.
+/// A new empty folder that is removed, with what is in it, when its last owner releases it.
 public final class TemporaryFolder: Sendable {
   /// The folder's absolute path.
   public let path: String

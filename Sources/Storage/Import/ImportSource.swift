@@ -2,7 +2,6 @@
 
 import Tensors
 
-
 /// What an import knows before it has read the images.
 public struct ImportedHeader: Equatable, Sendable {
   /// The file or folder with the images, for messages.

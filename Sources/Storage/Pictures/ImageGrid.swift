@@ -2,7 +2,6 @@
 
 import Tensors
 
-
 /// A near-square picture of many images, each magnified so that small ones can be seen.
 public struct ImageGrid: Equatable, Sendable {
   /// Pixels between the images and around them.

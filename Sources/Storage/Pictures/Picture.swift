@@ -2,7 +2,6 @@
 
 import Tensors
 
-
 /// One picture in memory: 8-bit values, grey or red-green-blue, rows from the top.
 public struct Picture: Equatable, Sendable {
   /// Extents; the channels are 1 (grey) or 3 (red, green, blue).
