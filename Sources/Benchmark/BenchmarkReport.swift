@@ -1,3 +1,5 @@
+// What a benchmark says.
+
 import Foundation
 
 /// What a benchmark has measured, and on what: the JSON of `ddpm-dist benchmark --json`.

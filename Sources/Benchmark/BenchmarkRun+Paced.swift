@@ -1,3 +1,5 @@
+// A benchmark whose rounds another program starts.
+
 import Foundation
 import MPI
 import Training
@@ -60,7 +62,7 @@ extension BenchmarkRun {
     try answer(
       output,
       Ready(
-        parameters: parameterCount, batch: plan.configuration.batch, workers: allWorkers,
+        parameters: parameterCount, batch: plan.configuration.training.batch, workers: allWorkers,
         ranks: communicator.size, peakMemoryBytes: PeakMemory.bytes(over: communicator)))
     while true {
       let line = communicator.rank == 0 ? input() : nil

@@ -1,7 +1,9 @@
+// A benchmark of one configuration, part by part.
+
 import Foundation
-import Layers
 import Logging
 import MPI
+import Models
 import Parallel
 import Storage
 import Tensors
@@ -24,7 +26,7 @@ public final class BenchmarkRun {
   /// What the command line says.
   public struct Options: Sendable {
     /// The configuration, as for a run.
-    public var training = TrainingRun.Options()
+    public var training = RunOptions()
     /// The extents of random images that stand for a dataset; nil: the configuration's dataset.
     public var images: ImageShape?
     /// What is measured, in this order: later parts find the memory of earlier ones in use.
@@ -49,6 +51,8 @@ public final class BenchmarkRun {
   private let nodes: NodeReport
   private let profile: OperationProfile?
   private let trainer: Trainer?
+  /// The model whose network is evaluated; nil where that is not measured.
+  private let evaluated: DenoisingDiffusion?
   private let reading: ReadingBenchmark?
   let timer: RoundTimer
 
@@ -66,16 +70,18 @@ public final class BenchmarkRun {
     communicator = try job.communicator()
     BLAS.useOneThread()
     let (rank, ranks) = (communicator.rank, communicator.size)
-    var configuration = try TrainingRun.configuration(options.training, job)
+    var configuration = try options.training.configuration(job)
     let synthetic = try options.images.map { shape in
-      try SyntheticImages(shape, batch: configuration.batch, job: job)
+      try SyntheticImages(shape, batch: configuration.training.batch, job: job)
     }
-    if let synthetic { (configuration.data, configuration.dataGroup) = (synthetic.path, "/") }
+    if let synthetic {
+      (configuration.data.path, configuration.data.group) = (synthetic.path, "/")
+    }
     plan = try job.together { [configuration] in
       try Self.requireImages(of: configuration, options)
       return try TrainingPlan(configuration, rankCount: ranks)
     }
-    nodes = try NodeReport(communicator: communicator, requested: configuration.workers)
+    nodes = try NodeReport(communicator: communicator, requested: configuration.training.workers)
     for warning in nodes.warnings { logger.warning("\(warning)") }
     workers = Workers(count: nodes.workers)
     allWorkers = try communicator.allReduce(nodes.workers, .sum)
@@ -84,6 +90,15 @@ public final class BenchmarkRun {
       guard options.parts.contains(.step) else { return nil }
       return try Trainer(
         plan: plan, communicator: communicator, workers: workers, profile: profile)
+    }
+    evaluated = try job.together { [plan] in
+      guard options.parts.contains(.evaluation) else { return nil }
+      guard let model = plan.objective as? DenoisingDiffusion else {
+        throw Failure(
+          "the part evaluation measures networks that denoise; leave it out of --parts.",
+          exitCode: ExitCode.usage)
+      }
+      return model
     }
     reading = try job.together { [plan] in
       guard options.parts.contains(.reading) else { return nil }
@@ -116,27 +131,26 @@ public final class BenchmarkRun {
   }
 
   /// The parameters of the network.
-  var parameterCount: Int { plan.network.parameters.layout.count }
+  var parameterCount: Int { plan.objective.parameters.layout.count }
 
   /// Training steps; the part must have been asked for.
   var trainingWork: TrainingWork { TrainingWork(trainer: trainer!) }
 
   /// Evaluations, by the trainer's weights where there are any.
   private(set) lazy var evaluationWork: EvaluationWork = {
-    // Weights of its own: those of the trainer change, and a denoiser keeps transformed kernels.
-    let weights = AlignedFloats(
-      trainer?.weights.values ?? plan.network.parameters.initialWeights(seed: plan.seed))
-    var denoiser = Denoiser(network: plan.network, diffusion: plan.diffusion, weights: weights)
-    denoiser.profile = profile
+    // Weights of its own: those of the trainer change, and a trained model keeps transformed kernels.
+    let weights =
+      trainer?.weights.values ?? plan.objective.parameters.initialWeights(seed: plan.seed)
     return EvaluationWork(
-      denoiser, images: options.evaluationBatch ?? Denoiser.groupSize * max(2, allWorkers),
-      workers: workers, communicator: communicator)
+      evaluated!, TrainedModel(plan.objective, weights: weights, plan.configuration.data),
+      images: options.evaluationBatch ?? ImageGroups.size * max(2, allWorkers),
+      ImageGroups(communicator: communicator, workers: workers), profile)
   }()
 
   private var network: NetworkBenchmark {
     NetworkBenchmark(
-      network: plan.network, workers: workers, profile: profile ?? OperationProfile(),
-      timer: timer, stepsPerRound: options.stepsPerRound)
+      workers: workers, profile: profile ?? OperationProfile(), timer: timer,
+      stepsPerRound: options.stepsPerRound)
   }
 
   private var emptyReport: BenchmarkReport {
@@ -146,18 +160,18 @@ public final class BenchmarkRun {
       instructions: CPUFeatures.compiled, cores: ProcessInfo.processInfo.processorCount,
       host: ProcessInfo.processInfo.hostName, nodes: nodes.lines, blas: BLAS.description,
       mpi: MPISession.libraryVersion, ranks: communicator.size, workers: allWorkers,
-      parameters: parameterCount, batch: configuration.batch,
+      parameters: parameterCount, batch: configuration.training.batch,
       dataset: options.images.map { "random images of \($0)" } ?? plan.dataset.path,
       rounds: options.rounds, stepsPerRound: options.stepsPerRound,
       settings: Dictionary(
-        uniqueKeysWithValues: Setting.all.map { ($0.key, $0.value(in: configuration)) }))
+        uniqueKeysWithValues: Configuration.settings.map { ($0.key, $0.value(in: configuration)) }))
   }
 
   /// Refuses a configuration whose dataset is not there, unless the user has just named it.
   private static func requireImages(
     of configuration: Configuration, _ options: Options
   ) throws(ConfigurationError) {
-    guard let path = configuration.data, options.images == nil,
+    guard let path = configuration.data.path, options.images == nil,
       !options.training.overrides.contains(where: { $0.key == "data" }),
       !FileManager.default.fileExists(atPath: path)
     else { return }

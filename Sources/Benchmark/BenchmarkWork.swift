@@ -1,4 +1,6 @@
-import MPI
+// What the benchmark repeats: training steps, and evaluations of a network.
+
+import Models
 import Parallel
 import Tensors
 import Training
@@ -8,7 +10,7 @@ struct TrainingWork: NetworkBenchmark.Work {
   let trainer: Trainer
   let isTraining = true
 
-  var images: Int { trainer.plan.configuration.batch }
+  var images: Int { trainer.plan.configuration.training.batch }
 
   func run() throws { _ = try trainer.trainStep() }
 }
@@ -17,22 +19,24 @@ struct TrainingWork: NetworkBenchmark.Work {
 struct EvaluationWork: NetworkBenchmark.Work {
   let images: Int
   let isTraining = false
-  private let denoiser: Denoiser
-  private let workers: Workers
-  /// This rank's share of the groups.
-  private let groups: Range<Int>
+  private let model: DenoisingDiffusion
+  private let trained: TrainedModel
+  private let groups: ImageGroups
+  private let profile: OperationProfile?
   private let noise: [Float]
 
   /// The evaluation of a batch that the ranks share.
-  init(_ denoiser: Denoiser, images: Int, workers: Workers, communicator: Communicator) {
-    self.denoiser = denoiser
-    self.workers = workers
-    let all = (images + Denoiser.groupSize - 1) / Denoiser.groupSize
+  init(
+    _ model: DenoisingDiffusion, _ trained: TrainedModel, images: Int, _ groups: ImageGroups,
+    _ profile: OperationProfile?
+  ) {
+    self.model = model
+    self.trained = trained
+    self.groups = groups
+    self.profile = profile
     // Whole groups are computed, so whole groups count.
-    self.images = all * Denoiser.groupSize
-    let (rank, size) = (communicator.rank, communicator.size)
-    groups = all * rank / size..<all * (rank + 1) / size
-    var noise = [Float](repeating: 0, count: denoiser.groupShape.count)
+    self.images = ImageGroups.count(of: images) * ImageGroups.size
+    var noise = [Float](repeating: 0, count: ImageGroups.size * trained.shape.count)
     noise.withUnsafeMutableBufferPointer {
       RandomStream(seed: 0, purpose: .start).fillNormal($0)
     }
@@ -40,12 +44,12 @@ struct EvaluationWork: NetworkBenchmark.Work {
   }
 
   func run() {
-    let (denoiser, noise) = (denoiser, noise)
-    let count = Denoiser.groupSize
-    let times = (0..<count).map { $0 * denoiser.diffusion.schedule.steps / count }
-    workers.forEach(groups) { _, pool in
-      let x = Tensor(denoiser.groupShape, noise, in: pool)
-      _ = denoiser(x, times: times, pool: pool)
+    let (model, trained, profile, noise, size) = (model, trained, profile, noise, ImageGroups.size)
+    let times = (0..<size).map { $0 * model.diffusion.schedule.steps / size }
+    let shape = Shape(size, trained.shape.height, trained.shape.width, trained.shape.channels)
+    groups.workers.forEach(groups.share(of: 0..<images / size)) { _, pool in
+      _ = model.output(
+        Tensor(shape, noise, in: pool), times: times, trained.makePass(pool, profile: profile))
     }
   }
 }

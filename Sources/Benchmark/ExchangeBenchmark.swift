@@ -1,3 +1,5 @@
+// The communication of a step without its computation.
+
 import MPI
 import Parallel
 import Tensors

@@ -1,3 +1,5 @@
+// The line through the times of messages.
+
 /// The time of a message as a function of its size: alpha + beta × bytes (Hockney 1994).
 public struct MessageCost: Codable, Equatable, Sendable {
   /// One measured message.

@@ -1,4 +1,5 @@
-import Layers
+// The speed of training steps and evaluations, and where their time goes.
+
 import MPI
 import Parallel
 import Tensors
@@ -15,7 +16,6 @@ struct NetworkBenchmark {
     func run() throws
   }
 
-  let network: UNet
   let workers: Workers
   let profile: OperationProfile
   let timer: RoundTimer
@@ -34,19 +34,19 @@ struct NetworkBenchmark {
     let growth = workers.allocatedBytes - warmBytes
     let runs = timer.rounds * stepsPerRound
     let wall = seconds.reduce(0, +) * Double(stepsPerRound)
-    let multiplyAdds = network.multiplyAdds
-    let forward = 2e-9 * Double(multiplyAdds.values.reduce(0, +))
-    let perImage = work.isTraining ? 3 * forward : forward
     let operations = try operations(
-      wall: wall * Double(try communicator.allReduce(workers.count, .sum)),
-      gigaflop: multiplyAdds.mapValues { 2e-9 * Double($0 * work.images * runs) })
+      wall: wall * Double(try communicator.allReduce(workers.count, .sum)))
+    let multiplyAdds = operations.reduce(0) { $0 + $1.multiplyAdds }
+    let forward = 2e-9 * Double(multiplyAdds) / Double(work.images * runs)
+    let perImage = work.isTraining ? 3 * forward : forward
     let statistics = Statistics(seconds)
     return NetworkReport(
       images: work.images, seconds: statistics,
       imagesPerSecond: Statistics(seconds.map { Double(work.images) / $0 }),
       gigaflopPerImage: perImage,
       gigaflopPerSecond: perImage * Double(work.images) / statistics.median,
-      operations: operations, otherShare: 1 - operations.reduce(0) { $0 + $1.share },
+      operations: operations.map(\.report),
+      otherShare: 1 - operations.reduce(0) { $0 + $1.report.share },
       peakMemoryBytes: try PeakMemory.bytes(over: communicator),
       poolBytes: try communicator.allReduce(workers.allocatedBytes, .maximum),
       poolGrowthBytes: try communicator.allReduce(growth, .maximum))
@@ -54,24 +54,29 @@ struct NetworkBenchmark {
 
   /// The kinds of work that took time on any rank, the most costly first; collective.
   ///
-  /// - Parameters:
-  ///   - wall: The seconds that all workers had.
-  ///   - gigaflop: The arithmetic of forward in all rounds.
+  /// - Parameter wall: The seconds that all workers had.
   private func operations(
-    wall: Double, gigaflop: [OperationProfile.Kind: Double]
-  ) throws -> [NetworkReport.Operation] {
-    let seconds = profile.seconds
-    return try OperationProfile.Kind.allCases.map { kind in
-      let forward = try timer.communicator.allReduce(seconds[kind]?.forward ?? 0, .sum)
-      let backward = try timer.communicator.allReduce(seconds[kind]?.backward ?? 0, .sum)
+    wall: Double
+  ) throws -> [(report: NetworkReport.Operation, multiplyAdds: Int)] {
+    let work = Dictionary(uniqueKeysWithValues: profile.work.map { ($0.key.name, $0.value) })
+    let communicator = timer.communicator
+    // A rank may have done no work of some kind: all must ask for the same ones.
+    let names = try communicator.allGather(Array(work.keys.joined(separator: "\n").utf8))
+      .flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").map(String.init) }
+    return try Set(names).sorted().map { name in
+      let own = work[name] ?? OperationProfile.Work()
+      let forward = try communicator.allReduce(own.forward, .sum)
+      let backward = try communicator.allReduce(own.backward, .sum)
+      let multiplyAdds = try communicator.allReduce(own.multiplyAdds, .sum)
       func speed(_ seconds: Double, factor: Double) -> Double? {
-        gigaflop[kind].flatMap { seconds > 0 ? factor * $0 / seconds : nil }
+        multiplyAdds > 0 && seconds > 0 ? factor * 2e-9 * Double(multiplyAdds) / seconds : nil
       }
-      return NetworkReport.Operation(
-        operation: kind.rawValue, share: (forward + backward) / wall, forwardSeconds: forward,
+      let report = NetworkReport.Operation(
+        operation: name, share: (forward + backward) / wall, forwardSeconds: forward,
         backwardSeconds: backward, forwardGigaflopPerSecond: speed(forward, factor: 1),
         backwardGigaflopPerSecond: speed(backward, factor: 2))
+      return (report, multiplyAdds)
     }
-    .filter { $0.share > 0 }.sorted { $0.share > $1.share }
+    .filter { $0.report.share > 0 }.sorted { $0.report.share > $1.report.share }
   }
 }

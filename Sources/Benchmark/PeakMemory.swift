@@ -1,3 +1,5 @@
+// How much memory a process has needed.
+
 import Foundation
 import MPI
 

@@ -1,3 +1,5 @@
+// The way of images from the disk.
+
 import Storage
 import Tensors
 import Training
@@ -23,7 +25,7 @@ struct ReadingBenchmark {
   /// Measures the reading; collective.
   func measure(_ timer: RoundTimer) throws -> ReadingReport {
     let imageBytes = plan.dataset.shape.count * plan.dataset.format.bytes
-    let images = plan.configuration.batch
+    let images = plan.configuration.training.batch
     let buffer = AlignedFloats(count: plan.shardBatch * plan.dataset.shape.count)
     // The parts of the ranks differ by an image: all must measure the same sources.
     let preloaded = try timer.communicator.allReduce(trained.isPreloaded ? 1 : 0, .minimum)
@@ -31,11 +33,10 @@ struct ReadingBenchmark {
     return ReadingReport(
       imageBytes: imageBytes,
       sources: try readers.map { source, reader in
-        var (step, orders) = (0, orders)
+        var step = 0
         let seconds = try timer.secondsOfShort("reading: \(source)") {
-          for index in orders.indices {
-            try reader.read(
-              orders[index].indices(step: step), into: buffer.elements.baseAddress!)
+          for order in orders {
+            try reader.read(order.indices(step: step), into: buffer.elements.baseAddress!)
           }
           step += 1
         }

@@ -1,3 +1,5 @@
+// Times of work that ranks do together.
+
 import MPI
 import Training
 

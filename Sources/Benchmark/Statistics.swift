@@ -1,3 +1,5 @@
+// Three numbers for several.
+
 /// What several measurements of one thing have in common.
 public struct Statistics: Codable, Equatable, Sendable {
   /// The smallest.

@@ -1,3 +1,5 @@
+// Images for those who have none.
+
 import Foundation
 import MPI
 import Storage

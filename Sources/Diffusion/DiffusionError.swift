@@ -1,3 +1,5 @@
+// What a user or a file can ask of this module in vain.
+
 /// The faults that a user's settings or a file can cause here.
 public enum DiffusionError: Error, Equatable, Sendable {
   /// A chain needs at least one step.
@@ -6,6 +8,8 @@ public enum DiffusionError: Error, Equatable, Sendable {
   case invalidBeta(t: Int, value: Double)
   /// A subset of `steps` steps was asked of a chain that has `available`.
   case invalidSubset(steps: Int, available: Int)
+  /// Steps that are no subset of 1 … `available`: none, one twice, one beyond, or another number.
+  case invalidGrid(steps: [Int], available: Int)
   /// A network that emits μ knows one chain only, so its steps cannot be skipped.
   case meanPredictionNeedsEveryStep
 }
@@ -20,8 +24,11 @@ extension DiffusionError: CustomStringConvertible {
       "The noise schedule has β_\(t) = \(value): every β must lie strictly between 0 and 1."
     case .invalidSubset(let steps, let available):
       "Cannot choose \(steps) of \(available) diffusion steps: ask for 1 to \(available)."
+    case .invalidGrid(let steps, let available):
+      "The steps \(steps) are no grid: list different steps from 1 to \(available), as many as are "
+        + "asked for."
     case .meanPredictionNeedsEveryStep:
-      "A network that predicts the mean needs all its diffusion steps: sample without a step count."
+      "The bound of a network that predicts the mean needs all its diffusion steps."
     }
   }
 }

@@ -1,3 +1,5 @@
+// The decoder of grey levels: a normal cut into bins.
+
 import Foundation
 
 /// A normal distribution over K grey levels: the mass that it gives to the bin around each level.

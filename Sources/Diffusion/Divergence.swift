@@ -1,3 +1,5 @@
+// Closed forms of two isotropic normals, and the unit of the bound.
+
 import Foundation
 
 /// KL(N(μ_1, σ_1² I) ‖ N(μ_2, σ_2² I)) in d dimensions, in nats.

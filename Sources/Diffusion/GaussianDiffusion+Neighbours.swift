@@ -1,10 +1,11 @@
-/// The same bound from neighbouring steps, before the posterior makes it quiet.
-///
-/// −log p_θ(x_0) ≤ E_q[KL(q(x_T | x_{T−1}) ‖ p(x_T)) + Σ_{t=1}^{T−1} C_t + L_0] with
-/// C_t = log q(x_t | x_{t−1}) − log p_θ(x_t | x_{t+1}), all of one trajectory x_0, x_1, …, x_T
-/// (Ho et al. 2020, eq. 3). It asks every step to be "consistent" with its neighbours. Equal to
-/// L_T + ΣL_{t−1} + L_0 in expectation, it is the noisier estimate: C_t averages over three random
-/// images where L_{t−1} averages over one. For teaching and tests; training uses `boundTerm`.
+// The same bound from neighbouring steps, before the posterior lowers its variance.
+//
+// −log p_θ(x_0) ≤ E_q[KL(q(x_T | x_{T−1}) ‖ p(x_T)) + Σ_{t=1}^{T−1} C_t + L_0] with
+// C_t = log q(x_t | x_{t−1}) − log p_θ(x_t | x_{t+1}), all of one trajectory x_0, x_1, …, x_T
+// (Ho et al. 2020, eq. 3). It asks every step to be "consistent" with its neighbours. Equal to
+// L_T + ΣL_{t−1} + L_0 in expectation, it is the noisier estimate: C_t averages over three random
+// images where L_{t−1} averages over one. For teaching and tests; training uses `boundTerm`.
+
 extension GaussianDiffusion {
   /// C_t = log q(x_t | x_{t−1}) − log p_θ(x_t | x_{t+1}) in nats, summed over the d scalars.
   ///
@@ -26,7 +27,7 @@ extension GaussianDiffusion {
     for i in current.indices {
       let x = Double(current[i])
       let forwardError = x - root * Double(previous[i])
-      let reverseError = x - toMean(Double(output[i]), noisy: Double(next[i]))
+      let reverseError = x - toMean(Double(output[i]), xt: Double(next[i]))
       forwardSquares += forwardError * forwardError
       reverseSquares += reverseError * reverseError
     }

@@ -1,60 +1,49 @@
-/// The simple objective: the squared error of the raw output (Ho et al. 2020, eq. 14).
-extension GaussianDiffusion {
-  /// What the raw output is trained towards: `clean` x_0 + `noisy` x_t, for each scalar.
-  ///
-  /// | prediction | target |
-  /// | --- | --- |
-  /// | `epsilon` | ε = (x_t − √ᾱ_t x_0)/√(1−ᾱ_t) |
-  /// | `clean` | x_0 |
-  /// | `mean` | μ̃_t(x_t, x_0) |
-  public func targetCoefficients(_ t: Int) -> (clean: Double, noisy: Double) {
-    let target = Prediction.clean.conversion(to: prediction, at: t, of: schedule)
-    return (target.scale, target.noisy)
-  }
+// The simple objective: the squared error of the raw output (Ho et al. 2020, eq. 14).
 
+extension GaussianDiffusion {
   /// The squared error between the raw output and its target, mean over the d scalars.
   ///
-  /// ε is taken from x_0 and x_t, so that it is the noise in the x_t that the network saw: the
-  /// rounding of x_t to Float moves it by at most 6e-8 |x_t|/√(1−ᾱ_t).
+  /// The target is `Prediction.definition`. ε and v are taken from x_0 and x_t, so that ε is the
+  /// noise in the x_t that the network saw: the rounding of x_t to Float moves it by at most
+  /// 6e-8 |x_t|/√(1−ᾱ_t).
   ///
   /// - Parameters:
   ///   - t: The step, 1 … T.
-  ///   - clean: x_0, d ≥ 1 scalars.
-  ///   - noisy: x_t, d scalars.
+  ///   - x0: x_0, d ≥ 1 scalars.
+  ///   - xt: x_t, d scalars.
   ///   - output: The network's raw output for x_t, d scalars.
   public func simpleTerm(
-    t: Int, clean: Span<Float>, noisy: Span<Float>, output: Span<Float>
+    t: Int, x0: Span<Float>, xt: Span<Float>, output: Span<Float>
   ) -> Double {
-    checkSizes(clean, noisy, output)
-    let target = targetCoefficients(t)
-    var squares = 0.0
-    for i in clean.indices {
-      let e =
-        Double(output[i]) - target.clean * Double(clean[i]) - target.noisy * Double(noisy[i])
-      squares += e * e
-    }
-    return squares / Double(clean.count)
+    simpleTerm(t, x0, xt, output) { _, _ in }
   }
 
   /// The squared error as above, and its derivative with respect to the raw output.
   ///
   /// - Parameter gradient: The derivative, d scalars; all are written.
   public func simpleTerm(
-    t: Int, clean: Span<Float>, noisy: Span<Float>, output: Span<Float>,
+    t: Int, x0: Span<Float>, xt: Span<Float>, output: Span<Float>,
     gradient: inout MutableSpan<Float>
   ) -> Double {
-    checkSizes(clean, noisy, output)
     precondition(gradient.count == output.count, "The gradient has the size of the output.")
-    let target = targetCoefficients(t)
-    let factor = 2 / Double(clean.count)
-    var squares = 0.0
-    for i in clean.indices {
-      let e =
-        Double(output[i]) - target.clean * Double(clean[i]) - target.noisy * Double(noisy[i])
-      squares += e * e
-      gradient[i] = Float(factor * e)
+    return simpleTerm(t, x0, xt, output) { i, slope in gradient[i] = Float(slope) }
+  }
+
+  @inline(__always)
+  private func simpleTerm(
+    _ t: Int, _ x0: Span<Float>, _ xt: Span<Float>, _ output: Span<Float>,
+    slope: (Int, Double) -> Void
+  ) -> Double {
+    checkSizes(x0, xt, output)
+    let target = prediction.definition(t, schedule)
+    let factor = 2 / Double(x0.count)
+    let squares = sum(x0.count) { i in
+      let e = Double(output[i]) - target.x0 * Double(x0[i]) - target.xt * Double(xt[i])
+      return (e * e, factor * e)
+    } slope: {
+      slope($0, $1)
     }
-    return squares / Double(clean.count)
+    return squares / Double(x0.count)
   }
 
   /// The factor w_t for which the bound's term is w_t × `simpleTerm` + a constant, for t ≥ 2.

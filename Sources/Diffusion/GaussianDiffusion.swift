@@ -1,3 +1,5 @@
+// A diffusion model without its network.
+
 import Foundation
 
 /// A diffusion model without its network: the forward process, the posterior, the reverse step and
@@ -32,15 +34,16 @@ public struct GaussianDiffusion: Sendable, Equatable {
     self.levels = levels
   }
 
-  /// The same model over an evenly strided subset of its steps.
+  /// The same model over some of its steps.
   ///
-  /// Throws where the subset is not 1 … T steps, or where the network predicts the mean.
-  public func respaced(to steps: Int) throws(DiffusionError) -> GaussianDiffusion {
-    if steps == schedule.steps { return self }
+  /// - Parameter steps: Rising steps of 1 … T, see `TimestepGrid`.
+  /// - Throws: `.meanPredictionNeedsEveryStep`: μ is the mean of the next image of the long chain.
+  public func respaced(to steps: [Int]) throws(DiffusionError) -> GaussianDiffusion {
+    if steps.count == schedule.steps { return self }
     if prediction == .mean { throw .meanPredictionNeedsEveryStep }
     return GaussianDiffusion(
-      schedule: try schedule.respaced(validating: steps), prediction: prediction,
-      variance: variance, levels: levels)
+      schedule: schedule.respaced(to: steps), prediction: prediction, variance: variance,
+      levels: levels)
   }
 
   /// The variance σ_t² of the reverse step p_θ(x_{t−1} | x_t), t in 1 … T.
@@ -54,29 +57,20 @@ public struct GaussianDiffusion: Sendable, Equatable {
     return variance.value(at: t, of: schedule)
   }
 
-  /// The mean and variance of the posterior q(x_{t−1} | x_t, x_0) of one scalar.
-  ///
-  /// Source: Ho et al. 2020, eqs. 6 and 7.
-  public func posterior(t: Int, clean: Double, noisy: Double) -> (mean: Double, variance: Double) {
-    let mean = schedule.posteriorMeanCoefficients(t)
-    return (mean.clean * clean + mean.noisy * noisy, schedule.posteriorVariance(t))
-  }
-
-  /// Writes x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε into `noisy`.
+  /// Writes x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Ho et al. 2020, eq. 4).
   ///
   /// - Parameters:
   ///   - t: The step, 1 … T.
-  ///   - clean: x_0, d scalars.
+  ///   - x0: x_0, d scalars.
   ///   - noise: ε ~ N(0, I), d scalars.
-  ///   - noisy: x_t, d scalars; all are written.
+  ///   - xt: x_t, d scalars; all are written.
   public func forward(
-    t: Int, clean: Span<Float>, noise: Span<Float>, into noisy: inout MutableSpan<Float>
+    t: Int, x0: Span<Float>, noise: Span<Float>, into xt: inout MutableSpan<Float>
   ) {
-    precondition(
-      clean.count == noise.count && clean.count == noisy.count, "x_0, ε and x_t have one size.")
+    precondition(x0.count == noise.count && x0.count == xt.count, "x_0, ε and x_t have one size.")
     let factor = schedule.forwardCoefficients(t)
-    for i in clean.indices {
-      noisy[i] = Float(factor.clean * Double(clean[i]) + factor.noise * Double(noise[i]))
+    for i in x0.indices {
+      xt[i] = Float(factor.x0 * Double(x0[i]) + factor.noise * Double(noise[i]))
     }
   }
 }

@@ -1,3 +1,5 @@
+// The tail of the normal without the factor that underflows.
+
 import Foundation
 
 /// The Mills ratio of the standard normal, (1 − Φ(x))/φ(x), for x ≥ 0.

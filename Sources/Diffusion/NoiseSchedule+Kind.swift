@@ -1,6 +1,7 @@
+// The schedules that have a formula.
+
 import Foundation
 
-/// The schedules that have a formula.
 extension NoiseSchedule {
   /// A rule that gives β_1 … β_T for any T.
   public enum Kind: Sendable, Equatable {

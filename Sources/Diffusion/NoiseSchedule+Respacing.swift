@@ -1,16 +1,17 @@
-/// Fewer steps for a network that was trained on many.
+// Fewer steps for a network that was trained on many.
+
 extension NoiseSchedule {
-  /// The chain that visits only `count` evenly strided steps, the first and the last included.
+  /// The chain that visits only some steps.
   ///
   /// With S_1 < … < S_K the chosen steps, the new chain has ᾱ'_i = ᾱ_{S_i}, that is
-  /// β'_i = 1 − ᾱ_{S_i}/ᾱ_{S_{i−1}}, and hands the network the times of the chosen steps.
-  /// S_i = 1 + (i−1)(T−1)/(K−1), rounded (ties to even); for K = 1 the last step alone.
+  /// β'_i = 1 − ᾱ_{S_i}/ᾱ_{S_{i−1}}, and gives the network the times of the chosen steps.
   /// Source: Nichol & Dhariwal 2021, section 4.
   ///
-  /// - Parameter count: The number of steps K, 1 … T.
-  public func respaced(to count: Int) -> NoiseSchedule {
-    precondition(count >= 1 && count <= steps, "A subset has 1 to T steps.")
-    let chosen = strided(count)
+  /// - Parameter chosen: S_1 < … < S_K, each of 1 … T.
+  public func respaced(to chosen: [Int]) -> NoiseSchedule {
+    precondition(
+      chosen.first.map { $0 >= 1 && chosen.last! <= steps } ?? false
+        && zip(chosen, chosen.dropFirst()).allSatisfy(<), "A subset has rising steps of 1 to T.")
     var newBetas: [Double] = []
     var previous = 0
     for t in chosen {
@@ -23,22 +24,6 @@ extension NoiseSchedule {
       newBetas.append(variance)
       previous = t
     }
-    return NoiseSchedule(betas: newBetas, networkTimes: chosen.map(networkTime))
-  }
-
-  /// The subset, checked: throws when it cannot be chosen from this chain.
-  public func respaced(validating count: Int) throws(DiffusionError) -> NoiseSchedule {
-    guard count >= 1 && count <= steps else {
-      throw .invalidSubset(steps: count, available: steps)
-    }
-    return respaced(to: count)
-  }
-
-  /// The steps, numbered from 1, of an evenly strided subset.
-  private func strided(_ count: Int) -> [Int] {
-    if count == 1 { return [steps] }
-    return (0..<count).map { i in
-      1 + Int((Double(i * (steps - 1)) / Double(count - 1)).rounded(.toNearestOrEven))
-    }
+    return NoiseSchedule(betas: newBetas, timesteps: chosen.map(timestep))
   }
 }

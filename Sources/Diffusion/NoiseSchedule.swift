@@ -1,3 +1,5 @@
+// The tables of the forward process, computed once, in Double.
+
 import Foundation
 
 /// How much noise each step of the forward process adds, with every table that follows from it.
@@ -16,11 +18,11 @@ public struct NoiseSchedule: Sendable, Equatable {
   private let noiseVariances: [Double]
 
   /// The number that the network is given for step t, at index t − 1.
-  private let networkTimes: [Int]
+  private let timesteps: [Int]
 
   /// The schedule with these β_1 … β_T, each strictly between 0 and 1.
   public init(betas: [Double]) {
-    self.init(betas: betas, networkTimes: Array(betas.indices))
+    self.init(betas: betas, timesteps: Array(betas.indices))
   }
 
   /// The schedule with these β, checked: throws when there is none or one is not in (0, 1).
@@ -30,9 +32,10 @@ public struct NoiseSchedule: Sendable, Equatable {
   }
 
   /// The schedule whose network was trained on other step numbers than 0 … T − 1.
-  init(betas: [Double], networkTimes: [Int]) {
+  init(betas: [Double], timesteps: [Int]) {
     if let fault = Self.fault(in: betas) { preconditionFailure(fault.description) }
-    precondition(networkTimes.count == betas.count, "Every step needs a network time.")
+    precondition(
+      timesteps.count == betas.count, "Every step needs its number at the input of the network.")
     // 1 − ᾱ_t by the addition of variances, not by subtraction: exact at t = 1, where ᾱ_t is
     // close to 1 and the subtraction would lose digits.
     var cumulativeAlphas = [1.0]
@@ -44,7 +47,7 @@ public struct NoiseSchedule: Sendable, Equatable {
     self.betas = betas
     self.cumulativeAlphas = cumulativeAlphas
     self.noiseVariances = noiseVariances
-    self.networkTimes = networkTimes
+    self.timesteps = timesteps
   }
 
   /// The number of steps T.
@@ -68,10 +71,10 @@ public struct NoiseSchedule: Sendable, Equatable {
     return noiseVariances[t]
   }
 
-  /// √ᾱ_t and √(1−ᾱ_t): x_t = `clean` x_0 + `noise` ε with ε ~ N(0, I).
+  /// √ᾱ_t and √(1−ᾱ_t): x_t = `x0` x_0 + `noise` ε with ε ~ N(0, I).
   ///
   /// Source: Ho et al. 2020, eq. 4.
-  public func forwardCoefficients(_ t: Int) -> (clean: Double, noise: Double) {
+  public func forwardCoefficients(_ t: Int) -> (x0: Double, noise: Double) {
     (cumulativeAlpha(t).squareRoot(), noiseVariance(t).squareRoot())
   }
 
@@ -82,11 +85,11 @@ public struct NoiseSchedule: Sendable, Equatable {
     noiseVariance(t - 1) * beta(t) / noiseVariance(t)
   }
 
-  /// The posterior mean μ̃_t = `clean` x_0 + `noisy` x_t.
+  /// The posterior mean μ̃_t = `x0` x_0 + `xt` x_t.
   ///
-  /// clean = √ᾱ_{t−1} β_t / (1−ᾱ_t), noisy = √α_t (1−ᾱ_{t−1}) / (1−ᾱ_t); at t = 1 these are
+  /// x0 = √ᾱ_{t−1} β_t / (1−ᾱ_t), xt = √α_t (1−ᾱ_{t−1}) / (1−ᾱ_t); at t = 1 these are
   /// exactly 1 and 0. Source: Ho et al. 2020, eq. 7.
-  public func posteriorMeanCoefficients(_ t: Int) -> (clean: Double, noisy: Double) {
+  public func posteriorMeanCoefficients(_ t: Int) -> (x0: Double, xt: Double) {
     let variance = noiseVariance(t)
     return (
       cumulativeAlpha(t - 1).squareRoot() * beta(t) / variance,
@@ -98,10 +101,10 @@ public struct NoiseSchedule: Sendable, Equatable {
   ///
   /// Ho's code and every checkpoint ported from it count so; this is the one place that says it.
   /// A respaced schedule gives the number that the step had when the network was trained.
-  public func networkTime(_ t: Int) -> Int { networkTimes[index(t)] }
+  public func timestep(_ t: Int) -> Int { timesteps[index(t)] }
 
   /// Whether the steps are a subset of those that the network was trained on.
-  public var isRespaced: Bool { networkTimes != Array(betas.indices) }
+  public var isRespaced: Bool { timesteps != Array(betas.indices) }
 
   /// The place of step t in an array of T elements.
   private func index(_ t: Int) -> Int {

@@ -1,3 +1,5 @@
+// The two fixed variances of the reverse process.
+
 /// The fixed variance σ_t² of the reverse step p_θ(x_{t−1} | x_t) = N(μ_θ, σ_t² I).
 ///
 /// The two choices bound the best one from above and below: β_t is optimal for x_0 ~ N(0, I),

@@ -13,7 +13,7 @@ public struct Parameter: Sendable {
 /// The parameters of a model while its layers are made: their layout and their initial values.
 public struct ParameterRegistry: Sendable {
   /// How a tensor is filled before training.
-  enum Initialization: Sendable {
+  package enum Initialization: Sendable {
     /// Uniform on ±scale · √(6/(fanIn + fanOut)) (Glorot, Bengio 2010, equation 16).
     case glorot(fanIn: Int, fanOut: Int, scale: Double)
     /// One value everywhere.
@@ -28,7 +28,9 @@ public struct ParameterRegistry: Sendable {
   public init() {}
 
   /// Appends a tensor.
-  mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Parameter {
+  package mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization)
+    -> Parameter
+  {
     initializations.append(initialization)
     return Parameter(range: layout.append(name, shape: shape))
   }

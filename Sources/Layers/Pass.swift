@@ -12,7 +12,7 @@ public final class Pass {
   /// Where intermediate tensors come from.
   public let pool: BufferPool
   /// Where the time of each operation is noted; nil where nobody asks.
-  let profile: OperationProfile?
+  public let profile: OperationProfile?
   /// Where transformed kernels are kept from pass to pass over the same weights.
   let preparedKernels: PreparedKernels?
   private let weights: UnsafePointer<Float>
@@ -55,7 +55,7 @@ public final class Pass {
 
   /// Replays the tape in reverse: the gradient buffer gets every parameter's gradient.
   ///
-  /// A loss must have been recorded last.
+  /// A loss must have been recorded.
   ///
   /// - Parameter finished: Called after each operation with the element of the gradient buffer from
   ///   which to its end it is final.
@@ -106,8 +106,7 @@ public final class Pass {
     parameters: [Parameter] = [],
     backward: @escaping (Tensor) -> Void
   ) -> Variable {
-    guard gradient != nil else { return Variable(value) }
-    guard !parameters.isEmpty || inputs.contains(where: { $0 != nil }) else {
+    guard isRecording, !parameters.isEmpty || inputs.contains(where: { $0 != nil }) else {
       return Variable(value)
     }
     let slot = GradientSlot()
@@ -121,11 +120,14 @@ public final class Pass {
     return Variable(value, slot)
   }
 
+  /// Whether gradients are wanted.
+  var isRecording: Bool { gradient != nil }
+
   /// Puts the gradient of a loss at the end of the tape.
-  func seed(_ y: Variable, with gradient: @escaping () -> Tensor) {
+  func seed(_ y: Variable, with gradient: Tensor) {
     guard let slot = y.slot else { return }
     let pool = pool
-    append { slot.add(gradient(), pool) }
+    append { slot.add(gradient, pool) }
   }
 
   /// The masks of the next layer that drops scalars of maps of some extents; nil where none does.

@@ -1,5 +1,12 @@
+// The optimizer: one fused update of weights, moments and average.
+
 import Foundation
 import Tensors
+
+extension OperationProfile.Kind {
+  /// Clipping, Adam, and the moving average.
+  public static let optimizer = Self("optimizer")
+}
 
 /// The constants of Adam and of the moving average of the weights.
 public struct AdamSettings: Equatable, Sendable {

@@ -49,7 +49,7 @@ extension GradientExchange {
     try gather(whole)
   }
 
-  /// Hands each rank its parts of one rank's buffer.
+  /// Sends each rank its parts of one rank's buffer.
   ///
   /// - Parameters:
   ///   - whole: On the root, as long as the parameters. `nil` elsewhere.

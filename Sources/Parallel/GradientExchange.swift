@@ -1,3 +1,5 @@
+// Gradients of all ranks in, weights for all ranks out.
+
 import MPI
 import Tensors
 
@@ -14,14 +16,17 @@ public enum GradientReduction: String, CaseIterable, Sendable {
 /// With the `tree` reduction each rank sends each other one the part that it owns (an all-to-all),
 /// and the owner adds the R parts in the order of `ShardTree` over the ranks. As each rank's
 /// gradient is a node of the tree over the shards, the sum has the same bits for every valid rank
-/// count. Buckets travel while others are added, and while backward still fills the rest:
+/// count. Buckets are in flight while others are added, and while backward still fills the rest:
 ///
 ///     exchange.start(gradient)
 ///     exchange.begin(downTo: offset)   // backward has finished the buffer from here to the end
 ///     exchange.progress()              // now and then
 ///     exchange.finish()
 ///     let norm = exchange.squaredNorm().squareRoot()
-///     exchange.gather(weights) { bucket in … update the owned part of the bucket … }
+///
+///     exchange.startGather(weights)
+///     for bucket in … { … update the owned part of the bucket …; exchange.gather(bucket: bucket) }
+///     exchange.finishGather()
 ///
 /// All calls are collective, on the session's thread, with equal arguments.
 public final class GradientExchange {
@@ -38,17 +43,19 @@ public final class GradientExchange {
   var isDivided: Bool { partition.ranks > 1 }
   /// The gradient of the current exchange, from `start` to `finish`.
   private var gradient: AlignedFloats?
+  /// The weights of the current gather, from `startGather` to `finishGather`.
+  private var weights: AlignedFloats?
   /// The bucket that begins next; they begin from the last to the first.
   private var nextBucket = -1
   /// The gradient is final from this element to its end.
   private var finalOffset = 0
-  private var flights: [Flight] = []
-  private var idle: [Flight] = []
+  private var inFlight: [Transfer] = []
+  private var idle: [Transfer] = []
   /// The sum of squares of each block of the summed gradient that this rank owns.
   private var squares: [Double]
 
-  /// A bucket under way.
-  final class Flight {
+  /// A bucket that is being sent and received.
+  final class Transfer {
     var bucket = 0
     var request: Request?
     /// The other ranks' gradients of this rank's part, in rank order.
@@ -57,13 +64,13 @@ public final class GradientExchange {
     init(capacity: Int) { received = AlignedFloats(count: capacity) }
 
     /// Waits for the operation.
-    func land() throws(MPIError) {
+    func complete() throws(MPIError) {
       guard let request = request.take() else { return }
       try request.wait()
     }
   }
 
-  /// The number of buckets under way at once: one is added, the others travel.
+  /// The number of buckets under way at once: one is added, the others are in flight.
   static let depth = 4
 
   /// Prepares the exchange of a parameter buffer.
@@ -88,7 +95,7 @@ public final class GradientExchange {
     let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)
     let largestPart = (blocks + partition.ranks - 1) / partition.ranks
     idle = (0..<Self.depth).map { _ in
-      Flight(capacity: (partition.ranks - 1) * largestPart * ParameterPartition.blockLength)
+      Transfer(capacity: (partition.ranks - 1) * largestPart * ParameterPartition.blockLength)
     }
   }
 
@@ -109,7 +116,8 @@ public final class GradientExchange {
   ///
   /// - Parameter gradient: This rank's gradient, which is kept until `finish`.
   public func start(_ gradient: AlignedFloats) {
-    precondition(self.gradient == nil, "An exchange ends before the next one starts.")
+    precondition(
+      self.gradient == nil && weights == nil, "An exchange ends before the next one starts.")
     precondition(
       gradient.count == partition.count, "The gradient must have the length of the parameters.")
     self.gradient = gradient
@@ -117,29 +125,29 @@ public final class GradientExchange {
     finalOffset = partition.count
   }
 
-  /// Begins the exchange of the buckets that are ready, as many as may travel at once; `progress`
-  /// and `finish` begin the others. Never waits.
+  /// Begins the exchange of the buckets that are ready, as many as may be in flight at once;
+  /// `progress` and `finish` begin the others. Never waits.
   ///
   /// - Parameter offset: The gradient is final from this element to its end.
   /// - Throws: `MPIError.call`.
   public func begin(downTo offset: Int) throws(MPIError) {
     finalOffset = min(finalOffset, offset)
-    try launchReady(waiting: false)
+    try postReady(waiting: false)
   }
 
-  /// Sends the buckets that are ready on their way.
+  /// Posts the buckets that are ready.
   ///
-  /// - Parameter waiting: Whether to wait for others to arrive where too many are under way.
-  private func launchReady(waiting: Bool) throws(MPIError) {
+  /// - Parameter waiting: Whether to wait for others to arrive where too many are in flight.
+  private func postReady(waiting: Bool) throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before its buckets begin.") }
     while nextBucket >= 0, partition.bucket(nextBucket).lowerBound >= finalOffset {
       if isDivided {
-        if idle.isEmpty { try settleArrived() }
+        if idle.isEmpty { try addArrived() }
         if idle.isEmpty {
           guard waiting else { return }
-          try settle(flights.removeFirst())
+          try completeAndAdd(inFlight.removeFirst())
         }
-        try launch(nextBucket, of: gradient.elements)
+        try post(nextBucket, of: gradient.elements)
       } else if reduction == .tree {
         measure(partition.blocks(ofBucket: nextBucket, rank: 0), of: gradient.elements)
       }
@@ -147,17 +155,17 @@ public final class GradientExchange {
     }
   }
 
-  /// Lets the buckets under way advance, and adds those that have arrived.
+  /// Lets the buckets in flight advance, and adds those that have arrived.
   ///
   /// - Throws: `MPIError.call`.
   public func progress() throws(MPIError) {
-    try settleArrived()
-    try launchReady(waiting: false)
+    try addArrived()
+    try postReady(waiting: false)
   }
 
-  private func settleArrived() throws(MPIError) {
-    while let first = flights.first, try first.request?.test() ?? true {
-      try settle(flights.removeFirst())
+  private func addArrived() throws(MPIError) {
+    while let first = inFlight.first, try first.request?.test() ?? true {
+      try completeAndAdd(inFlight.removeFirst())
     }
   }
 
@@ -166,9 +174,9 @@ public final class GradientExchange {
   /// - Throws: `MPIError.call`.
   public func finish() throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before it finishes.") }
-    try launchReady(waiting: true)
+    try postReady(waiting: true)
     precondition(nextBucket < 0, "Every bucket is final before the exchange finishes.")
-    while !flights.isEmpty { try settle(flights.removeFirst()) }
+    while !inFlight.isEmpty { try completeAndAdd(inFlight.removeFirst()) }
     if reduction == .allreduce {
       try communicator.allReduce(gradient.elements, .sum)
       measure(0..<partition.blockCount, of: gradient.elements)
@@ -176,12 +184,12 @@ public final class GradientExchange {
     self.gradient = nil
   }
 
-  /// Sends the parts of a bucket on their way.
-  private func launch(
+  /// Posts the sending and receiving of the parts of a bucket.
+  private func post(
     _ bucket: Int, of gradient: UnsafeMutableBufferPointer<Float>
   ) throws(MPIError) {
-    let flight = idle.removeLast()
-    flight.bucket = bucket
+    let transfer = idle.removeLast()
+    transfer.bucket = bucket
     let elements = partition.bucket(bucket)
     let length = partition.part(ofBucket: bucket, rank: owner).count
     var sent: [Range<Int>] = []
@@ -194,18 +202,18 @@ public final class GradientExchange {
       received.append(end..<(rank == owner ? end : end + length))
       end = received[rank].upperBound
     }
-    flight.request = try communicator.beginAllToAll(
+    transfer.request = try communicator.beginAllToAll(
       from: UnsafeBufferPointer(rebasing: gradient[elements]), parts: sent,
-      into: flight.received.elements, parts: received)
-    flights.append(flight)
+      into: transfer.received.elements, parts: received)
+    inFlight.append(transfer)
   }
 
   /// Adds the parts of a bucket when they are there.
-  private func settle(_ flight: Flight) throws(MPIError) {
-    try flight.land()
+  private func completeAndAdd(_ transfer: Transfer) throws(MPIError) {
+    try transfer.complete()
     let gradient = gradient!.elements
-    let part = partition.part(ofBucket: flight.bucket, rank: owner)
-    let blocks = partition.blocks(ofBucket: flight.bucket, rank: owner)
+    let part = partition.part(ofBucket: transfer.bucket, rank: owner)
+    let blocks = partition.blocks(ofBucket: transfer.bucket, rank: owner)
     var addends = [UnsafeMutableBufferPointer<Float>](
       repeating: UnsafeMutableBufferPointer(start: nil, count: 0), count: partition.ranks)
     // Block by block, so that the parts are added in the cache.
@@ -216,7 +224,7 @@ public final class GradientExchange {
         let slot = rank < owner ? rank : rank - 1
         let start = slot * part.count + elements.lowerBound - part.lowerBound
         addends[rank] = UnsafeMutableBufferPointer(
-          rebasing: flight.received.elements[start..<(start + elements.count)])
+          rebasing: transfer.received.elements[start..<(start + elements.count)])
       }
       addends[owner] = mine
       ShardTree.additions(leaves: partition.ranks) { left, right in
@@ -225,7 +233,7 @@ public final class GradientExchange {
       if owner != 0 { _ = mine.update(from: addends[0]) }
       squares[block] = sumOfSquares(UnsafeBufferPointer(mine))
     }
-    idle.append(flight)
+    idle.append(transfer)
   }
 
   /// Notes the sums of squares of blocks that are complete.
@@ -258,47 +266,65 @@ public final class GradientExchange {
     return squares.reduce(0, +)
   }
 
-  /// Adds one number per shard over all ranks, in the order of the shard tree.
+  /// Adds the vectors of all ranks in the order of the shard tree.
   ///
-  /// - Parameter values: The numbers of this rank's shards, ascending; equally many on all ranks.
+  /// - Parameter values: The sum over this rank's shards, as `TreeSum` gives it; equally long on all
+  ///   ranks.
   /// - Returns: The sum, the same bits on every rank and for every R.
   /// - Throws: `MPIError.call`.
-  public func sum(ofShardValues values: [Double]) throws(MPIError) -> Double {
-    ShardTree.sum(try communicator.allGather(ShardTree.sum(values)))
+  public func sum(_ values: [Double]) throws(MPIError) -> [Double] {
+    ShardTree.sum(try communicator.allGather(values))
   }
 
   // MARK: Spreading
 
-  /// Completes a buffer of which each rank has the parts it owns: the new weights.
+  /// Completes a buffer of which each rank has the parts it owns.
   ///
-  /// - Parameters:
-  ///   - whole: As long as the parameters.
-  ///   - prepare: Called for each bucket before its part is sent: the place to compute it, while
-  ///     earlier buckets travel.
+  /// - Parameter whole: As long as the parameters.
   /// - Throws: `MPIError.call`.
-  public func gather(
-    _ whole: AlignedFloats, prepare: (_ bucket: Int) -> Void = { _ in }
-  ) throws(MPIError) {
-    precondition(gradient == nil, "Weights are gathered when the exchange has finished.")
-    precondition(
-      whole.count == partition.count, "The buffer must have the length of the parameters.")
-    for bucket in 0..<partition.bucketCount {
-      prepare(bucket)
-      guard isDivided else { continue }
-      if idle.isEmpty { try land(flights.removeFirst()) }
-      let flight = idle.removeLast()
-      flight.request = try communicator.beginAllGather(
-        inPlace: UnsafeMutableBufferPointer(rebasing: whole.elements[partition.bucket(bucket)]),
-        counts: partCounts(ofBucket: bucket))
-      flights.append(flight)
-      for flight in flights { _ = try flight.request?.test() }
-    }
-    while !flights.isEmpty { try land(flights.removeFirst()) }
+  public func gather(_ whole: AlignedFloats) throws(MPIError) {
+    startGather(whole)
+    for bucket in 0..<partition.bucketCount { try gather(bucket: bucket) }
+    try finishGather()
   }
 
-  private func land(_ flight: Flight) throws(MPIError) {
-    try flight.land()
-    idle.append(flight)
+  /// Opens the gathering of a buffer, the new weights, of which each rank computes the parts it owns.
+  ///
+  /// - Parameter whole: As long as the parameters; kept until `finishGather`.
+  public func startGather(_ whole: AlignedFloats) {
+    precondition(
+      gradient == nil && weights == nil, "Weights are gathered when the exchange has finished.")
+    precondition(
+      whole.count == partition.count, "The buffer must have the length of the parameters.")
+    weights = whole
+  }
+
+  /// Begins to gather a bucket whose owned part is computed, and lets earlier ones advance.
+  ///
+  /// - Throws: `MPIError.call`.
+  public func gather(bucket: Int) throws(MPIError) {
+    guard let weights else { preconditionFailure("A gather starts before its buckets.") }
+    guard isDivided else { return }
+    if idle.isEmpty { try complete(inFlight.removeFirst()) }
+    let transfer = idle.removeLast()
+    transfer.request = try communicator.beginAllGather(
+      inPlace: UnsafeMutableBufferPointer(rebasing: weights.elements[partition.bucket(bucket)]),
+      counts: partCounts(ofBucket: bucket))
+    inFlight.append(transfer)
+    for transfer in inFlight { _ = try transfer.request?.test() }
+  }
+
+  /// Waits until the buffer is whole on this rank; every bucket must have begun.
+  ///
+  /// - Throws: `MPIError.call`.
+  public func finishGather() throws(MPIError) {
+    while !inFlight.isEmpty { try complete(inFlight.removeFirst()) }
+    weights = nil
+  }
+
+  private func complete(_ transfer: Transfer) throws(MPIError) {
+    try transfer.complete()
+    idle.append(transfer)
   }
 
   /// The lengths of the ranks' parts of a bucket.

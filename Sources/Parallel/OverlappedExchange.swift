@@ -1,16 +1,24 @@
+// What hides the exchange behind the computation.
+
 import MPI
 import Tensors
 
+extension OperationProfile.Kind {
+  /// Sending, receiving and adding gradients between ranks; not the gather of the weights, whose
+  /// time beside the optimizer's shows as waiting.
+  public static let exchange = Self("exchange")
+}
+
 /// The exchange of a gradient between ranks while the workers still compute its head.
 ///
-/// One instance serves one step. Workers hand finished segments to the `TreeSum`; the thread that
-/// speaks MPI looks now and then what of the sum is final, lets it begin to travel, and pushes on
-/// what travels, since MPI libraries advance only when called.
+/// One instance serves one step. Workers pass finished segments to the `TreeSum`; the thread that
+/// speaks MPI looks now and then what of the sum is final, posts it, and pushes on what is in flight,
+/// since MPI libraries advance only when called.
 package final class OverlappedExchange {
   private let exchange: GradientExchange
   private let sum: TreeSum
   private let profile: OperationProfile?
-  /// The gradient has begun to travel from this element to its end.
+  /// The gradient is posted from this element to its end.
   private var begun: Int
   private var hasStarted = false
   private var failure: MPIError?
@@ -26,7 +34,7 @@ package final class OverlappedExchange {
     begun = sum.count
   }
 
-  /// Sends what is final, and pushes on what travels; on the session's thread.
+  /// Posts what is final, and pushes on what is in flight; on the session's thread.
   ///
   /// An error is kept for `complete`: the caller is in the middle of its work.
   package func advance() {
@@ -47,21 +55,28 @@ package final class OverlappedExchange {
     }
   }
 
-  /// Waits until all of the rank's shards are added, sends the rest, and waits for the sum over all
+  /// Leaves the exchange as it is, after an error.
+  package func abandon() {
+    // What is in flight may still be written to: it must outlive the error's way to the user.
+    _ = Unmanaged.passRetained(exchange)
+  }
+
+  /// Waits until all of the rank's shards are added, posts the rest, and waits for the sum over all
   /// ranks.
   ///
   /// - Returns: The gradient, summed in the parts that this rank owns, and the sum of the losses of
-  ///   the rank's shards.
+  ///   all ranks' shards.
   /// - Throws: `MPIError.call`.
-  package func complete() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
-    let (gradient, loss) = sum.result()
+  package func complete() throws(MPIError) -> (gradient: AlignedFloats, losses: [Double]) {
+    let (gradient, losses) = sum.result()
     advance()
     if let failure {
-      // What is under way may still be written to: it must outlive the error's way to the user.
-      _ = Unmanaged.passRetained(exchange)
+      abandon()
       throw failure
     }
-    try profile.measure(.exchange) { () throws(MPIError) in try exchange.finish() }
-    return (gradient, loss)
+    return try profile.measure(.exchange) { () throws(MPIError) in
+      try exchange.finish()
+      return (gradient, try exchange.sum(losses))
+    }
   }
 }

@@ -1,3 +1,5 @@
+// What a rank keeps of a buffer that all share.
+
 import Tensors
 
 /// One rank's parts of a buffer that is as long as the parameters: 1/R of it.

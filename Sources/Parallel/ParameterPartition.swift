@@ -1,3 +1,5 @@
+// The parameter buffer, cut for rounding, sending and owning.
+
 /// Who owns which part of the parameter buffer.
 ///
 /// The buffer is cut in blocks of 4096 elements, the unit of everything whose rounding must not

@@ -1,3 +1,5 @@
+// One order of summation for any number of ranks.
+
 /// The order in which numbers of the shards are added: one fixed binary tree over V leaves.
 ///
 /// Level by level, neighbours are paired, (0, 1), (2, 3), …; an odd one at the end is carried up
@@ -53,14 +55,17 @@ public struct ShardTree: Equatable, Sendable {
     return (rank * block)..<((rank + 1) * block)
   }
 
-  /// Adds one number per shard, in the order of the tree.
+  /// Adds one vector per shard, in the order of the tree.
   ///
-  /// - Parameter values: One number for each of the shards.
+  /// - Parameter values: Vectors of one length, one for each of the shards.
   /// - Returns: Their sum.
-  public static func sum(_ values: [Double]) -> Double {
+  public static func sum(_ values: [[Double]]) -> [Double] {
     precondition(!values.isEmpty, "The tree has at least one leaf.")
+    precondition(values.allSatisfy { $0.count == values[0].count }, "Vectors have one length.")
     var nodes = values
-    additions(leaves: values.count) { left, right in nodes[left] += nodes[right] }
+    additions(leaves: values.count) { left, right in
+      for i in nodes[left].indices { nodes[left][i] += nodes[right][i] }
+    }
     return nodes[0]
   }
 

@@ -1,3 +1,5 @@
+// The norm of a gradient, block by block.
+
 /// The sum of squares of a block, in Double and in one fixed order.
 ///
 /// Sixteen running sums, one for each place modulo 16, are added from the first to the last at the

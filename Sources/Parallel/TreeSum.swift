@@ -1,20 +1,27 @@
+// The gradient of one rank, added while it is computed.
+
 import Foundation
 import Tensors
 
+extension OperationProfile.Kind {
+  /// The sum of the shards' gradients within the rank.
+  public static let shardSum = Self("sum of shards")
+}
+
 /// The sum of one rank's shard gradients, in the order of `ShardTree`, fed by several workers.
 ///
-/// It hands out the shards in ascending order, each with a buffer for its gradient, takes the
+/// It gives out the shards in ascending order, each with a buffer for its gradient, takes the
 /// buffers back segment by segment, from the tail, as backward finishes them, and adds two siblings
 /// as soon as both are there, on the thread of the worker that brought the second. So the tail of
-/// the sum is ready to travel while backward still computes its head. The result has the same bits
+/// the sum is ready to be sent while backward still computes its head. The result has the same bits
 /// whatever the order and the number of workers. At most workers + ⌈log₂ leaves⌉ buffers exist: a
 /// worker that runs far ahead of a slow one waits for a buffer.
 ///
 ///     while let work = sum.claim() {
-///       let loss = gradient(ofShard: work.leaf, into: work.buffer) { offset in
+///       let losses = gradient(ofShard: work.leaf, into: work.buffer) { offset in
 ///         sum.advance(work, downTo: offset)
 ///       }
-///       sum.deposit(work, value: loss)
+///       sum.deposit(work, values: losses)
 ///     }
 public final class TreeSum: @unchecked Sendable {
   /// One shard to compute.
@@ -49,8 +56,9 @@ public final class TreeSum: @unchecked Sendable {
   /// The segments of the whole sum that are not final: those before this number.
   private var unfinishedRoot: Int
   private var finishedRoot: Set<Int> = []
-  private var values: [Double]
+  private var values: [[Double]]
   private var deposited = 0
+  private var isAbandoned = false
 
   private struct Node: Hashable {
     var segment: Int
@@ -66,7 +74,7 @@ public final class TreeSum: @unchecked Sendable {
   ///   - leaves: The shards of this rank, 1 or more.
   ///   - count: The length of a gradient.
   ///   - workers: The number of threads that claim shards, 1 or more.
-  ///   - segmentLength: The unit in which a gradient is handed on; nil: all at once.
+  ///   - segmentLength: The unit in which a gradient is passed on; nil: all at once.
   public init(leaves: Int, count: Int, workers: Int, segmentLength: Int? = nil) {
     precondition(leaves >= 1, "A rank has at least one shard.")
     precondition(workers >= 1, "There must be at least one worker.")
@@ -82,7 +90,7 @@ public final class TreeSum: @unchecked Sendable {
     unfinished = Array(repeating: segmentCount, count: leaves)
     unread = unfinished
     unfinishedRoot = segmentCount
-    values = Array(repeating: 0, count: leaves)
+    values = Array(repeating: [], count: leaves)
   }
 
   /// The number of gradient buffers that exist.
@@ -90,15 +98,15 @@ public final class TreeSum: @unchecked Sendable {
 
   /// Takes the next shard; waits while there is no buffer for it.
   ///
-  /// - Returns: The shard and its buffer; `nil` when all are taken.
+  /// - Returns: The shard and its buffer; `nil` when all are taken, or the sum is abandoned.
   public func claim() -> Work? {
     condition.withLock {
       // The shard is taken only together with a buffer, or waiting workers could hold up the ones
       // that would free them.
-      while nextLeaf < leaves, free.isEmpty, allocated == bufferLimit {
+      while nextLeaf < leaves, free.isEmpty, allocated == bufferLimit, !isAbandoned {
         condition.wait()
       }
-      guard nextLeaf < leaves else { return nil }
+      guard nextLeaf < leaves, !isAbandoned else { return nil }
       defer { nextLeaf += 1 }
       if free.isEmpty {
         allocated += 1
@@ -110,7 +118,7 @@ public final class TreeSum: @unchecked Sendable {
     }
   }
 
-  /// Hands on what backward has finished of a shard's gradient, and adds what can be added.
+  /// Passes on what backward has finished of a shard's gradient, and adds what can be added.
   ///
   /// - Parameters:
   ///   - work: A claimed shard.
@@ -134,17 +142,26 @@ public final class TreeSum: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - work: A claimed shard whose buffer holds its gradient.
-  ///   - value: A number that is summed over the shards beside the gradient: the shard's loss.
-  public func deposit(_ work: Work, value: Double = 0) {
+  ///   - values: Numbers that are summed over the shards beside the gradient, equally many of each
+  ///     shard: its losses.
+  public func deposit(_ work: Work, values: [Double] = []) {
     advance(work, downTo: 0)
     condition.withLock {
-      values[work.leaf] = value
+      self.values[work.leaf] = values
       deposited += 1
       condition.broadcast()
     }
   }
 
-  /// The next segment of a leaf that is final and has not been handed on, from the tail.
+  /// Ends the sum without a result: a shard cannot be computed. Nobody waits for it any more.
+  public func abandon() {
+    condition.withLock {
+      isAbandoned = true
+      condition.broadcast()
+    }
+  }
+
+  /// The next segment of a leaf that is final and has not been passed on, from the tail.
   private func nextSegment(of leaf: Int, downTo offset: Int) -> Int? {
     condition.withLock {
       guard unfinished[leaf] > 0, (unfinished[leaf] - 1) * segmentLength >= offset else {
@@ -210,7 +227,7 @@ public final class TreeSum: @unchecked Sendable {
   ///
   /// - Returns: The sum of the gradients, which stays valid until `restart`, and the sum of the
   ///   values.
-  public func result() -> (gradient: AlignedFloats, value: Double) {
+  public func result() -> (gradient: AlignedFloats, values: [Double]) {
     condition.withLock {
       while unfinishedRoot > 0 || deposited < leaves { condition.wait() }
       return (buffers[0]!, ShardTree.sum(values))

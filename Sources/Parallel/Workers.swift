@@ -1,3 +1,5 @@
+// The threads of a rank.
+
 import Dispatch
 import Foundation
 import Synchronization

@@ -44,15 +44,10 @@ extension Checkpoint {
       let file = try File.open(image: image, label: path)
       let root = try file.root()
       try FileFormat.checkpoint.check(root, isRequired: true)
-      let diffusion = try root.group("diffusion")
       var checkpoint = Checkpoint(
         layout: try layout(root), model: [], average: [], firstMoment: [], secondMoment: [],
         progress: try progress(root), configuration: try root.dataset("config").string(),
-        betas: try finite(diffusion.dataset("betas")),
-        gammas: try gammas(diffusion),
-        prediction: try require(diffusion.string("prediction"), "prediction", diffusion),
-        variance: try require(diffusion.string("variance"), "variance", diffusion),
-        provenance: try provenance(root))
+        facts: try facts(root), state: try state(root), provenance: try provenance(root))
       for group in TensorGroup.allCases where sections.contains(group.section) {
         checkpoint[keyPath: group.buffer] = try tensors(
           root.group(group.rawValue), checkpoint.layout)
@@ -135,8 +130,31 @@ extension Checkpoint {
     return provenance
   }
 
-  private static func gammas(_ group: borrowing Group) throws(HDF5Error) -> [Double]? {
-    try group.kind(of: "gammas") == nil ? nil : finite(group.dataset("gammas"))
+  /// The groups of every checkpoint; another one holds the facts of its model.
+  static let knownGroups: Set = [
+    "model", "average", "optimizer", "progress", "state", "provenance",
+  ]
+
+  private static func facts(_ root: borrowing Group) throws(HDF5Error) -> ModelFacts? {
+    for name in try root.names() where !knownGroups.contains(name) {
+      guard try root.kind(of: name) == .group else { continue }
+      let group = try root.group(name)
+      var texts: [String: String] = [:]
+      for key in try group.attributeNames() { texts[key] = try group.string(key) }
+      return ModelFacts(name: name, texts: texts, tables: try vectors(group))
+    }
+    return nil
+  }
+
+  private static func state(_ root: borrowing Group) throws(HDF5Error) -> [String: [Double]] {
+    try root.kind(of: "state") == nil ? [:] : vectors(root.group("state"))
+  }
+
+  /// The vectors of a group, by their names.
+  private static func vectors(_ group: borrowing Group) throws(HDF5Error) -> [String: [Double]] {
+    var vectors: [String: [Double]] = [:]
+    for name in try group.names() { vectors[name] = try finite(group.dataset(name)) }
+    return vectors
   }
 
   private static func finite(_ dataset: borrowing Dataset) throws(HDF5Error) -> [Double] {

@@ -1,6 +1,7 @@
 // Writing checkpoints: built in memory by HDF5, written to the disk by this program.
 
 import HDF5
+import Tensors
 
 extension Checkpoint {
   /// Writes the checkpoint to a path; the old file stays until the new one is durable.
@@ -34,6 +35,9 @@ extension Checkpoint {
 
   private func checkBuffers(_ path: String) throws(StorageError) {
     precondition(layout.count > 0, "A checkpoint needs tensors.")
+    precondition(
+      facts.map { !Self.knownGroups.contains($0.name) } ?? true,
+      "The facts of a model need a name of their own.")
     precondition(model.count == layout.count, "The weights must fit the layout.")
     precondition(
       progress.epochs.count == progress.shards, "A checkpoint needs the epoch of each shard.")
@@ -54,7 +58,9 @@ extension Checkpoint {
     let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
     // The memory is taken in one piece: the tensors, and enough for names and headers.
     let tensors = groups.count * (layout.count * 4 + layout.entries.count * 2048)
-    let texts = configuration.utf8.count + (betas.count + (gammas?.count ?? 0)) * 8
+    let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
+    let texts =
+      configuration.utf8.count + 8 * state.values.reduce(tables) { $0 + $1.count }
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
     return try writing(path) { () throws(HDF5Error) -> FileImage in
       let file = try File.createInMemory(label: path, increment: increment)
@@ -62,9 +68,10 @@ extension Checkpoint {
       try FileFormat.checkpoint.write(to: root)
       try root.write("tensors", strings: layout.entries.map(\.name))
       try root.write("config", configuration)
-      try writeDiffusion(root)
+      if let facts { try write(facts, root) }
       try writeProgress(root)
       for group in groups { try write(self[keyPath: group.buffer], group.rawValue, root) }
+      if !state.isEmpty { try write(state, root) }
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
       for (name, value) in self.provenance.sorted(by: { $0.key < $1.key }) {
@@ -89,12 +96,20 @@ extension Checkpoint {
     try group.close()
   }
 
-  private func writeDiffusion(_ root: borrowing Group) throws(HDF5Error) {
-    let group = try root.createGroup("diffusion")
-    try group.setAttribute("prediction", .string(prediction))
-    try group.setAttribute("variance", .string(variance))
-    try group.write("betas", betas)
-    if let gammas { try group.write("gammas", gammas) }
+  private func write(_ facts: ModelFacts, _ root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup(facts.name)
+    for (name, text) in facts.texts.sorted(by: { $0.key < $1.key }) {
+      try group.setAttribute(name, .string(text))
+    }
+    for (name, table) in facts.tables.sorted(by: { $0.key < $1.key }) {
+      try group.write(name, table)
+    }
+    try group.close()
+  }
+
+  private func write(_ state: [String: [Double]], _ root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup("state")
+    for (name, values) in state.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
     try group.close()
   }
 

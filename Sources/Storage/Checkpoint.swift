@@ -67,22 +67,18 @@ public struct Checkpoint: Equatable, Sendable {
   public var progress: Progress
   /// The resolved configuration, YAML text.
   public var configuration: String
-  /// β_1 … β_T of the forward process.
-  public var betas: [Double]
-  /// Γ_1 … Γ_T of the analytic optimal variance (Bao et al. 2022), where they were estimated.
-  public var gammas: [Double]?
-  /// What the network predicts, as the configuration names it: `epsilon`, for example.
-  public var prediction: String
-  /// The variance of the reverse process, as the configuration names it.
-  public var variance: String
+  /// What readers must know of the model beside the weights; nil where there is nothing.
+  public var facts: ModelFacts?
+  /// Numbers that the model keeps beside its weights, by their names.
+  public var state: [String: [Double]]
   /// Where and how the file was made. Only this may differ between equal runs.
   public var provenance: [String: String]
 
   /// A checkpoint in memory.
   public init(
     layout: ParameterLayout, model: [Float], average: [Float], firstMoment: [Float],
-    secondMoment: [Float], progress: Progress, configuration: String, betas: [Double],
-    gammas: [Double]? = nil, prediction: String, variance: String, provenance: [String: String]
+    secondMoment: [Float], progress: Progress, configuration: String, facts: ModelFacts? = nil,
+    state: [String: [Double]] = [:], provenance: [String: String]
   ) {
     self.layout = layout
     self.model = model
@@ -91,10 +87,8 @@ public struct Checkpoint: Equatable, Sendable {
     self.secondMoment = secondMoment
     self.progress = progress
     self.configuration = configuration
-    self.betas = betas
-    self.gammas = gammas
-    self.prediction = prediction
-    self.variance = variance
+    self.facts = facts
+    self.state = state
     self.provenance = provenance
   }
 

@@ -30,6 +30,23 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
     (0..<256).map { Float(2 * Double($0) / Double(levels - 1) - 1) }
   }
 
+  /// The stored bytes of values in [−1, 1]: of levels the nearest one, else 32-bit floats in the range.
+  ///
+  /// Values beyond are clipped.
+  public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
+    switch self {
+    case .levels(let levels):
+      let top = Float(levels - 1)
+      return values.map { UInt8(min(max(($0 + 1) / 2 * top, 0), top).rounded()) }
+    case .range(let range):
+      let half = (range.upperBound - range.lowerBound) / 2
+      let stored = values.map { value in
+        Float(range.lowerBound + (Double(min(max(value, -1), 1)) + 1) * half)
+      }
+      return stored.withUnsafeBytes { Array($0) }
+    }
+  }
+
   /// The first value of an image that the format does not allow, in words; nil where all are fine.
   ///
   /// - Parameter image: The bytes of one image, in any order of axes.

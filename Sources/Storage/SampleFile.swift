@@ -19,23 +19,22 @@ public enum SampleFile {
     )
   }
 
-  /// Writes `/samples` (uint8; N, H, W, C), whole or not at all.
+  /// Writes `/samples` (uint8 or float32; N, H, W, C), whole or not at all.
   ///
   /// - Parameters:
-  ///   - images: N × H × W × C bytes, channels last.
+  ///   - images: N × H × W × C values, channels last, in the bytes of the format.
   ///   - shape: The extents of one image.
-  ///   - levels: The number of grey levels, 2 … 256: values are 0 … levels − 1.
+  ///   - format: The element type and scale; an attribute states the levels or the range.
   ///   - origin: How the images were made: the checkpoint, its hash, the sampler, the seed …
   ///   - path: The file; one that exists is replaced.
   /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public static func write(
-    _ images: [UInt8], shape: ImageShape, levels: Int, origin: [String: AttributeValue],
-    to path: String
+    _ images: [UInt8], shape: ImageShape, format: PixelFormat,
+    origin: [String: AttributeValue], to path: String
   ) throws(StorageError) {
-    precondition(images.count % shape.count == 0, "Only whole images can be written.")
-    precondition(
-      (2...256).contains(levels) && images.allSatisfy { Int($0) < levels },
-      "The values of samples must be below their levels.")
+    let imageBytes = shape.count * format.bytes
+    precondition(images.count % imageBytes == 0, "Only whole images can be written.")
+    let extents = [images.count / imageBytes, shape.height, shape.width, shape.channels]
     let image = try writing(path) { () throws(HDF5Error) -> FileImage in
       let file = try File.createInMemory(label: path, increment: images.count + (1 << 16))
       let root = try file.root()
@@ -43,20 +42,34 @@ public enum SampleFile {
       for (name, value) in origin.sorted(by: { $0.key < $1.key }) {
         try root.setAttribute(name, value)
       }
-      let samples = try root.createDataset(
-        "samples", of: UInt8.self,
-        shape: [images.count / shape.count, shape.height, shape.width, shape.channels])
-      try images.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
-        try samples.write(buffer)
+      switch format {
+      case .levels(let levels):
+        precondition(
+          images.allSatisfy { Int($0) < levels },
+          "The values of samples must be below their levels.")
+        try write(images, extents, root, ("levels", .integer(levels)))
+      case .range(let range):
+        let values = images.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        try write(
+          values, extents, root, ("value_range", .doubles([range.lowerBound, range.upperBound])))
       }
-      try samples.setAttribute("levels", .integer(levels))
-      try samples.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
-      try samples.close()
       try root.close()
       return try file.finish()
     }
     try image.withBytes { (bytes) throws(StorageError) in
       try AtomicFile.write([bytes], to: path)
     }
+  }
+
+  /// Writes `/samples` and its attributes.
+  private static func write<Element: HDF5Element>(
+    _ values: [Element], _ extents: [Int], _ root: borrowing Group,
+    _ scale: (name: String, value: AttributeValue)
+  ) throws(HDF5Error) {
+    let samples = try root.createDataset("samples", of: Element.self, shape: extents)
+    try values.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in try samples.write(buffer) }
+    try samples.setAttribute(scale.name, scale.value)
+    try samples.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
+    try samples.close()
   }
 }

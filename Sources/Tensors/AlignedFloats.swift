@@ -1,7 +1,9 @@
+// Memory that stays where it is.
+
 /// A fixed number of floats at one place in memory, aligned for vectors, zero at first.
 ///
 /// Gradients, moments and receive buffers live here, so that their address stays the same while
-/// the network reads and writes them. It has no lock: whoever holds it hands it on (a worker that
+/// the network reads and writes them. It has no lock: whoever holds it passes it on (a worker that
 /// has filled it deposits it), and two threads never touch the same elements at once.
 public final class AlignedFloats: @unchecked Sendable {
   /// The memory, valid only as long as this object: its user holds on to both.

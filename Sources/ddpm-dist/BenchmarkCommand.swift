@@ -1,3 +1,5 @@
+// ddpm-dist benchmark: how fast this machine trains, on all ranks.
+
 import ArgumentParser
 import Benchmark
 import Foundation

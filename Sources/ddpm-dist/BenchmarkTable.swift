@@ -1,3 +1,5 @@
+// The report of a benchmark as a text for people.
+
 import Benchmark
 import Foundation
 import Training

@@ -1,3 +1,5 @@
+// The command ddpm-dist and its subcommands.
+
 import ArgumentParser
 import Training
 
@@ -43,7 +45,10 @@ enum Main {
   }
 
   private static func commandLineEnd(_ error: any Error) -> CommandLineEnd {
-    CommandLineEnd(
-      text: DDPMDist.fullMessage(for: error), exitCode: DDPMDist.exitCode(for: error).rawValue)
+    var text = DDPMDist.fullMessage(for: error)
+    let exitCode = DDPMDist.exitCode(for: error).rawValue
+    // The parser prints discussions above the options; the settings are long, and come below.
+    if exitCode == 0, text.contains("USAGE: ddpm-dist train") { text += "\n" + Train.settingsHelp }
+    return CommandLineEnd(text: text, exitCode: exitCode)
   }
 }

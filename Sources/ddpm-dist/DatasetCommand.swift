@@ -1,3 +1,5 @@
+// ddpm-dist dataset: making datasets and looking at them.
+
 import ArgumentParser
 
 /// `ddpm-dist dataset`: making datasets and looking at them.

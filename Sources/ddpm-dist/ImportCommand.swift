@@ -1,3 +1,5 @@
+// ddpm-dist dataset import: one subcommand a format.
+
 import ArgumentParser
 import Storage
 import Training

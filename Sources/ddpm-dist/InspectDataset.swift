@@ -1,3 +1,5 @@
+// ddpm-dist dataset inspect: what is in a dataset.
+
 import ArgumentParser
 import Storage
 import Training

@@ -1,8 +1,15 @@
+// ddpm-dist predict: the network's raw output, for comparison with other implementations.
+
 import ArgumentParser
+import MPI
+import Models
+import Parallel
 import Storage
+import Synchronization
+import Tensors
 import Training
 
-/// `ddpm-dist predict`: the network's raw output, for comparison with other implementations.
+/// `ddpm-dist predict`.
 struct Predict: JobCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the network's raw output for given noisy images and timesteps.",
@@ -19,7 +26,7 @@ struct Predict: JobCommand {
   var output: String
   @Option(help: "The weights: average (over the training) or model (of the last step).")
   var weights: WeightKind = .average
-  @Option(help: "Worker threads. (default: the cores that the process may use)")
+  @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?
 
   func validate() throws {
@@ -28,22 +35,43 @@ struct Predict: JobCommand {
 
   func run(_ job: Job) throws {
     let logger = try job.logger()
-    let workers = try job.workers(requested: workers)
-    try job.together {
-      guard job.launchedRank == 0 else { return }
-      try AtomicFile.check(target: output)
-      let (denoiser, _, _) = try Denoiser.load(path: ckpt, weights) { logger.warning("\($0)") }
-      let noisy = try NoisyImages(
-        path: input, images: "x_t", times: "t", shape: denoiser.shape,
-        timeLimit: denoiser.diffusion.schedule.steps)
-      let progress = Progress()
-      let prediction = denoiser.predict(noisy.images, times: noisy.times, workers: workers) {
-        done, total in
-        progress.show(isLast: done == total) {
-          "predicting \(Progress.bar(Double(done) / Double(total)))"
-        }
+    let communicator = try job.communicator()
+    let isFirst = communicator.rank == 0
+    try job.together { if isFirst { try AtomicFile.check(target: output) } }
+    let trained = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
+      .trained
+    let model = try job.together {
+      try trained.require(DenoisingDiffusion.self, to: "predict noise")
+    }
+    let noisy = try job.together {
+      isFirst
+        ? try NoisyImages(
+          path: input, images: "x_t", times: "t", shape: trained.shape,
+          timeLimit: model.diffusion.schedule.steps) : nil
+    }
+    let images = try communicator.broadcast(noisy?.images ?? [], from: 0)
+    let times = try communicator.broadcast(noisy?.times ?? [], from: 0)
+    let groups = ImageGroups(
+      communicator: communicator, workers: try job.workers(requested: workers))
+    let (size, width, extents) = (ImageGroups.size, trained.shape.count, trained.shape)
+    let progress = Progress(isSilent: !isFirst)
+    let done = Atomic(0)
+    let total = groups.ownedCount(of: times.count)
+    let prediction = try groups.map(times.count, width: width) { group, pool in
+      let present = group.clamped(to: 0..<times.count)
+      let xt = Tensor(Shape(size, extents.height, extents.width, extents.channels), in: pool)
+      xt.scalars.update(repeating: 0)
+      _ = xt.scalars.update(from: images[present.lowerBound * width..<present.upperBound * width])
+      let padding = [Int](repeating: 0, count: size - present.count)
+      let output = model.output(xt, times: Array(times[present]) + padding, trained.makePass(pool))
+      let finished = done.add(1, ordering: .relaxed).newValue
+      progress.show(isLast: finished == total) {
+        "predicting \(Progress.bar(Double(finished) / Double(total)))"
       }
-      try NoisyImages.writePrediction(prediction, shape: denoiser.shape, to: output)
+      return Array(output.scalars)
+    }
+    try job.together {
+      if isFirst { try NoisyImages.writePrediction(prediction, shape: extents, to: output) }
     }
   }
 }

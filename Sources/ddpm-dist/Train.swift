@@ -1,21 +1,31 @@
+// ddpm-dist train: one run, on all ranks.
+
 import ArgumentParser
 import Logging
 import Training
 
-/// `ddpm-dist train`: one run, on all ranks.
+/// `ddpm-dist train`.
 struct Train: JobCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a network; without arguments on the embedded digits.",
+    abstract: "Train a model; without arguments on the embedded digits.",
     discussion: """
       The run's folder holds config.yaml, metrics.jsonl (a line a step), checkpoints/ and samples/ \
-      (a grid every so many steps).
+      (a grid every so many steps). The settings for YAML files and --set stand below the options.
+      """)
 
-      SETTINGS, for YAML files and --set, with their defaults:
-
-      """
-        + Setting.all.map { setting in
-          "  \(setting.key): \(setting.value(in: Configuration()))\n      \(setting.help)"
-        }.joined(separator: "\n"))
+  /// The settings with their defaults, section by section, for the end of the help.
+  static var settingsHelp: String {
+    let defaults = Configuration()
+    var lines = ["SETTINGS, for YAML files and --set, with their defaults:"]
+    for (title, settings) in Configuration.sections {
+      lines += ["", "  \(title.uppercased())"]
+      for setting in settings {
+        lines.append("  \(setting.key): \(setting.value(in: defaults))")
+        lines.append("          \(setting.help); \(setting.values)")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
 
   @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
   var config: String?
@@ -27,11 +37,11 @@ struct Train: JobCommand {
   var data: String?
   @Option(help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')")
   var run: String?
-  @Option(help: "Optimizer steps of the whole run. \(Self.configured(\.steps))")
+  @Option(help: "Optimizer steps of the whole run. \(Self.configured(\.training.steps))")
   var steps: Int?
-  @Option(help: "Images a step, over all ranks. \(Self.configured(\.batch))")
+  @Option(help: "Images a step, over all ranks. \(Self.configured(\.training.batch))")
   var batch: Int?
-  @Option(help: "The seed of all random numbers. \(Self.configured(\.seed))")
+  @Option(help: "The seed of all random numbers. \(Self.configured(\.training.seed))")
   var seed: Int?
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?
@@ -51,7 +61,7 @@ struct Train: JobCommand {
 
   func run(_ job: Job) throws {
     let logger = try job.logger()
-    var options = TrainingRun.Options()
+    var options = RunOptions()
     options.configurationPath = config
     options.runPath = run
     options.resumes = resume

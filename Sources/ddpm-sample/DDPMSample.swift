@@ -1,18 +1,24 @@
+// ddpm-sample: images from a checkpoint.
+
 import ArgumentParser
 import Diffusion
 import Foundation
-import Logging
+import HDF5
+import Models
+import Parallel
 import Sampling
 import Storage
+import Tensors
 import Training
 
-/// The command `ddpm-sample`: images from a checkpoint.
+/// The command `ddpm-sample`.
 struct DDPMSample: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ddpm-sample",
     abstract: "Draw images from a trained checkpoint.",
     discussion: """
       ddpm-sample --ckpt runs/digits --count 64 --out digits.png --out digits.npz
+      ddpm-sample --ckpt runs/mnist --sampler ddim --steps 50
 
       Image i depends on the checkpoint, the sampler, the seed and i alone: not on --batch, \
       --workers or the ranks of mpirun -n N ddpm-sample.
@@ -31,12 +37,26 @@ struct DDPMSample: ParsableCommand {
       (default: a group for each worker)
       """)
   var batch: Int?
-  @Option(help: "The sampler: ancestral.")
-  var sampler: SamplerName = .ancestral
-  @Option(help: "Steps of the reverse process, evenly strided. (default: all T of the training)")
+  @Option(
+    help: ArgumentHelp(
+      "The sampler: \(Self.samplers). (default: \(SamplerKind.all[0].name))", valueName: "name"))
+  var sampler: String?
+  @Option(help: "Steps of the reverse process. (default: all T of the training)")
   var steps: Int?
   @Option(
-    help: "Variance of a reverse step: fixed_large or fixed_small. (default: the checkpoint's)")
+    help: ArgumentHelp(
+      """
+      Which steps: \(TimestepGrid.named.map(\.name).joined(separator: ", ")), or a list such as \
+      1,250,500,1000. (default: linspace for ancestral, else trailing)
+      """, valueName: "name"))
+  var grid: TimestepGrid?
+  @Option(help: "The noise of ddim's steps, from 0 (none) to 1 (ancestral). (default: 0)")
+  var eta: Double?
+  @Option(
+    help: """
+      Variance of ancestral's steps: fixed_large or fixed_small. (default: the checkpoint's; \
+      fixed_small with fewer than T steps)
+      """)
   var variance: ReverseVariance?
   @Flag(help: "Leave the predicted x_0 of each step as it is, instead of forcing it into [-1, 1].")
   var noClip = false
@@ -55,6 +75,10 @@ struct DDPMSample: ParsableCommand {
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?
 
+  private static var samplers: String {
+    SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")
+  }
+
   func validate() throws {
     for (name, value) in [("count", count), ("batch", batch), ("workers", workers)] {
       if let value, value < 1 || value > Int(Int32.max) {
@@ -62,43 +86,36 @@ struct DDPMSample: ParsableCommand {
       }
     }
     if let steps, steps < 1 { throw ValidationError("--steps needs at least 1.") }
+    do {
+      _ = try sampler.map(SamplerKind.init(named:))
+    } catch {
+      throw ValidationError("\(error)")
+    }
     for path in out where OutputKind(path: path) == nil {
       throw ValidationError("--out \(path): the name must end in .png, .h5 or .npz.")
     }
   }
 
-  /// What the command line names, read and checked.
-  private struct Inputs {
-    let denoiser: Denoiser
-    let diffusion: GaussianDiffusion
-    let checkpoint: String
-    let step: Int
-    let starts: NoisyImages?
-  }
-
   func run(_ job: Job) throws {
     let logger = try job.logger()
-    let outputs = out.isEmpty ? ["samples.png"] : out
-    // One rank looks for the newest checkpoint: a training run may save another one meanwhile.
-    let isFirst = try job.communicator().rank == 0
-    let newest = try job.together {
-      isFirst ? try Denoiser.checkpointPath(ckpt) { logger.warning("\($0)") } : ""
-    }
-    let file = try job.communicator().broadcast(newest, from: 0)
-    let inputs = try job.together { try read(file, isFirst ? outputs : [], logger) }
-    let threads = try job.workers(requested: workers)
-    let total = count ?? inputs.starts?.count ?? 64
     let communicator = try job.communicator()
-    let images = ImageSampler(
-      denoiser: inputs.denoiser,
-      sampler: AncestralSampler(diffusion: inputs.diffusion, seed: seed, clipping: !noClip),
-      communicator: communicator, workers: threads)
-    let progress = Progress(isSilent: communicator.rank != 0)
+    let isFirst = communicator.rank == 0
+    let outputs = out.isEmpty ? ["samples.png"] : out
+    try job.together { if isFirst { try check(outputs) } }
+    let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
+    let starts = try starts(loaded.trained, job)
+    let threads = try job.workers(requested: workers)
+    let images = try job.together {
+      try ImageSampler(
+        loaded.trained, options(starts),
+        ImageGroups(communicator: communicator, workers: threads))
+    }
+    for note in images.generation.notes { logger.notice("\(note)") }
+    let total = count ?? starts.map { $0.count / loaded.trained.shape.count } ?? 64
+    let progress = Progress(isSilent: !isFirst)
     let began = ContinuousClock.now
     let pixels = try images.images(
-      count: total,
-      batch: batch ?? Denoiser.groupSize * threads.count * communicator.size,
-      starts: inputs.starts?.images
+      count: total, together: batch ?? ImageGroups.size * threads.count * communicator.size
     ) { share in
       progress.show {
         let elapsed = (ContinuousClock.now - began) / .seconds(1)
@@ -111,81 +128,96 @@ struct DDPMSample: ParsableCommand {
       "sampled \(total) images in \(Progress.duration(seconds))"
     }
     try job.together {
-      guard communicator.rank == 0 else { return }
+      guard isFirst else { return }
       for path in outputs {
-        try write(pixels, total, inputs, to: path)
+        try write(pixels, total, images, loaded, to: path)
         print(path)
       }
     }
   }
 
-  /// Reads everything before any work.
-  private func read(_ file: String, _ outputs: [String], _ logger: Logger) throws -> Inputs {
+  /// Refuses outputs that cannot be written, before any work.
+  private func check(_ outputs: [String]) throws {
     for path in outputs {
       try AtomicFile.check(target: path)
       if OutputKind(path: path) == .hdf5 { try SampleFile.check(target: path) }
     }
-    let (denoiser, checkpoint, step) = try Denoiser.load(path: file, weights) {
-      logger.warning("\($0)")
-    }
-    let starts = try start.map {
-      try NoisyImages(path: $0, images: "x_T", shape: denoiser.shape)
-    }
-    if let count, let starts, starts.count < count {
-      throw StorageError.badData(
-        path: start ?? "", reason: "has \(starts.count) images, fewer than --count \(count)")
-    }
-    return Inputs(
-      denoiser: denoiser, diffusion: try chain(denoiser.diffusion), checkpoint: checkpoint,
-      step: step,
-      starts: starts)
   }
 
-  /// The checkpoint's process with the variance and the steps that were asked for.
-  private func chain(_ diffusion: GaussianDiffusion) throws(DiffusionError) -> GaussianDiffusion {
-    let chosen = GaussianDiffusion(
-      schedule: diffusion.schedule, prediction: diffusion.prediction,
-      variance: variance ?? diffusion.variance, levels: diffusion.levels)
-    return try steps.map { (steps) throws(DiffusionError) in
-      try chosen.respaced(to: steps)
-    } ?? chosen
+  /// x_T of each image, read on the first rank for all; nil where it is drawn.
+  private func starts(_ trained: TrainedModel, _ job: Job) throws -> [Float]? {
+    guard let start else { return nil }
+    let communicator = try job.communicator()
+    let read = try job.together { () throws -> NoisyImages? in
+      guard communicator.rank == 0 else { return nil }
+      let noisy = try NoisyImages(path: start, images: "x_T", shape: trained.shape)
+      if let count, noisy.count < count {
+        throw StorageError.badData(
+          path: start, reason: "has \(noisy.count) images, fewer than --count \(count)")
+      }
+      return noisy
+    }
+    return try communicator.broadcast(read?.images ?? [], from: 0)
+  }
+
+  private func options(_ starts: [Float]?) -> GenerationOptions {
+    var options = GenerationOptions()
+    options.seed = seed
+    options.sampler = sampler
+    options.samplerOptions.steps = steps
+    options.samplerOptions.grid = grid
+    options.samplerOptions.eta = eta
+    options.samplerOptions.variance = variance
+    options.clipping = !noClip
+    options.starts = starts
+    return options
   }
 
   private func write(
-    _ pixels: [UInt8], _ total: Int, _ inputs: Inputs, to path: String
+    _ pixels: [UInt8], _ total: Int, _ images: ImageSampler, _ loaded: TrainedModel.Loaded,
+    to path: String
   ) throws(StorageError) {
-    let (shape, levels) = (inputs.denoiser.shape, inputs.denoiser.levels)
+    let (shape, format) = (loaded.trained.shape, loaded.trained.format)
     switch OutputKind(path: path) {
     case .png:
-      try ImageGrid(shape: shape, count: total).picture(of: pixels, levels: levels)
-        .writePNG(to: path)
+      try ImageGrid(shape: shape, count: total).picture(of: pixels, format).writePNG(to: path)
     case .numpy:
-      // Evaluators expect the full range of a byte.
-      let top = levels - 1
-      try NumPyArchive.write(
-        images: pixels.map { UInt8((Int($0) * 255 + top / 2) / top) }, count: total, shape: shape,
-        to: path)
+      try NumPyArchive.write(images: pixels, count: total, shape: shape, format: format, to: path)
     case .hdf5, nil:
+      let origin: [String: AttributeValue] = [
+        "checkpoint": .string(loaded.path), "step": .integer(loaded.step),
+        "weights": .string(weights.rawValue), "seed": .unsigned(seed),
+      ]
       try SampleFile.write(
-        pixels, shape: shape, levels: levels,
-        origin: [
-          "checkpoint": .string(inputs.checkpoint),
-          "step": .integer(inputs.step),
-          "weights": .string(weights.rawValue),
-          "sampler": .string(sampler.rawValue),
-          "steps": .integer(inputs.diffusion.schedule.steps),
-          "variance": .string(inputs.diffusion.variance.rawValue),
-          "clipping": .integer(noClip ? 0 : 1),
-          "seed": .unsigned(seed),
-        ], to: path)
+        pixels, shape: shape, format: format,
+        origin: origin.merging(images.generation.facts.mapValues(AttributeValue.init)) { $1 },
+        to: path)
     }
   }
 }
 
-/// The samplers by the names of the command line.
-enum SamplerName: String, CaseIterable, ExpressibleByArgument {
-  /// One random step of the chain at a time (Ho, Jain, Abbeel 2020, algorithm 2).
-  case ancestral
+extension AttributeValue {
+  /// A fact as an attribute of a file.
+  fileprivate init(_ fact: Fact) {
+    switch fact {
+    case .text(let text): self = .string(text)
+    case .integer(let number): self = .integer(number)
+    case .number(let number): self = .double(number)
+    }
+  }
+}
+
+extension TimestepGrid: ExpressibleByArgument {
+  /// A rule by its name, or a list of steps with commas between.
+  public init?(argument: String) {
+    if let named = Self.named.first(where: { $0.name == argument }) {
+      self = named.grid
+      return
+    }
+    let steps = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard steps.allSatisfy({ $0 != nil }) else { return nil }
+    self = .list(steps.compactMap { $0 })
+  }
 }
 
 extension WeightKind: ExpressibleByArgument {}

@@ -1,3 +1,5 @@
+// What kind of file images go to.
+
 /// The formats that images can be written in, by the ending of the file's name.
 enum OutputKind {
   case png

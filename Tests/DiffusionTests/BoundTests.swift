@@ -1,8 +1,9 @@
+// The variational bound against recorded terms and against likelihoods known exactly.
+
 import Diffusion
 import Foundation
 import Testing
 
-/// The variational bound against recorded terms and against likelihoods known exactly.
 @Suite struct BoundTests {
   @Test func termsAreRecorded() {
     let schedule = NoiseSchedule(.ho, steps: 1000)
@@ -10,9 +11,9 @@ import Testing
       let diffusion = GaussianDiffusion(
         schedule: schedule, prediction: Prediction(rawValue: row[1])!,
         variance: ReverseVariance(rawValue: row[2])!, levels: 6)
-      let noisy = row[3..<9].map { Float($0)! }
+      let xt = row[3..<9].map { Float($0)! }
       let nats = diffusion.boundTerm(
-        t: Int(row[0])!, clean: RecordedValues.boundClean.span, noisy: noisy.span,
+        t: Int(row[0])!, x0: RecordedValues.boundClean.span, xt: xt.span,
         output: RecordedValues.boundOutput.span)
       #expect(difference(nats, Double(row[9])!, floor: 1e-4) < 1e-9, "\(row)")
     }
@@ -23,7 +24,7 @@ import Testing
     // With the best network, gap = KL(q(x_1…x_T | x_0) ‖ p(x_1…x_T | x_0)), which vanishes when
     // every step is small against the noise that is there: log((1−ᾱ)/ᾱ) runs evenly, ever wider.
     let world = GaussianWorld(mean: 0.2, deviation: 0.5)
-    let clean = 0.5
+    let x0 = 0.5
     var gaps: [Double] = []
     for steps in [64, 256, 1024, 4096] {
       let reach = 1.3 * log(Double(steps))
@@ -33,7 +34,7 @@ import Testing
       let betas = zip(cumulative, [1] + cumulative).map { 1 - $0 / $1 }
       let diffusion = GaussianDiffusion(
         schedule: NoiseSchedule(betas: betas), variance: variance, levels: nil)
-      gaps.append(world.bound(clean, diffusion) - world.negativeLogDensity(clean))
+      gaps.append(world.bound(x0, diffusion) - world.negativeLogDensity(x0))
     }
     for (gap, next) in zip(gaps, gaps.dropFirst()) {
       #expect(next > 0 && next < 0.6 * gap)
@@ -50,42 +51,42 @@ import Testing
         levels: nil)
       // In expectation over x_0: all is quadratic in it.
       let gap = expectation { z in
-        let clean = 0.2 + 0.5 * z
-        return world.bound(clean, diffusion) - world.negativeLogDensity(clean)
+        let x0 = 0.2 + 0.5 * z
+        return world.bound(x0, diffusion) - world.negativeLogDensity(x0)
       }
       #expect(gap > 0 && gap < 2)
     }
   }
 
   @Test(arguments: [1.0, -1.0])
-  func becomesTheProbabilityOfTwoLevels(clean: Double) {
+  func becomesTheProbabilityOfTwoLevels(x0: Double) {
     // x_0 = 1 with probability 0.8, else −1: E[x_0 | x_t] = tanh(√ᾱ x_t/(1−ᾱ) + ½ log(0.8/0.2)).
     let schedule = NoiseSchedule(.ho, steps: 1000)
     let diffusion = GaussianDiffusion(
-      schedule: schedule, prediction: .clean, variance: .fixedSmall, levels: 2)
-    var bound = diffusion.terminalTerm(clean: [Float(clean)].span)
+      schedule: schedule, prediction: .x0, variance: .fixedSmall, levels: 2)
+    var bound = diffusion.terminalTerm(x0: [Float(x0)].span)
     for t in 1...1000 {
       let factor = schedule.forwardCoefficients(t)
       for i in -25...25 {
         let z = Double(i) * 0.2
         let weight = 0.2 * exp(-0.5 * z * z) / (2 * Double.pi).squareRoot()
-        let noisy = Float(factor.clean * clean + factor.noise * z)
+        let xt = Float(factor.x0 * x0 + factor.noise * z)
         let best = tanh(
-          factor.clean * Double(noisy) / schedule.noiseVariance(t) + 0.5 * log(4.0))
+          factor.x0 * Double(xt) / schedule.noiseVariance(t) + 0.5 * log(4.0))
         bound +=
           weight
           * diffusion.boundTerm(
-            t: t, clean: [Float(clean)].span, noisy: [noisy].span, output: [Float(best)].span)
+            t: t, x0: [Float(x0)].span, xt: [xt].span, output: [Float(best)].span)
       }
     }
-    let exact = -log(clean > 0 ? 0.8 : 0.2)
+    let exact = -log(x0 > 0 ? 0.8 : 0.2)
     #expect(bound > exact && bound < exact + 0.015)
   }
 
   @Test func terminalTermIsAKL() {
     let schedule = NoiseSchedule(betas: [0.3, 0.4])
     let image: [Float] = [0.5, -1, 0.25]
-    let ours = GaussianDiffusion(schedule: schedule).terminalTerm(clean: image.span)
+    let ours = GaussianDiffusion(schedule: schedule).terminalTerm(x0: image.span)
     let cumulative = 0.42
     let exact = image.reduce(0.0) {
       $0 + 0.5 * (cumulative * Double($1 * $1) + 0.58 - 1 - log(0.58))
@@ -95,7 +96,7 @@ import Testing
 
   @Test func simpleTermIsTheBoundWithoutItsWeight() {
     let schedule = NoiseSchedule(.linear(from: 0.01, to: 0.3), steps: 9)
-    let (clean, noisy) = (scattered(21, seed: 3), scattered(21, seed: 4))
+    let (x0, xt) = (scattered(21, seed: 3), scattered(21, seed: 4))
     let output = scattered(21, seed: 5)
     for prediction in Prediction.allCases {
       for variance in ReverseVariance.allCases {
@@ -103,9 +104,9 @@ import Testing
           schedule: schedule, prediction: prediction, variance: variance, levels: nil)
         for t in 1...9 {
           let term = diffusion.boundTerm(
-            t: t, clean: clean.span, noisy: noisy.span, output: output.span)
+            t: t, x0: x0.span, xt: xt.span, output: output.span)
           let simple = diffusion.simpleTerm(
-            t: t, clean: clean.span, noisy: noisy.span, output: output.span)
+            t: t, x0: x0.span, xt: xt.span, output: output.span)
           let constant =
             t == 1
             ? negativeLogNormal(
@@ -129,18 +130,18 @@ import Testing
   @Test func simpleTermMeasuresTheNoiseThatWasDrawn() {
     let schedule = NoiseSchedule(.ho, steps: 1000)
     let diffusion = GaussianDiffusion(schedule: schedule)
-    let (clean, noise) = (scattered(64, seed: 6), scattered(64, seed: 7))
+    let (x0, noise) = (scattered(64, seed: 6), scattered(64, seed: 7))
     for t in [1, 2, 500, 1000] {
-      var noisy = clean
-      var span = noisy.mutableSpan
-      diffusion.forward(t: t, clean: clean.span, noise: noise.span, into: &span)
+      var xt = x0
+      var span = xt.mutableSpan
+      diffusion.forward(t: t, x0: x0.span, noise: noise.span, into: &span)
       let error = diffusion.simpleTerm(
-        t: t, clean: clean.span, noisy: noisy.span, output: noise.span)
+        t: t, x0: x0.span, xt: xt.span, output: noise.span)
       #expect(error < 1e-10, "t = \(t)")
       let zero = [Float](repeating: 0, count: 64)
       let power = noise.reduce(0.0) { $0 + Double($1 * $1) } / 64
       let whole = diffusion.simpleTerm(
-        t: t, clean: clean.span, noisy: noisy.span, output: zero.span)
+        t: t, x0: x0.span, xt: xt.span, output: zero.span)
       #expect(difference(whole, power) < 1e-5)
     }
   }

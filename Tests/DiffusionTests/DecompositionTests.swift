@@ -1,11 +1,12 @@
+// The bound from posteriors and the bound from neighbouring steps.
+//
+// One scalar of Gaussian data and an affine network make every expectation an exact sum of 27
+// terms.
+
 import Diffusion
 import Foundation
 import Testing
 
-/// The bound from posteriors and the bound from neighbouring steps.
-///
-/// One scalar of Gaussian data and an affine network make every expectation an exact sum of 27
-/// terms.
 @Suite struct DecompositionTests {
   let world = GaussianWorld(mean: 0.3, deviation: 0.4)
   let clean = 0.75
@@ -21,22 +22,22 @@ import Testing
   }
 
   @Test(arguments: ReverseVariance.allCases)
-  func posteriorsAreTheQuieterEstimate(variance: ReverseVariance) {
+  func posteriorsAreTheLowVarianceEstimate(variance: ReverseVariance) {
     let diffusion = model(.epsilon, variance)
     for t in 1..<diffusion.schedule.steps {
       let factor = diffusion.schedule.forwardCoefficients(t + 1)
       func moment(_ power: Double) -> Double {
         expectation { z in
-          let noisy = Float(factor.clean * clean + factor.noise * z)
+          let noisy = Float(factor.x0 * clean + factor.noise * z)
           let output = Float(world.output(Double(noisy), t: t + 1, diffusion))
           return pow(
             diffusion.boundTerm(
-              t: t + 1, clean: [Float(clean)].span, noisy: [noisy].span, output: [output].span),
+              t: t + 1, x0: [Float(clean)].span, xt: [noisy].span, output: [output].span),
             power)
         }
       }
-      let quiet = moment(2) - moment(1) * moment(1)
-      #expect(moments(diffusion, t).variance > 4 * quiet)
+      let low = moment(2) - moment(1) * moment(1)
+      #expect(moments(diffusion, t).variance > 4 * low)
     }
   }
 
@@ -51,7 +52,7 @@ import Testing
     for t in 1..<schedule.steps {
       let toMean = Prediction.epsilon.conversion(to: .mean, at: t + 1, of: schedule)
       func mean(_ next: Double) -> Double {
-        toMean(world.output(next, t: t + 1, diffusion), noisy: next)
+        toMean(world.output(next, t: t + 1, diffusion), xt: next)
       }
       let separate = expectation { z1 in
         let previous = before(diffusion, t, z1)
@@ -83,7 +84,7 @@ import Testing
   /// x_{t−1} drawn from q(x_{t−1} | x_0).
   private func before(_ diffusion: GaussianDiffusion, _ t: Int, _ z: Double) -> Double {
     let factor = diffusion.schedule.forwardCoefficients(t - 1)
-    return factor.clean * clean + factor.noise * z
+    return factor.x0 * clean + factor.noise * z
   }
 
   /// E KL(q(x_T | x_{T−1}) ‖ N(0, 1)).

@@ -1,8 +1,9 @@
+// The decoder of grey levels: masses, tails and the derivative.
+
 import Diffusion
 import Foundation
 import Testing
 
-/// The decoder of grey levels: masses, tails and the derivative.
 @Suite struct DiscretizedNormalTests {
   @Test(arguments: [2, 17, 256])
   func massesSumToOne(levels: Int) {

@@ -1,8 +1,9 @@
+// KL and density of isotropic normals against integrals.
+
 import Diffusion
 import Foundation
 import Testing
 
-/// KL and density of isotropic normals against integrals.
 @Suite struct DivergenceTests {
   @Test(arguments: [(0.3, 0.5, -0.2, 0.5), (0, 1, 1.5, 0.4), (-1, 0.2, 0.1, 2.5)])
   func klIsTheIntegral(mean: Double, variance: Double, otherMean: Double, reference: Double) {

@@ -1,7 +1,8 @@
+// The derivatives with respect to the raw output against central differences.
+
 import Diffusion
 import Testing
 
-/// The derivatives with respect to the raw output against central differences.
 @Suite struct GradientTests {
   static let steps = 10
   let schedule = NoiseSchedule(.linear(from: 0.01, to: 0.3), steps: steps)
@@ -12,13 +13,13 @@ import Testing
       for levels in [nil, 2, 17, 256] {
         let diffusion = GaussianDiffusion(
           schedule: schedule, prediction: prediction, variance: variance, levels: levels)
-        check(diffusion, t) { clean, noisy, output in
-          diffusion.boundTerm(t: t, clean: clean.span, noisy: noisy.span, output: output.span)
-        } withGradient: { clean, noisy, output in
+        check(diffusion, t) { x0, xt, output in
+          diffusion.boundTerm(t: t, x0: x0.span, xt: xt.span, output: output.span)
+        } withGradient: { x0, xt, output in
           var gradient = [Float](repeating: .nan, count: output.count)
           var span = gradient.mutableSpan
           let value = diffusion.boundTerm(
-            t: t, clean: clean.span, noisy: noisy.span, output: output.span, gradient: &span)
+            t: t, x0: x0.span, xt: xt.span, output: output.span, gradient: &span)
           return (value, gradient)
         }
       }
@@ -28,13 +29,13 @@ import Testing
   @Test(arguments: Prediction.allCases, [1, 2, steps])
   func simpleTerm(prediction: Prediction, t: Int) {
     let diffusion = GaussianDiffusion(schedule: schedule, prediction: prediction)
-    check(diffusion, t) { clean, noisy, output in
-      diffusion.simpleTerm(t: t, clean: clean.span, noisy: noisy.span, output: output.span)
-    } withGradient: { clean, noisy, output in
+    check(diffusion, t) { x0, xt, output in
+      diffusion.simpleTerm(t: t, x0: x0.span, xt: xt.span, output: output.span)
+    } withGradient: { x0, xt, output in
       var gradient = [Float](repeating: .nan, count: output.count)
       var span = gradient.mutableSpan
       let value = diffusion.simpleTerm(
-        t: t, clean: clean.span, noisy: noisy.span, output: output.span, gradient: &span)
+        t: t, x0: x0.span, xt: xt.span, output: output.span, gradient: &span)
       return (value, gradient)
     }
   }
@@ -47,11 +48,11 @@ import Testing
   ) {
     let count = 12
     let levels = Float((diffusion.levels ?? 65) - 1)
-    let clean = scattered(count, seed: 8).map { (($0 + 1) / 2 * levels).rounded() / levels * 2 - 1 }
-    let noisy = scattered(count, seed: 9)
+    let x0 = scattered(count, seed: 8).map { (($0 + 1) / 2 * levels).rounded() / levels * 2 - 1 }
+    let xt = scattered(count, seed: 9)
     var output = scattered(count, seed: 10)
-    let (both, gradient) = withGradient(clean, noisy, output)
-    #expect(both == value(clean, noisy, output))
+    let (both, gradient) = withGradient(x0, xt, output)
+    #expect(both == value(x0, xt, output))
     // A step of 2⁻¹³ is exact in Float; the decoder's σ is 0.07, so that the error of third order
     // is below 1e-6 of the derivative.
     let h: Float = 0x1p-13
@@ -59,9 +60,9 @@ import Testing
     for i in output.indices {
       let centre = output[i]
       output[i] = centre + h
-      let up = value(clean, noisy, output)
+      let up = value(x0, xt, output)
       output[i] = centre - h
-      let down = value(clean, noisy, output)
+      let down = value(x0, xt, output)
       output[i] = centre
       differences.append((up - down) / Double(2 * h))
     }

@@ -1,8 +1,9 @@
+// The posterior q(x_{t−1} | x_t, x_0) and the conversions between what a network may emit.
+
 import Diffusion
 import Foundation
 import Testing
 
-/// The posterior q(x_{t−1} | x_t, x_0) and the conversions between what a network may emit.
 @Suite struct PosteriorTests {
   let schedule = NoiseSchedule(.linear(from: 0.02, to: 0.3), steps: 12)
 
@@ -15,15 +16,15 @@ import Testing
     for i in -40000...40000 {
       let x = Double(i) * 2e-4
       let likelihood = (noisy - root * x) * (noisy - root * x) / schedule.beta(t)
-      let offset = (x - prior.clean * clean) / prior.noise
+      let offset = (x - prior.x0 * clean) / prior.noise
       let weight = exp(-0.5 * (likelihood + offset * offset))
       mass += weight
       first += weight * x
       second += weight * x * x
     }
     let mean = first / mass
-    let posterior = GaussianDiffusion(schedule: schedule).posterior(
-      t: t, clean: clean, noisy: noisy)
+    let posterior = schedule.posterior(
+      t: t, x0: clean, xt: noisy)
     #expect(abs(posterior.mean - mean) < 1e-10)
     #expect(abs(posterior.variance - (second / mass - mean * mean)) < 1e-10)
   }
@@ -38,7 +39,7 @@ import Testing
   }
 
   @Test func firstStepReturnsTheCleanImage() {
-    let posterior = GaussianDiffusion(schedule: schedule).posterior(t: 1, clean: 0.3, noisy: 5)
+    let posterior = schedule.posterior(t: 1, x0: 0.3, xt: 5)
     #expect(posterior.mean == 0.3 && posterior.variance == 0)
   }
 
@@ -46,14 +47,18 @@ import Testing
   func conversionsFollowTheForwardProcess(t: Int) {
     let (clean, noise) = (0.4, -1.3)
     let factor = schedule.forwardCoefficients(t)
-    let noisy = factor.clean * clean + factor.noise * noise
-    let mean = GaussianDiffusion(schedule: schedule).posterior(
-      t: t, clean: clean, noisy: noisy
+    let noisy = factor.x0 * clean + factor.noise * noise
+    let mean = schedule.posterior(
+      t: t, x0: clean, xt: noisy
     ).mean
-    let truth: [Prediction: Double] = [.epsilon: noise, .clean: clean, .mean: mean]
+    let velocity = factor.x0 * noise - factor.noise * clean
+    let truth: [Prediction: Double] = [
+      .epsilon: noise, .x0: clean, .mean: mean, .v: velocity,
+    ]
+    #expect(Set(truth.keys) == Set(Prediction.allCases))
     for (from, value) in truth {
       for (to, expected) in truth {
-        let converted = from.converted(value, to: to, noisy: noisy, at: t, of: schedule)
+        let converted = from.conversion(to: to, at: t, of: schedule)(value, xt: noisy)
         #expect(abs(converted - expected) < 1e-12, "\(from) to \(to)")
       }
     }
@@ -74,7 +79,7 @@ import Testing
   }
 
   @Test func namesAreThoseOfTheFiles() {
-    #expect(Prediction.allCases.map(\.rawValue) == ["epsilon", "clean", "mean"])
+    #expect(Prediction.allCases.map(\.rawValue) == ["epsilon", "clean", "mean", "v"])
     #expect(ReverseVariance.allCases.map(\.rawValue) == ["fixed_large", "fixed_small"])
   }
 }

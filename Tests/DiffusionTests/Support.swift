@@ -1,6 +1,14 @@
+// What the tests of this module share: recorded rows, exact expectations, a Gaussian world.
+
 import Diffusion
 
-/// What the tests of this module share: recorded rows, exact expectations, a Gaussian world.
+extension NoiseSchedule {
+  /// The mean and variance of the posterior q(x_{t−1} | x_t, x_0) of one scalar.
+  func posterior(t: Int, x0: Double, xt: Double) -> (mean: Double, variance: Double) {
+    let mean = posteriorMeanCoefficients(t)
+    return (mean.x0 * x0 + mean.xt * xt, posteriorVariance(t))
+  }
+}
 
 /// The rows of a recorded text, which has `width` tokens a row.
 func rows(of text: String, width: Int) -> [[String]] {
@@ -28,40 +36,40 @@ struct GaussianWorld {
   let deviation: Double
 
   /// The best network's raw output for x_t: the posterior mean of x_0, as the model wants it.
-  func output(_ noisy: Double, t: Int, _ diffusion: GaussianDiffusion) -> Double {
+  func output(_ xt: Double, t: Int, _ diffusion: GaussianDiffusion) -> Double {
     let schedule = diffusion.schedule
-    let signal = schedule.forwardCoefficients(t).clean
+    let signal = schedule.forwardCoefficients(t).x0
     let gain =
       deviation * deviation * signal
       / (schedule.cumulativeAlpha(t) * deviation * deviation + schedule.noiseVariance(t))
-    let clean = mean + gain * (noisy - signal * mean)
-    return Prediction.clean.converted(
-      clean, to: diffusion.prediction, noisy: noisy, at: t, of: schedule)
+    let x0 = mean + gain * (xt - signal * mean)
+    return Prediction.x0.conversion(to: diffusion.prediction, at: t, of: schedule)(
+      x0, xt: xt)
   }
 
   /// −log p(x_0) in nats.
-  func negativeLogDensity(_ clean: Double) -> Double {
+  func negativeLogDensity(_ x0: Double) -> Double {
     negativeLogNormal(
-      squaredDistance: (clean - mean) * (clean - mean), variance: deviation * deviation,
+      squaredDistance: (x0 - mean) * (x0 - mean), variance: deviation * deviation,
       dimensions: 1)
   }
 
   /// E over x_t of the bound's term t for this x_0, with the best network.
-  func boundTerm(_ clean: Double, t: Int, _ diffusion: GaussianDiffusion) -> Double {
+  func boundTerm(_ x0: Double, t: Int, _ diffusion: GaussianDiffusion) -> Double {
     let factor = diffusion.schedule.forwardCoefficients(t)
     return expectation { z in
       // x_t as the Float that the term sees.
-      let noisy = Float(factor.clean * clean + factor.noise * z)
+      let xt = Float(factor.x0 * x0 + factor.noise * z)
       return diffusion.boundTerm(
-        t: t, clean: [Float(clean)].span, noisy: [noisy].span,
-        output: [Float(output(Double(noisy), t: t, diffusion))].span)
+        t: t, x0: [Float(x0)].span, xt: [xt].span,
+        output: [Float(output(Double(xt), t: t, diffusion))].span)
     }
   }
 
   /// The whole bound in expectation, for this x_0, with the best network.
-  func bound(_ clean: Double, _ diffusion: GaussianDiffusion) -> Double {
-    (1...diffusion.schedule.steps).reduce(diffusion.terminalTerm(clean: [Float(clean)].span)) {
-      $0 + boundTerm(clean, t: $1, diffusion)
+  func bound(_ x0: Double, _ diffusion: GaussianDiffusion) -> Double {
+    (1...diffusion.schedule.steps).reduce(diffusion.terminalTerm(x0: [Float(x0)].span)) {
+      $0 + boundTerm(x0, t: $1, diffusion)
     }
   }
 }

@@ -1,13 +1,34 @@
 // The count of the network's arithmetic against sums by hand.
 
 import Layers
+import Tensors
+import TestSupport
 import Testing
 
 @Suite struct MultiplyAddsTests {
+  /// What a pass over `count` images counts, an image.
+  private func counts(
+    _ configuration: UNetConfiguration, _ images: ImageShape, count: Int = 1
+  ) -> [OperationProfile.Kind: Int] {
+    let network = UNet(configuration, images: images)
+    let weights = normals(network.parameters.layout.count, scale: 0.01)
+    let (pool, profile) = (BufferPool(), OperationProfile())
+    let shape = Shape(count, images.height, images.width, images.channels)
+    weights.withUnsafeBufferPointer {
+      let pass = Pass(pool: pool, weights: $0.baseAddress!, profile: profile)
+      _ = network(
+        Variable(Tensor(shape, normals(shape.count), in: pool)),
+        times: Array(repeating: 7, count: count), pass)
+    }
+    let counts = profile.work.mapValues(\.multiplyAdds).filter { $0.value > 0 }
+    #expect(counts.values.allSatisfy { $0 % count == 0 })
+    return counts.mapValues { $0 / count }
+  }
+
   /// Ho's network: 36.3 GFLOP a training image in convolutions and linear layers, and 1.0 in the
   /// products of attention.
   @Test func cifar10() {
-    let counts = UNet(UNetConfiguration()).multiplyAdds
+    let counts = counts(UNetConfiguration(), ImageShape(height: 32, width: 32, channels: 3))
     let training = counts.mapValues { 6e-9 * Double($0) }
     let attention = training[.attention] ?? 0
     // Six blocks: five on 16×16 pixels and one on 4×4, 256 channels.
@@ -18,10 +39,10 @@ import Testing
 
   @Test func twoResolutionsByHand() {
     var configuration = UNetConfiguration()
-    (configuration.height, configuration.width, configuration.imageChannels) = (8, 4, 1)
     (configuration.channels, configuration.multipliers) = (4, [1, 2])
     (configuration.blocks, configuration.attention, configuration.groups) = (1, [4], 2)
-    let counts = UNet(configuration).multiplyAdds
+    let counts = counts(
+      configuration, ImageShape(height: 8, width: 4, channels: 1), count: 3)
     let (p0, p1) = (32, 8)
 
     #expect(counts[.downsampling] == p1 * 9 * 4 * 4)

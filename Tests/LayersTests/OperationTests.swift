@@ -150,6 +150,46 @@ import Testing
     #expect(gradient[6...].allSatisfy { $0.isFinite && $0 != 0 })
   }
 
+  /// Several losses, one of two variables, and one that nothing can learn from.
+  @Test(arguments: [false, true]) func lossesAdd(records: Bool) {
+    let pool = BufferPool()
+    let shape = Shape(1, 2, 3, 2)
+    var gradient = [Float](repeating: 0, count: 1)
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      let pass = Pass(
+        pool: pool, weights: gradient.baseAddress!,
+        gradient: records ? gradient.baseAddress! : nil)
+      let (a, b) = (
+        Variable.input(Tensor(shape, normals(shape.count), in: pool)),
+        Variable.input(Tensor(shape, normals(shape.count, index: 1), in: pool))
+      )
+      func product(_ x: Variable, _ y: Variable, _ factor: Float) -> Double {
+        pass.loss(of: x, y) { gradients in
+          #expect(gradients.count == (records ? 2 : 0))
+          for (slope, other) in zip(gradients, [y, x]) {
+            for i in 0..<shape.count { slope.pointer[i] = factor * other.value.pointer[i] }
+          }
+          return (0..<shape.count).reduce(0) {
+            $0 + Double(factor * x.value.pointer[$1] * y.value.pointer[$1])
+          }
+        }
+      }
+      let constant = Variable(Tensor(shape, normals(shape.count, index: 2), in: pool))
+      let losses = [product(a, b, 2), product(a, constant, 3), product(a, b, 0.5)]
+      #expect(Set(losses).count == 3)
+      pass.backward()
+      guard records else {
+        #expect(a.gradient == nil && b.gradient == nil)
+        return
+      }
+      for i in 0..<shape.count {
+        let (x, y, z) = (a.value.pointer[i], b.value.pointer[i], constant.value.pointer[i])
+        #expect(abs(a.gradient!.pointer[i] - (2.5 * y + 3 * z)) < 1e-5)
+        #expect(abs(b.gradient!.pointer[i] - 2.5 * x) < 1e-5)
+      }
+    }
+  }
+
   @Test func meanSquaredError() {
     let pool = BufferPool()
     var gradient: [Float] = [0]

@@ -12,7 +12,7 @@ import Testing
 @Suite struct UNetTests {
   /// Names, shapes and order of all 328 tensors of the CIFAR-10 network.
   @Test func tensorTable() throws {
-    let layout = UNet(UNetConfiguration()).parameters.layout
+    let layout = UNet(UNetConfiguration(), images: cifar10).parameters.layout
     #expect(layout.count == 35_746_307)
     let table = try String(contentsOf: fixture("cifar10-tensors.txt"), encoding: .utf8)
       .split(separator: "\n").map(String.init)
@@ -32,16 +32,15 @@ import Testing
     let config = try root.group("config")
     func integer(_ name: String) throws -> Int { try #require(try config.integer(name)) }
     var configuration = UNetConfiguration()
-    configuration.height = try integer("image_size")
-    configuration.width = configuration.height
-    configuration.imageChannels = try integer("channels")
+    let size = try integer("image_size")
+    let images = ImageShape(height: size, width: size, channels: try integer("channels"))
     configuration.channels = try integer("base_channels")
     configuration.multipliers = try #require(try config.integers("multipliers"))
     configuration.blocks = try integer("blocks")
     configuration.attention = try #require(try config.integers("attention"))
     configuration.groups = try integer("groups")
     configuration.dropout = 0
-    let network = UNet(configuration)
+    let network = UNet(configuration, images: images)
     let layout = network.parameters.layout
 
     var weights = [Float](repeating: 0, count: layout.count)
@@ -56,7 +55,7 @@ import Testing
     let (noisy, target) = (
       try x.values(as: Float.self), try root.dataset("target").values(as: Float.self)
     )
-    let times = try root.dataset("t").values(as: Int64.self).map { Int($0) }
+    let times = try root.dataset("t").values(as: Int64.self).map { Double($0) }
 
     let pool = BufferPool()
     // What was there before is replaced: left or added to, it would show.
@@ -93,10 +92,9 @@ import Testing
   /// Two resolutions, of 8×8 and 4×4 pixels, with attention at the lower one.
   private static var smallNetwork: UNet {
     var configuration = UNetConfiguration()
-    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
     (configuration.channels, configuration.multipliers) = (16, [1, 2])
     (configuration.attention, configuration.groups) = ([4], 4)
-    return UNet(configuration)
+    return UNet(configuration, images: ImageShape(height: 8, width: 8, channels: 1))
   }
 
   /// What the backward pass calls final is: no later operation adds to it.
@@ -138,7 +136,8 @@ import Testing
           pool: pool, weights: weights, gradient: gradient.baseAddress!,
           dropoutStreams: (0..<24).map { RandomStream(seed: 3, purpose: .dropout, position: $0) })
         let y = network(
-          Variable(Tensor(shape, normals(shape.count), in: pool)), times: Array(0..<24), pass)
+          Variable(Tensor(shape, normals(shape.count), in: pool)), times: (0..<24).map(Double.init),
+          pass)
         let loss = pass.meanSquaredError(y, Tensor(shape, normals(shape.count, index: 1), in: pool))
         pass.backward()
         return Array(y.value.scalars) + [Float(loss)] + gradient
@@ -177,7 +176,8 @@ import Testing
         let pass = Pass(
           pool: pool, weights: weights, gradient: records ? gradient.baseAddress! : nil)
         let y = network(
-          Variable(Tensor(shape, normals(shape.count), in: pool)), times: Array(0..<16), pass)
+          Variable(Tensor(shape, normals(shape.count), in: pool)), times: (0..<16).map(Double.init),
+          pass)
         outputs.append(Array(y.value.scalars))
         bytes.append(pool.allocatedBytes)
       }
@@ -188,7 +188,7 @@ import Testing
 
   /// Initial weights: the zero layers nearly zero, scales one, the others within their limits.
   @Test func initialWeights() throws {
-    let network = UNet(UNetConfiguration())
+    let network = UNet(UNetConfiguration(), images: cifar10)
     let weights = network.parameters.initialWeights(seed: 1)
     #expect(weights == network.parameters.initialWeights(seed: 1))
     for entry in network.parameters.layout.entries {
@@ -209,13 +209,15 @@ import Testing
   }
 
   @Test func defectsAreNamed() {
-    func defect(_ change: (inout UNetConfiguration) -> Void) -> String? {
+    func defect(
+      _ images: ImageShape = cifar10, _ change: (inout UNetConfiguration) -> Void
+    ) -> String? {
       var configuration = UNetConfiguration()
       change(&configuration)
-      return configuration.defect
+      return configuration.defect(of: images)
     }
     #expect(defect { _ in } == nil)
-    #expect(defect { $0.height = 28 } != nil)
+    #expect(defect(ImageShape(height: 28, width: 32, channels: 3)) { _ in } != nil)
     #expect(defect { $0.groups = 48 }?.contains("48 groups") == true)
     #expect(defect { $0.attention = [7] }?.contains("height 7") == true)
     #expect(defect { $0.heads = 3 }?.contains("3 heads") == true)
@@ -243,3 +245,6 @@ import Testing
     #expect(worst <= 1e-4 * scale, "\(name): \(worst) of \(scale)", sourceLocation: sourceLocation)
   }
 }
+
+/// The extents of CIFAR-10's images.
+private let cifar10 = ImageShape(height: 32, width: 32, channels: 3)

@@ -31,12 +31,12 @@ func roughNumber(_ index: Int, stream: Int) -> Float {
 /// - Returns: The sum and the summed losses.
 func gradientSum(
   shards: Range<Int>, count: Int, step: Int = 0
-) -> (gradient: AlignedFloats, value: Double) {
+) -> (gradient: AlignedFloats, values: [Double]) {
   let sum = TreeSum(leaves: shards.count, count: count, workers: 1)
   while let work = sum.claim() {
     let shard = shards.lowerBound + work.leaf
     work.buffer.fill(0..<count) { roughNumber($0, stream: 1000 * step + shard) }
-    sum.deposit(work, value: shardLoss(shard, step: step))
+    sum.deposit(work, values: [shardLoss(shard, step: step)])
   }
   return sum.result()
 }

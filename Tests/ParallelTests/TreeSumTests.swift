@@ -30,9 +30,9 @@ import Testing
       let right = x[4][i] + x[5][i]
       return left + right
     }
-    let (gradient, value) = gradientSum(shards: 0..<6, count: 33)
+    let (gradient, values) = gradientSum(shards: 0..<6, count: 33)
     #expect(difference(gradient.values, expected) == nil)
-    #expect(value == ShardTree.sum((0..<6).map { shardLoss($0) }))
+    #expect(values == ShardTree.sum((0..<6).map { [shardLoss($0)] }))
   }
 
   @Test(arguments: 1...13) func theOrderOfArrivalDoesNotMatter(leaves: Int) {
@@ -48,10 +48,10 @@ import Testing
       #expect(sum.claim() == nil)
       for leaf in order {
         fill(work[leaf])
-        sum.deposit(work[leaf], value: Double(leaf))
+        sum.deposit(work[leaf], values: [Double(leaf), 1])
       }
       #expect(difference(sum.result().gradient.values, expected) == nil)
-      #expect(sum.result().value == Double(leaves * (leaves - 1) / 2))
+      #expect(sum.result().values == [Double(leaves * (leaves - 1) / 2), Double(leaves)])
     }
   }
 
@@ -76,7 +76,8 @@ import Testing
 
   /// Shards that finish piece by piece, each at its own pace, give the bits of whole ones, and what
   /// is called final stays as it is.
-  @Test(arguments: [1, 2, 5, 8], [7, 16, 100]) func segmentsTravelAlone(leaves: Int, length: Int) {
+  @Test(arguments: [1, 2, 5, 8], [7, 16, 100]) func segmentsAreAddedAlone(leaves: Int, length: Int)
+  {
     let count = 100
     let expected = gradientSum(shards: 0..<leaves, count: count).gradient.values
     let sum = TreeSum(leaves: leaves, count: count, workers: leaves, segmentLength: length)
@@ -98,11 +99,11 @@ import Testing
       for work in works {
         let rest = round == 1 ? 9 * work.leaf : 9 * (leaves - work.leaf)
         work.buffer.fill(0..<min(count, rest)) { roughNumber($0, stream: work.leaf) }
-        sum.deposit(work, value: Double(work.leaf))
+        sum.deposit(work, values: [Double(work.leaf)])
       }
       #expect(sum.finished()!.downTo == 0)
       #expect(difference(sum.result().gradient.values, expected) == nil)
-      #expect(sum.result().value == Double(leaves * (leaves - 1) / 2))
+      #expect(sum.result().values == [Double(leaves * (leaves - 1) / 2)])
       sum.restart()
     }
     #expect(sum.bufferCount <= leaves)
@@ -133,5 +134,19 @@ import Testing
     #expect(sum.bufferCount == 8)
     let expected = gradientSum(shards: 0..<64, count: 10).gradient
     #expect(difference(sum.result().gradient.values, expected.values) == nil)
+  }
+
+  /// A shard that cannot be computed ends the sum for all who wait for a buffer.
+  @Test func anAbandonedSumHoldsNobody() {
+    let sum = TreeSum(leaves: 64, count: 10, workers: 2)
+    let slow = sum.claim()!
+    onThreads(2) { thread in
+      if thread == 0 {
+        Thread.sleep(forTimeInterval: 0.02)
+        sum.abandon()
+      }
+      while let work = sum.claim() { sum.deposit(work) }
+    }
+    #expect(slow.leaf == 0 && sum.claim() == nil)
   }
 }

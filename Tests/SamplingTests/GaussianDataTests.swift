@@ -10,7 +10,6 @@ import Testing
   private let mean = 0.2
   private let deviation = 0.3
 
-  /// E[ε | x_t] = √(1−ᾱ) (x_t − √ᾱ m)/(ᾱ s² + 1 − ᾱ), as `scale` · x_t + `offset`.
   private func best(_ bar: Double) -> (scale: Double, offset: Double) {
     let scale = (1 - bar).squareRoot() / (bar * deviation * deviation + 1 - bar)
     return (scale, -scale * bar.squareRoot() * mean)
@@ -40,22 +39,16 @@ import Testing
   ])
   func samplesHaveTheMomentsOfTheData(variance: ReverseVariance, steps: Int) throws {
     let whole = NoiseSchedule(.linear(from: 1e-4, to: 0.1), steps: 200)
-    let diffusion = try GaussianDiffusion(schedule: whole, variance: variance, levels: nil)
-      .respaced(to: steps)
-    let sampler = AncestralSampler(diffusion: diffusion, seed: 2, clipping: false)
-    let pool = BufferPool()
-    let x = Tensor(Shape(4, 32, 32, 2), in: pool)
-    for n in 0..<4 { sampler.fillStart(x.image(n), image: n) }
-    sampler.sample(x, images: 0..<4, pool: pool) { _ in
-    } network: { x, time in
-      let (scale, offset) = best(whole.cumulativeAlpha(time + 1))
-      return Tensor(x.shape, x.scalars.map { Float(scale * Double($0) + offset) }, in: pool)
-    }
-    let count = Double(x.shape.count)
-    let values = x.scalars.map(Double.init)
+    let diffusion = GaussianDiffusion(schedule: whole, variance: variance, levels: nil)
+    let data = GaussianData(mean: mean, deviation: deviation)
+    let grid = try TimestepGrid.linspace.steps(steps, of: whole)
+    let values = try Ancestral(schedule: whole, steps: steps, variance: variance).images(
+      0..<4, diffusion, seed: 2, clipping: false, shape: Shape(1, 32, 32, 2)
+    ) { data.epsilon($0, $1, whole) }.map(Double.init)
+    let count = Double(values.count)
     let sampleMean = values.reduce(0, +) / count
     let sampleVariance = values.map { ($0 - sampleMean) * ($0 - sampleMean) }.reduce(0, +) / count
-    let (m, v) = expected(diffusion.schedule, variance)
+    let (m, v) = expected(whole.respaced(to: grid), variance)
     // Four standard errors of a mean and of a variance.
     let tolerance = (mean: 4 * (v / count).squareRoot(), variance: 4 * v * (2 / count).squareRoot())
     #expect(abs(sampleMean - m) < tolerance.mean, "\(sampleMean), not \(m)")

@@ -20,9 +20,11 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     secondMoment: values(1e-9),
     progress: .init(
       step: 12, imagesSeen: 1536, epochs: [1, 0, 1, 2], seed: .max, shards: 4, loss: 0.0625),
-    configuration: "name: digits\nnote: größer\n", betas: [1e-4, 0.01, 0.02],
-    gammas: [0.5, 0.25, 0.125], prediction: "epsilon", variance: "fixed-large",
-    provenance: provenance)
+    configuration: "name: digits\nnote: größer\n",
+    facts: ModelFacts(
+      name: "diffusion", texts: ["prediction": "epsilon", "variance": "fixed-large"],
+      tables: ["betas": [1e-4, 0.01, 0.02], "gammas": [0.5, 0.25, 0.125]]),
+    state: ["history": [3, 1, 4], "bins": [0.5]], provenance: provenance)
 }
 
 @Suite struct CheckpointTests {
@@ -50,7 +52,8 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     var checkpoint = sampleCheckpoint()
     checkpoint.firstMoment = []
     checkpoint.secondMoment = []
-    checkpoint.gammas = nil
+    checkpoint.facts = nil
+    checkpoint.state = [:]
     let bytes = try checkpoint.encoded()
     #expect(try Checkpoint.decode(bytes, sections: [.model, .average]) == checkpoint)
     let error = #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }

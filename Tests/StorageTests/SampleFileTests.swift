@@ -12,7 +12,7 @@ import Testing
     let images = (0..<24).map { UInt8($0 % 17) }
     for name in ["a.h5", "b.h5"] {
       try SampleFile.write(
-        images, shape: ImageShape(height: 2, width: 3, channels: 2), levels: 17,
+        images, shape: ImageShape(height: 2, width: 3, channels: 2), format: .levels(17),
         origin: ["seed": 7, "sampler": "ancestral"], to: folder.file(name))
     }
     #expect(try folder.bytes("a.h5") == folder.bytes("b.h5"))
@@ -26,5 +26,26 @@ import Testing
     #expect(samples.shape == [2, 2, 3, 2])
     #expect(try samples.integer("levels") == 17)
     #expect(try samples.values(as: UInt8.self) == images)
+  }
+
+  /// Continuous samples keep their range and their values.
+  @Test func continuousValuesStayContinuous() throws {
+    let folder = try TemporaryFolder()
+    let format = PixelFormat.range(-3...5)
+    let network: [Float] = [-1, 1, 0, 0.25, -7, 7, 0.1, -0.9]
+    let bytes = network.withUnsafeBufferPointer { format.encode($0) }
+    try SampleFile.write(
+      bytes, shape: ImageShape(height: 2, width: 2, channels: 1), format: format, origin: [:],
+      to: folder.file("a.h5"))
+    let samples = try File.open(folder.file("a.h5")).root().dataset("samples")
+    #expect(samples.shape == [2, 2, 2, 1])
+    #expect(try samples.doubles("value_range") == [-3, 5])
+    let values = try samples.values(as: Float.self)
+    for (value, x) in zip(values, network) {
+      #expect(abs(value - (1 + 4 * min(1, max(-1, x)))) < 1e-6)
+    }
+    // What is written as a dataset is read as what was drawn.
+    let grid = ImageGrid(shape: ImageShape(height: 2, width: 2, channels: 1), count: 2)
+    #expect(grid.picture(of: bytes, format) == grid.picture(of: network))
   }
 }

@@ -47,9 +47,9 @@ public func checkGradient(
         }
         let y = network(variables, pass)
         let r = normals(y.shape.count, index: 200)
-        let loss = pass.loss(y) { y, dy in
-          for i in 0..<r.count { dy.pointer[i] = r[i] }
-          return zip(y.scalars, r).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        let loss = pass.loss(of: y) { gradients in
+          for dy in gradients { _ = dy.scalars.update(from: r) }
+          return zip(y.value.scalars, r).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         }
         guard backward else { return (loss, []) }
         pass.backward()

@@ -3,15 +3,15 @@
 import Diffusion
 import Layers
 import MPI
+import Models
 import Tensors
 import TestSupport
 import Training
 
 extension UNetConfiguration {
-  /// One level of four channels: about a thousand parameters.
-  static func tiny(height: Int = 8, width: Int = 8, imageChannels: Int = 1) -> Self {
+  /// One resolution of four channels: about a thousand parameters.
+  static var tiny: Self {
     var network = UNetConfiguration()
-    (network.height, network.width, network.imageChannels) = (height, width, imageChannels)
     network.channels = 4
     network.multipliers = [1]
     network.blocks = 1
@@ -26,33 +26,51 @@ extension Configuration {
   /// A tiny network on the embedded digits.
   static var tiny: Configuration {
     var configuration = Configuration()
-    configuration.network = .tiny()
-    configuration.diffusionSteps = 10
-    configuration.batch = 48
-    configuration.steps = 6
-    configuration.warmupSteps = 2
+    configuration.network = .tiny
+    configuration.diffusion.steps = 10
+    configuration.training.batch = 48
+    configuration.training.steps = 6
+    configuration.optimizer.warmupSteps = 2
     return configuration
   }
 }
 
-/// A tiny network with random weights, of which none is zero.
+/// A process of 5 steps and 17 grey levels.
+let tinyProcess = GaussianDiffusion(
+  schedule: NoiseSchedule(.linear(from: 0.05, to: 0.5), steps: 5), levels: 17)
+
+/// A tiny network with a process, trained towards something.
+func tinyModel(
+  _ network: UNetConfiguration = .tiny,
+  images: ImageShape = ImageShape(height: 4, width: 4, channels: 1),
+  _ diffusion: GaussianDiffusion = tinyProcess, _ target: DenoisingDiffusion.Target = .simple
+) -> DenoisingDiffusion {
+  DenoisingDiffusion(network: UNet(network, images: images), diffusion: diffusion, target: target)
+}
+
+/// The facts of images, as a dataset would have them filled in.
+func facts(of images: ImageShape, levels: Int?) -> DataSettings {
+  var settings = DataSettings()
+  (settings.height, settings.width, settings.imageChannels) = (
+    images.height, images.width, images.channels
+  )
+  (settings.levels, settings.valueRange) = (levels ?? 0, levels == nil ? [-2, 6] : [])
+  return settings
+}
+
+/// A tiny model of 4×4 images with random weights, of which none is zero.
 ///
 /// - Parameters:
-///   - network: Its extents.
-///   - diffusion: The process; by default one of 5 steps and 17 grey levels.
+///   - diffusion: The process.
 ///   - weights: The weights; nil: random ones.
-func tinyDenoiser(
-  _ network: UNetConfiguration = .tiny(height: 4, width: 4),
-  diffusion: GaussianDiffusion = GaussianDiffusion(
-    schedule: NoiseSchedule(.linear(from: 0.05, to: 0.5), steps: 5), levels: 17),
-  weights: ((Int) -> Float)? = nil
-) -> Denoiser {
-  let unet = UNet(network)
-  let count = unet.parameters.layout.count
-  return Denoiser(
-    network: unet, diffusion: diffusion,
-    weights: weights.map { AlignedFloats(count: count, $0) }
-      ?? AlignedFloats(normals(count, seed: 3, scale: 0.3)))
+func tinyTrained(
+  _ diffusion: GaussianDiffusion = tinyProcess, weights: ((Int) -> Float)? = nil
+) -> TrainedModel {
+  let model = tinyModel(.tiny, diffusion)
+  let count = model.parameters.layout.count
+  return TrainedModel(
+    model, weights: weights.map { (0..<count).map($0) } ?? normals(count, seed: 3, scale: 0.3),
+    facts(of: model.network.images, levels: diffusion.levels))
 }
 
 extension Communicator {

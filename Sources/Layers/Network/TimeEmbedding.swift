@@ -21,14 +21,14 @@ struct TimeEmbedding: Sendable {
 
   /// SiLU of the embedding, (n, 1, 1, 4 channels), as every residual block reads it.
   ///
-  /// - Parameter times: The timestep of each image, 0 … T − 1.
-  func callAsFunction(_ times: [Int], _ pass: Pass) -> Variable {
+  /// - Parameter times: The timestep of each image, 0 … T − 1, or between two of them.
+  func callAsFunction(_ times: [Double], _ pass: Pass) -> Variable {
     let half = frequencies.count
     let x = Tensor(Shape(times.count, 1, 1, 2 * half), in: pass.pool)
     for (n, t) in times.enumerated() {
       for (i, frequency) in frequencies.enumerated() {
-        x.image(n)[i] = Float(sin(Double(t) * frequency))
-        x.image(n)[half + i] = Float(cos(Double(t) * frequency))
+        x.image(n)[i] = Float(sin(t * frequency))
+        x.image(n)[half + i] = Float(cos(t * frequency))
       }
     }
     let hidden = pass.activate(first(Variable(x), pass))

@@ -24,8 +24,8 @@ public struct UNet: Sendable {
     var resize: ConvolutionLayer?
   }
 
-  /// The extents of the network.
-  public let configuration: UNetConfiguration
+  /// The extents of an image, and of the output.
+  public let images: ImageShape
   /// Names, shapes, ranges and initial values of the parameters.
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
@@ -37,9 +37,9 @@ public struct UNet: Sendable {
   private let output: ConvolutionLayer
 
   /// A network of the given extents, which must have no `defect`.
-  public init(_ configuration: UNetConfiguration) {
-    if let defect = configuration.defect { preconditionFailure(defect) }
-    self.configuration = configuration
+  public init(_ configuration: UNetConfiguration, images: ImageShape) {
+    if let defect = configuration.defect(of: images) { preconditionFailure(defect) }
+    self.images = images
     var registry = ParameterRegistry()
     let channels = configuration.channels
     let widths = configuration.multipliers.map { channels * $0 }
@@ -59,7 +59,7 @@ public struct UNet: Sendable {
 
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
     input = ConvolutionLayer(
-      "conv_in", &registry, inputs: configuration.imageChannels, outputs: channels)
+      "conv_in", &registry, inputs: images.channels, outputs: channels)
 
     var skips = [channels]
     var current = channels
@@ -69,7 +69,7 @@ public struct UNet: Sendable {
       for block in 0..<configuration.blocks {
         resolution.stages.append(
           stage(
-            "down_\(index)", block, height: configuration.height >> index, inputs: current,
+            "down_\(index)", block, height: images.height >> index, inputs: current,
             outputs: width))
         current = width
         skips.append(width)
@@ -96,7 +96,7 @@ public struct UNet: Sendable {
       for block in 0...configuration.blocks {
         resolution.stages.append(
           stage(
-            "up_\(index)", block, height: configuration.height >> index,
+            "up_\(index)", block, height: images.height >> index,
             inputs: current + skips.removeLast(), outputs: width))
         current = width
       }
@@ -111,7 +111,7 @@ public struct UNet: Sendable {
     outputNorm = GroupNormalizationLayer(
       "norm_out", &registry, channels: current, groups: configuration.groups, activates: true)
     output = ConvolutionLayer(
-      "conv_out", &registry, inputs: current, outputs: configuration.imageChannels,
+      "conv_out", &registry, inputs: current, outputs: images.channels,
       scale: nearlyZero)
     parameters = registry
   }
@@ -122,7 +122,7 @@ public struct UNet: Sendable {
   ///   - x: The noisy images x_t, (n, h, w, c).
   ///   - times: The timestep of each image, 0 … T − 1.
   /// - Returns: The prediction, (n, h, w, c).
-  public func callAsFunction(_ x: Variable, times: [Int], _ pass: Pass) -> Variable {
+  public func callAsFunction(_ x: Variable, times: [Double], _ pass: Pass) -> Variable {
     precondition(times.count == x.shape.n, "Each image needs its timestep.")
     let time = timeEmbedding(times, pass)
     var h = input(x, pass)

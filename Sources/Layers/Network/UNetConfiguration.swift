@@ -1,16 +1,12 @@
 // A few numbers describe a network; not all combinations can be built.
 
-/// The extents that determine a UNet; every other size follows from them.
+import Tensors
+
+/// The extents that, with those of the images, determine a UNet; every other size follows.
 ///
 /// The defaults are Ho's network for CIFAR-10 (Ho, Jain, Abbeel 2020, appendix B): 35,746,307
 /// parameters.
 public struct UNetConfiguration: Equatable, Sendable {
-  /// The pixel rows of an image.
-  public var height = 32
-  /// The pixel columns of an image.
-  public var width = 32
-  /// The channels of an image, and of the output.
-  public var imageChannels = 3
   /// The channels of the maps at the first resolution.
   public var channels = 128
   /// The channels at each resolution, as multiples of `channels`; each further one halves the map.
@@ -29,10 +25,11 @@ public struct UNetConfiguration: Equatable, Sendable {
   /// Ho's network for CIFAR-10.
   public init() {}
 
-  /// Why no network can have these extents, as a sentence; nil where one can.
-  public var defect: String? {
+  /// Why no network of images can have these extents, as a sentence; nil where one can.
+  public func defect(of images: ImageShape) -> String? {
+    let (height, width) = (images.height, images.width)
     let factor = 1 << max(0, multipliers.count - 1)
-    if height < 1 || width < 1 || imageChannels < 1 {
+    if height < 1 || width < 1 || images.channels < 1 {
       return "An image needs at least one row, one column and one channel."
     }
     if multipliers.isEmpty || multipliers.contains(where: { $0 < 1 }) {

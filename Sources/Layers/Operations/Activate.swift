@@ -2,6 +2,11 @@
 
 import Tensors
 
+extension OperationProfile.Kind {
+  /// Sums, copies, activations and upsampling of maps.
+  public static let elementwise = Self("elementwise")
+}
+
 extension Pass {
   /// SiLU(x) for each scalar; behind a normalisation it is fused with that instead.
   package func activate(_ x: Variable) -> Variable {

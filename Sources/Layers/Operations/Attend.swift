@@ -2,6 +2,11 @@
 
 import Tensors
 
+extension OperationProfile.Kind {
+  /// softmax(q kᵀ/√d) v.
+  public static let attention = Self("attention")
+}
+
 extension Pass {
   /// Attention of every pixel of a map to every other: softmax(q kᵀ/√d) v.
   ///
@@ -15,7 +20,9 @@ extension Pass {
   {
     let y = Tensor(q.shape, in: pool)
     let p = Tensor(attention.weightsShape(for: q.shape), in: pool)
-    profile.measure(.attention, pool) {
+    // Queries (s, c) times keys, then s × s weights times values (s, c), all heads together.
+    let multiplyAdds = 2 * q.shape.h * q.shape.w * q.shape.count
+    profile.measure(.attention, multiplyAdds: multiplyAdds, pool) {
       attention.forward(q.value, k.value, v.value, weights: p, into: y, pool)
     }
     return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in

@@ -2,6 +2,15 @@
 
 import Tensors
 
+extension OperationProfile.Kind {
+  /// 3×3 convolutions at stride 1, those of the image's few channels included.
+  public static let convolution3x3 = Self("convolution 3x3")
+  /// 3×3 convolutions at stride 2.
+  public static let downsampling = Self("downsampling")
+  /// 1×1 convolutions, linear layers among them.
+  public static let linear = Self("linear")
+}
+
 extension Pass {
   /// y = x ∗ W + b, with what follows a convolution in a residual block added as y is written.
   ///
@@ -25,7 +34,8 @@ extension Pass {
       residual.map { $0.shape == shape } ?? true, "Only maps of one shape can be added.")
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
-    profile.measure(kind, pool) {
+    let multiplyAdds = shape.pixels * weight.range.count
+    profile.measure(kind, multiplyAdds: multiplyAdds, pool) {
       let b = weights(bias)
       let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {

@@ -1,43 +1,28 @@
-// Where the forward pass ends and the backward pass begins.
+// Losses: where the tape begins to be read backward.
 
 import Tensors
 
-extension Pass {
-  /// Ends the forward pass with a loss and its gradient, from which `backward()` starts.
-  ///
-  /// - Parameters:
-  ///   - y: The network's output, (n, h, w, c).
-  ///   - evaluate: Returns the loss of y and fills its gradient, of the same shape.
-  /// - Returns: The loss.
-  @discardableResult
-  public func loss<Failure: Error>(
-    _ y: Variable, _ evaluate: (_ y: Tensor, _ gradient: Tensor) throws(Failure) -> Double
-  ) throws(Failure) -> Double {
-    let gradient = Tensor(y.shape, in: pool)
-    let loss = try profile.measure(.batch) { () throws(Failure) in
-      try evaluate(y.value, gradient)
-    }
-    seed(y) { gradient }
-    return loss
-  }
+extension OperationProfile.Kind {
+  /// Images, timesteps, noise, and the loss.
+  public static let batch = Self("images and noise")
+}
 
-  /// The mean of the squared differences, summed in Double.
+extension Pass {
+  /// Records a loss, from which `backward()` starts.
+  ///
+  /// A pass may record several losses; backward descends along their sum.
   ///
   /// - Parameters:
-  ///   - y: The network's output, (n, h, w, c).
-  ///   - target: (n, h, w, c).
-  @discardableResult
-  public func meanSquaredError(_ y: Variable, _ target: Tensor) -> Double {
-    precondition(y.shape == target.shape, "The target must have the output's shape.")
-    let count = y.shape.count
-    return loss(y) { y, gradient in
-      var sum = 0.0
-      for i in 0..<count {
-        let difference = y.pointer[i] - target.pointer[i]
-        gradient.pointer[i] = difference * (2 / Float(count))
-        sum += Double(difference) * Double(difference)
-      }
-      return sum / Double(count)
-    }
+  ///   - variables: What the loss depends on.
+  ///   - evaluate: Computes the loss and fills its gradient with respect to each variable, of the
+  ///     variable's shape. It is given no gradient to fill where the pass records none.
+  /// - Returns: What `evaluate` returns.
+  public func loss<Value, Failure: Error>(
+    of variables: Variable..., evaluate: (_ gradients: [Tensor]) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    let gradients = isRecording ? variables.map { Tensor($0.shape, in: pool) } : []
+    let value = try profile.measure(.batch) { () throws(Failure) in try evaluate(gradients) }
+    for (variable, gradient) in zip(variables, gradients) { seed(variable, with: gradient) }
+    return value
   }
 }

@@ -2,6 +2,11 @@
 
 import Tensors
 
+extension OperationProfile.Kind {
+  /// Group normalisation with the activation and the dropout behind it.
+  public static let normalization = Self("normalization")
+}
+
 extension Pass {
   /// Group normalisation, with SiLU behind it where the kernel says so, and dropout behind that.
   ///

@@ -62,6 +62,21 @@ public struct ImageGrid: Equatable, Sendable {
     return picture(of: images) { grey[Int($0)] }
   }
 
+  /// Draws images in the bytes of a format, black to white.
+  public func picture(of images: [UInt8], _ format: PixelFormat) -> Picture {
+    switch format {
+    case .levels(let levels): picture(of: images, levels: levels)
+    case .range(let range):
+      picture(
+        of: images.withUnsafeBytes { bytes in
+          bytes.bindMemory(to: Float.self).map { value in
+            Float(
+              2 * (Double(value) - range.lowerBound) / (range.upperBound - range.lowerBound) - 1)
+          }
+        })
+    }
+  }
+
   /// Draws network images: −1 is black and 1 is white, as `picture(of:levels:)` places them.
   ///
   /// - Parameter images: Float (count, height, width, channels); values beyond −1 … 1 are

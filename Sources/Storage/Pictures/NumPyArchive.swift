@@ -9,16 +9,28 @@ import Tensors
 /// 1.0, then the values. Sources: "APPNOTE.TXT – .ZIP File Format Specification" 4.3 (PKWARE);
 /// `numpy.lib.format`.
 public enum NumPyArchive {
-  /// Writes images (u8, count × height × width × channels) into a file that appears complete or
-  /// not at all; equal images give equal bytes.
+  /// Writes images (count × height × width × channels) into a file that appears complete or not at
+  /// all; equal images give equal bytes.
   ///
+  /// - Parameters:
+  ///   - images: Values in the bytes of the format. Grey levels are written as unsigned bytes on the scale
+  ///     0 … 255, which evaluators expect, and continuous values as they are, 32-bit floats.
   /// - Throws: `StorageError` where the file cannot be written, and where the images need 4 GiB
   ///   or more, which a ZIP entry of this kind cannot hold.
   public static func write(
-    images: [UInt8], count: Int, shape: ImageShape, to path: String
+    images: [UInt8], count: Int, shape: ImageShape, format: PixelFormat, to path: String
   ) throws(StorageError) {
-    precondition(images.count == count * shape.count, "The images are as many as the shape says.")
-    let header = arrayHeader(extents: [count, shape.height, shape.width, shape.channels])
+    precondition(
+      images.count == count * shape.count * format.bytes,
+      "The images are as many as the shape says.")
+    var images = images
+    if case .levels(let levels) = format, levels < 256 {
+      let top = levels - 1
+      images = images.map { UInt8((Int($0) * 255 + top / 2) / top) }
+    }
+    let header = arrayHeader(
+      type: format.bytes == 1 ? "|u1" : "<f4",
+      extents: [count, shape.height, shape.width, shape.channels])
     let size = header.count + images.count
     // The directory's position, some hundred bytes behind the array, is a 32-bit number as well.
     guard size < 0xFFFF_0000 else {
@@ -42,10 +54,10 @@ public enum NumPyArchive {
     }
   }
 
-  /// The bytes before an array of unsigned bytes: magic, version 1.0, length, Python dictionary.
-  private static func arrayHeader(extents: [Int]) -> [UInt8] {
+  /// The bytes before an array: magic, version 1.0, length, Python dictionary.
+  private static func arrayHeader(type: String, extents: [Int]) -> [UInt8] {
     let shape = extents.map(String.init).joined(separator: ", ")
-    var text = "{'descr': '|u1', 'fortran_order': False, 'shape': (\(shape)), }"
+    var text = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(shape)), }"
     // 10 bytes come before the text, 1 newline ends it; the sum is a multiple of 64.
     text += String(repeating: " ", count: 63 - (10 + text.utf8.count) % 64) + "\n"
     var bytes = [0x93] + Array("NUMPY".utf8) + [1, 0]

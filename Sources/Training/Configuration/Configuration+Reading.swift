@@ -1,3 +1,5 @@
+// Configurations as text: YAML files and assignments.
+
 import Foundation
 import Yams
 
@@ -5,7 +7,7 @@ extension Configuration {
   /// Applies the settings of a YAML file.
   ///
   /// - Parameters:
-  ///   - yaml: The text of the file: a map of the keys of `Setting.all`.
+  ///   - yaml: The text of the file: a map of settings and values.
   ///   - source: The name of the file, for messages.
   /// - Throws: `ConfigurationError` with the line of the first unknown, repeated or ill-typed key.
   public mutating func apply(yaml: String, source: String) throws(ConfigurationError) {
@@ -54,8 +56,8 @@ extension Configuration {
   /// The whole configuration as a YAML file.
   ///
   /// - Parameter roles: The settings to write, by their role.
-  public func yaml(roles: Set<Setting.Role> = [.model, .training, .execution]) -> String {
-    let pairs = Setting.all.filter { roles.contains($0.role) }
+  public func yaml(roles: Set<SettingRole> = [.model, .training, .execution]) -> String {
+    let pairs = Self.settings.filter { roles.contains($0.role) }
       .map { (Node($0.key), $0.node(self)) }
     do {
       return try Yams.serialize(node: Node(pairs))
@@ -67,8 +69,8 @@ extension Configuration {
   private mutating func assign(
     _ key: String, _ value: Node, source: String
   ) throws(ConfigurationError) {
-    guard let setting = Setting.all.first(where: { $0.key == key }) else {
-      let nearest = Setting.all.map(\.key).min {
+    guard let setting = Self.settings.first(where: { $0.key == key }) else {
+      let nearest = Self.settings.map(\.key).min {
         editDistance($0, key) < editDistance($1, key)
       }
       throw ConfigurationError(

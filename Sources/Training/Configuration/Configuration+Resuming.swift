@@ -1,3 +1,5 @@
+// How a configuration meets the run that it is to continue.
+
 import Storage
 
 extension Configuration {
@@ -11,10 +13,11 @@ extension Configuration {
   package mutating func continueRun(of yaml: String) throws(ConfigurationError) {
     var old = Configuration()
     try old.apply(yaml: yaml, source: "the checkpoint's configuration")
-    shards = shards ?? old.shards
-    (height, width, levels) = (height ?? old.height, width ?? old.width, levels ?? old.levels)
-    imageChannels = imageChannels ?? old.imageChannels
-    for setting in Setting.all where setting.role == .model {
+    training.shards = training.shards ?? old.training.shards
+    data.fill(from: old.data)
+    // Checkpoints of earlier versions do not say it.
+    old.data.valueRange = old.data.valueRange ?? data.valueRange
+    for setting in Self.settings where setting.role == .model {
       let (before, now) = (setting.value(in: old), setting.value(in: self))
       guard before == now else {
         throw ConfigurationError(

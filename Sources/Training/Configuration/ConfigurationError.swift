@@ -1,3 +1,5 @@
+// What is wrong with a configuration.
+
 /// A configuration that cannot be used.
 public struct ConfigurationError: Error, CustomStringConvertible {
   /// Where the fault is: "configs/digits.yaml:12" or "--set steps=x".

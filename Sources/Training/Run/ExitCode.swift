@@ -1,5 +1,8 @@
+// Errors as the user learns of them.
+
 import Diffusion
 import MPI
+import Sampling
 import Storage
 
 /// The exit codes of the commands (sysexits.h), and the error that each stands for.
@@ -25,6 +28,7 @@ public enum ExitCode {
     case let error as StorageError: Failure("\(error)", exitCode: code(for: error))
     case let error as ConfigurationError: Failure("\(error)", exitCode: usage)
     case let error as DiffusionError: Failure("\(error)", exitCode: usage)
+    case let error as SamplerError: Failure("\(error)", exitCode: usage)
     default: Failure("\(error)", exitCode: software)
     }
   }

@@ -1,3 +1,5 @@
+// The processes of one command, and how they leave together.
+
 import Foundation
 import Logging
 import MPI

@@ -1,3 +1,5 @@
+// Whether this machine can run this program.
+
 import Foundation
 import Tensors
 

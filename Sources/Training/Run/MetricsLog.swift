@@ -1,24 +1,49 @@
+// The metrics of a run, a line a step.
+
 import Foundation
 import Storage
 
 /// `metrics.jsonl`: one JSON object a step, each line on its way to the disk before the next step.
 package final class MetricsLog {
   /// What is known of one step.
-  package struct Line: Codable {
+  package struct Line: Encodable {
     /// The number of steps done.
-    package var step: Int
-    /// The mean loss of the batch: mean squared error, or bits per dimension for `bound`.
-    var loss: Double
+    let step: Int
+    /// The mean loss of the batch, in the model's unit.
+    let loss: Double
+    /// Its terms.
+    let terms: [String: Double]
+    /// Vectors that were summed over the batch.
+    let sums: [String: [Double]]
     /// The norm of the gradient before clipping.
-    var gradientNorm: Double
-    var learningRate: Double
+    let gradientNorm: Double
+    let learningRate: Double
     /// The images seen since the beginning of the run.
-    var images: Int
+    let images: Int
     /// The speed of this step.
-    var imagesPerSecond: Double
-    /// The time since this process began to train.
-    var seconds: Double
+    let imagesPerSecond: Double
+    /// The time that the run has trained, in earlier processes too.
+    let seconds: Double
+
+    /// What is known after a step.
+    package init(
+      _ report: Trainer.StepReport, images: Int, imagesPerSecond: Double, seconds: Double
+    ) {
+      step = report.step
+      (loss, terms, sums) = (report.losses.total, report.losses.terms, report.losses.sums)
+      (gradientNorm, learningRate) = (report.gradientNorm, report.learningRate)
+      (self.images, self.imagesPerSecond, self.seconds) = (images, imagesPerSecond, seconds)
+    }
   }
+
+  /// What a line of any version has: one that has it not is torn.
+  private struct Earlier: Decodable {
+    let step, images: Int
+    let loss, gradientNorm, learningRate, imagesPerSecond, seconds: Double
+  }
+
+  /// The time that the steps before this process have taken.
+  package let earlierSeconds: Double
 
   private let path: String
   private let handle: FileHandle
@@ -32,7 +57,9 @@ package final class MetricsLog {
     encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys]
-    try AtomicFile.write(Array(Self.lines(of: path, upTo: step).utf8), to: path)
+    let (text, seconds) = Self.lines(of: path, upTo: step)
+    earlierSeconds = seconds
+    try AtomicFile.write(Array(text.utf8), to: path)
     guard let handle = FileHandle(forWritingAtPath: path) else {
       throw .inputOutput(path: path, reason: "cannot be opened for writing")
     }
@@ -53,15 +80,21 @@ package final class MetricsLog {
     }
   }
 
-  /// The whole lines of an old log whose steps are not after `step`.
-  private static func lines(of path: String, upTo step: Int) -> String {
-    guard step > 0, let bytes = FileManager.default.contents(atPath: path) else { return "" }
+  /// The whole lines of an old log whose steps are not after `step`, and the time of the last of them.
+  private static func lines(of path: String, upTo step: Int) -> (text: String, seconds: Double) {
+    guard step > 0, let bytes = FileManager.default.contents(atPath: path) else { return ("", 0) }
     // A byte that is no UTF-8, left by a crash, costs its line and not the whole log.
     let text = String(decoding: bytes, as: UTF8.self)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return text.split(separator: "\n").filter { line in
-      (try? decoder.decode(Line.self, from: Data(line.utf8))).map { $0.step <= step } ?? false
-    }.map { $0 + "\n" }.joined()
+    var (kept, seconds) = ("", 0.0)
+    for line in text.split(separator: "\n") {
+      guard let earlier = try? decoder.decode(Earlier.self, from: Data(line.utf8)),
+        earlier.step <= step
+      else { continue }
+      kept += line + "\n"
+      seconds = earlier.seconds
+    }
+    return (kept, seconds)
   }
 }

@@ -1,3 +1,5 @@
+// The cores of all nodes, and who uses them.
+
 import Foundation
 import MPI
 

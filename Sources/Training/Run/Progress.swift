@@ -1,3 +1,5 @@
+// How far a long piece of work is.
+
 import Foundation
 import Synchronization
 

@@ -1,3 +1,5 @@
+// Where, when and with what a checkpoint was made.
+
 import Foundation
 import HDF5
 import MPI

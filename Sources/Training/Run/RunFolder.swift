@@ -1,3 +1,5 @@
+// The names of the files of a run.
+
 import Foundation
 import Storage
 

@@ -1,3 +1,5 @@
+// The words of the system for its errors.
+
 import Foundation
 
 /// The system's words for an error of Foundation, which wraps them in several lines of its own.

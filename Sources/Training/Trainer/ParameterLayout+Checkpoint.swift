@@ -1,13 +1,14 @@
+// Whether the tensors of a checkpoint are those of a model.
+
 import Layers
 import Storage
 import Tensors
 
-/// Whether the tensors of a checkpoint are those of a network.
 extension ParameterLayout {
   /// Refuses a checkpoint whose tensors are not those of this layout.
   ///
   /// - Throws: `StorageError.badData` that names the first tensor that differs.
-  func require(of checkpoint: Checkpoint, path: String) throws(StorageError) {
+  package func require(of checkpoint: Checkpoint, path: String) throws(StorageError) {
     guard let difference = difference(from: checkpoint.layout) else { return }
     throw .badData(
       path: path, reason: "is a checkpoint of another architecture: \(difference)")

@@ -1,3 +1,5 @@
+// What all ranks must know of a checkpoint that one of them has read.
+
 import MPI
 import Storage
 
@@ -9,6 +11,8 @@ package struct ResumePoint {
   let loss: Double
   /// The configuration in the checkpoint, YAML text.
   let configuration: String
+  /// What the model keeps beside its weights.
+  let state: [String: [Double]]
 
   /// Tells all ranks what rank 0 has found; collective.
   ///
@@ -22,6 +26,20 @@ package struct ResumePoint {
     return ResumePoint(
       step: step,
       loss: try communicator.broadcast([checkpoint?.progress.loss ?? 0], from: 0)[0],
-      configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0))
+      configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0),
+      state: try state(checkpoint, communicator))
+  }
+
+  private static func state(
+    _ checkpoint: Checkpoint?, _ communicator: Communicator
+  ) throws(MPIError) -> [String: [Double]] {
+    let own = (checkpoint?.state ?? [:]).sorted { $0.key < $1.key }
+    var state: [String: [Double]] = [:]
+    for i in 0..<(try communicator.broadcast([own.count], from: 0)[0]) {
+      let mine = i < own.count ? own[i] : (key: "", value: [])
+      let name = try communicator.broadcast(mine.key, from: 0)
+      state[name] = try communicator.broadcast(mine.value, from: 0)
+    }
+    return state
   }
 }

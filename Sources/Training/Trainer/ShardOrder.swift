@@ -1,16 +1,19 @@
+// Which images are drawn when.
+
+import Synchronization
 import Tensors
 
 /// Which images a shard draws at which step: without replacement, epoch after epoch.
 ///
 /// Shard v of V owns the v-th contiguous V-th of the dataset; sizes differ by one image at most.
 /// The permutation of an epoch is a function of (seed, shard, epoch) alone.
-public struct ShardOrder {
+public final class ShardOrder: Sendable {
   /// The images of the dataset that the shard owns.
   public let images: Range<Int>
   private let seed: UInt64
   private let shard: Int
   private let batch: Int
-  private var cached: (epoch: Int, order: [Int])?
+  private let cached = Mutex<(epoch: Int, order: [Int])>((-1, []))
 
   /// The order of one shard.
   ///
@@ -37,14 +40,16 @@ public struct ShardOrder {
   /// The images of one step, as indices of the dataset.
   ///
   /// - Parameter step: The number of steps done before, 0, 1, ….
-  public mutating func indices(step: Int) -> [Int] {
-    (step * batch..<(step + 1) * batch).map { draw in
-      let (epoch, place) = draw.quotientAndRemainder(dividingBy: images.count)
-      if cached?.epoch != epoch {
-        let stream = RandomStream(seed: seed, purpose: .order, step: epoch, shard: shard)
-        cached = (epoch, stream.permutation(count: images.count))
+  public func indices(step: Int) -> [Int] {
+    cached.withLock { cached in
+      (step * batch..<(step + 1) * batch).map { draw in
+        let (epoch, place) = draw.quotientAndRemainder(dividingBy: images.count)
+        if cached.epoch != epoch {
+          let stream = RandomStream(seed: seed, purpose: .order, step: epoch, shard: shard)
+          cached = (epoch, stream.permutation(count: images.count))
+        }
+        return images.lowerBound + cached.order[place]
       }
-      return images.lowerBound + cached!.order[place]
     }
   }
 }

@@ -1,9 +1,10 @@
+// The trainer's state as a checkpoint, and back, for any number of ranks.
+
 import MPI
 import Parallel
 import Storage
 import Tensors
 
-/// The trainer's state as a checkpoint, and back, for any number of ranks.
 extension Trainer {
   /// The whole state, gathered on rank 0; collective.
   ///
@@ -19,16 +20,14 @@ extension Trainer {
       try gathered(adam.average), try gathered(adam.first), try gathered(adam.second)
     )
     guard isFirst else { return nil }
-    let configuration = plan.configuration
     return Checkpoint(
-      layout: plan.network.parameters.layout, model: weights.values, average: average,
+      layout: objective.parameters.layout, model: weights.values, average: average,
       firstMoment: first, secondMoment: second,
       progress: Checkpoint.Progress(
-        step: step, imagesSeen: step * configuration.batch, epochs: epochs, seed: plan.seed,
-        shards: plan.tree.shards, loss: loss),
-      configuration: configuration.yaml(roles: [.model, .training]),
-      betas: plan.diffusion.schedule.betas, prediction: configuration.prediction.rawValue,
-      variance: configuration.variance.rawValue, provenance: provenance)
+        step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
+        seed: plan.seed, shards: plan.tree.shards, loss: loss),
+      configuration: plan.configuration.yaml(roles: [.model, .training]),
+      facts: objective.facts, state: objective.state, provenance: provenance)
   }
 
   /// Takes over the state of a checkpoint; collective.
@@ -39,6 +38,7 @@ extension Trainer {
   package func restore(_ point: ResumePoint, _ checkpoint: Checkpoint?) throws {
     step = point.step
     loss = point.loss
+    objective.state = point.state
     adam.resume(afterSteps: step)
     if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
     try exchange.communicator.broadcast(weights.elements, from: 0)
@@ -50,19 +50,10 @@ extension Trainer {
     }
   }
 
-  /// The network with the moving average of the weights; collective.
-  package func averageDenoiser() throws -> Denoiser {
+  /// The model with the moving average of the weights; collective.
+  package func averageModel() throws -> TrainedModel {
     let whole = AlignedFloats(count: weights.count)
     try exchange.gatherEverywhere(adam.average, into: whole)
-    return Denoiser(network: plan.network, diffusion: plan.diffusion, weights: whole)
-  }
-}
-
-extension TrainingPlan {
-  /// Refuses a checkpoint whose tensors are not those of the network.
-  ///
-  /// - Throws: `StorageError.badData`.
-  package func refuse(_ checkpoint: Checkpoint, path: String) throws(StorageError) {
-    try network.parameters.layout.require(of: checkpoint, path: path)
+    return TrainedModel(objective, adopting: whole, plan.configuration.data)
   }
 }

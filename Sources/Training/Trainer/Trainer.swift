@@ -1,7 +1,8 @@
-import Diffusion
+// Data-parallel training, as an algorithm.
+
 import Foundation
-import Layers
 import MPI
+import Models
 import Parallel
 import Storage
 import Synchronization
@@ -16,12 +17,19 @@ public final class Trainer {
   public struct StepReport: Sendable {
     /// The number of steps done, this one included.
     public let step: Int
-    /// The mean loss of the batch, before the step.
-    public let loss: Double
+    /// The mean losses of the batch, before the step.
+    public let losses: LossReport
     /// The norm of the batch's gradient, before clipping.
     public let gradientNorm: Double
     /// Adam's learning rate at this step.
     public let learningRate: Double
+
+    package init(step: Int, losses: LossReport, gradientNorm: Double, learningRate: Double) {
+      self.step = step
+      self.losses = losses
+      self.gradientNorm = gradientNorm
+      self.learningRate = learningRate
+    }
   }
 
   /// The configuration with everything that was `auto` filled in.
@@ -30,18 +38,16 @@ public final class Trainer {
   public internal(set) var step = 0
   /// The mean loss of the last step.
   public internal(set) var loss = Double.nan
+  /// What is trained, with the state that it keeps beside its weights.
+  package internal(set) var objective: any Objective
   /// The weights, all of them on every rank.
   package let weights: AlignedFloats
   /// The moments and the average, of this rank's part of the weights.
   package let adam: Adam
   package let exchange: GradientExchange
   private let workers: Workers
-  private let reader: ImageReader
-  private let shards: Range<Int>
-  private var orders: [ShardOrder]
-  private let shardGradient: ShardGradient
+  private let images: ShardImages
   private let shardSum: TreeSum
-  private let images: AlignedFloats
   private let profile: OperationProfile?
 
   /// A trainer before its first step.
@@ -59,26 +65,18 @@ public final class Trainer {
     self.plan = plan
     self.workers = workers
     self.profile = profile
-    let configuration = plan.configuration
-    let initial = plan.network.parameters.initialWeights(seed: plan.seed)
-    weights = AlignedFloats(initial)
+    objective = plan.objective
+    weights = AlignedFloats(objective.parameters.initialWeights(seed: plan.seed))
     exchange = GradientExchange(
-      communicator: communicator, count: initial.count, reduction: configuration.reduction)
+      communicator: communicator, count: weights.count,
+      reduction: plan.configuration.training.reduction)
     adam = Adam(
-      settings: configuration.adam, weights: weights,
+      settings: plan.configuration.optimizer.adam, weights: weights,
       partition: exchange.partition, rank: exchange.owner)
-    shards = plan.tree.shards(ofRank: communicator.rank, ranks: communicator.size)
-    orders = shards.map { plan.order(ofShard: $0) }
-    reader = try ImageReader(
-      plan.dataset,
-      range: orders.first!.images.lowerBound..<orders.last!.images.upperBound)
-    shardGradient = ShardGradient(
-      network: plan.network, diffusion: plan.diffusion, objective: configuration.objective,
-      flips: configuration.flip, seed: plan.seed, profile: profile)
+    images = try ShardImages(plan, rank: communicator.rank, ranks: communicator.size)
     shardSum = TreeSum(
-      leaves: shards.count, count: initial.count, workers: workers.count,
+      leaves: images.shards.count, count: weights.count, workers: workers.count,
       segmentLength: exchange.partition.bucketLength)
-    images = AlignedFloats(count: shards.count * plan.shardBatch * plan.dataset.shape.count)
   }
 
   /// One training step; collective.
@@ -86,25 +84,23 @@ public final class Trainer {
   /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where the
   ///   gradient is not finite, `MPIError`.
   public func trainStep() throws -> StepReport {
-    try profile.measure(.batch) { try readImages() }
-    let (gradient, shardLoss) = try computeShards()
     let mean = 1 / Double(plan.tree.shards)
+    let (gradient, sums) = try sumOfShards()
     let norm = try exchange.squaredNorm().squareRoot() * mean
-    loss = try exchange.sum(ofShardValues: [shardLoss]) * mean
-    try refuseDivergence(norm)
-    let rate = plan.configuration.learningRate(atStep: step)
-    let clip = Adam.clipFactor(norm: norm, limit: plan.configuration.clipNorm)
-    let update = adam.beginStep(learningRate: rate, gradientScale: mean * clip)
-    try exchange.gather(weights) { bucket in
-      workers.forEach(0..<workers.count) { [workers, weights, profile] worker, _ in
-        profile.measure(.optimizer) {
-          update.apply(
-            bucket: bucket, piece: worker, of: workers.count, weights: weights, gradient: gradient)
-        }
-      }
-    }
+    let losses = LossReport(sums, mean: mean, of: objective)
+    try requireFinite(losses.total, norm)
+
+    let settings = plan.configuration.optimizer
+    let rate = settings.learningRate(atStep: step)
+    let clip = Adam.clipFactor(norm: norm, limit: settings.clipNorm)
+    try adam.update(
+      weights, by: gradient, learningRate: rate, scale: mean * clip, over: exchange, workers,
+      profile: profile)
+    objective.absorb(LossReport.sums(sums, of: objective))
+
+    loss = losses.total
     step += 1
-    return StepReport(step: step, loss: loss, gradientNorm: norm, learningRate: rate)
+    return StepReport(step: step, losses: losses, gradientNorm: norm, learningRate: rate)
   }
 
   /// The number of times that each shard of the batch has gone through its images.
@@ -112,51 +108,49 @@ public final class Trainer {
     (0..<plan.tree.shards).map { plan.order(ofShard: $0).epochs(afterSteps: step) }
   }
 
-  /// Reads x_0 of all of this rank's shards; HDF5 stays on this thread.
-  private func readImages() throws {
-    let shardCount = plan.shardBatch * plan.dataset.shape.count
-    for index in orders.indices {
-      try reader.read(
-        orders[index].indices(step: step),
-        into: images.elements.baseAddress! + index * shardCount)
-    }
-  }
-
-  /// The sum of the gradients over all ranks' shards, in the parts that this rank owns, and that of
-  /// the losses of its own shards, in the tree's order.
+  /// The sum of the gradients over all ranks' shards, in the parts that this rank owns, and the sum of
+  /// their losses, in the tree's order.
   ///
-  /// What backward has finished of the sum travels while the rest is computed.
-  private func computeShards() throws(MPIError) -> (gradient: AlignedFloats, loss: Double) {
+  /// What backward has finished of the gradient is exchanged while the rest is computed.
+  private func sumOfShards() throws -> (gradient: AlignedFloats, losses: [Double]) {
     shardSum.restart()
-    let shape = Shape(
-      plan.shardBatch, plan.dataset.shape.height, plan.dataset.shape.width,
-      plan.dataset.shape.channels)
-    let (step, shards, sum, images, weights, shardGradient, profile) = (
-      self.step, self.shards, shardSum, self.images, self.weights, self.shardGradient, self.profile
-    )
+    let work = ShardGradient(
+      objective, flips: plan.configuration.data.flip, seed: plan.seed, profile: profile)
+    let failure = Mutex<StorageError?>(nil)
+    let (step, images, sum, weights, profile) = (step, images, shardSum, weights, profile)
     // Only the calling thread, which is the session's, touches it.
-    nonisolated(unsafe) let travelling = OverlappedExchange(exchange, shardSum, profile)
+    nonisolated(unsafe) let overlapped = OverlappedExchange(exchange, shardSum, profile)
     workers.run(
       { pool, isCaller in
-        while let work = sum.claim() {
-          let first = work.leaf * shape.count
-          let x0 = Tensor(shape, images.elements[first..<first + shape.count], in: pool)
-          let loss = shardGradient.compute(
-            into: work.buffer.elements.baseAddress!, images: x0, step: step,
-            shard: shards.lowerBound + work.leaf, weights: weights.elements.baseAddress!,
-            pool: pool
-          ) { offset in
-            profile.measure(.shardSum) { sum.advance(work, downTo: offset) }
-            if isCaller { travelling.advance() }
+        while let shard = sum.claim() {
+          do throws(StorageError) {
+            let batch = try profile.measure(.batch) { () throws(StorageError) in
+              try images.batch(ofShard: shard.leaf, step: step, pool)
+            }
+            let losses = work.compute(
+              into: shard.buffer.elements.baseAddress!, batch, step: step,
+              shard: images.shards.lowerBound + shard.leaf,
+              weights: weights.elements.baseAddress!, pool: pool
+            ) { offset in
+              profile.measure(.shardSum) { sum.advance(shard, downTo: offset) }
+              if isCaller { overlapped.advance() }
+            }
+            sum.deposit(shard, values: LossReport.vector(losses))
+          } catch {
+            failure.withLock { $0 = $0 ?? error }
+            sum.abandon()
           }
-          sum.deposit(work, value: loss)
         }
-      }, meanwhile: { travelling.advance() })
-    return try travelling.complete()
+      }, meanwhile: { overlapped.advance() })
+    if let failure = failure.withLock({ $0 }) {
+      overlapped.abandon()
+      throw failure
+    }
+    return try overlapped.complete()
   }
 
   /// Stops all ranks where the numbers have left the finite ones.
-  private func refuseDivergence(_ norm: Double) throws {
+  private func requireFinite(_ loss: Double, _ norm: Double) throws {
     guard !norm.isFinite || !loss.isFinite else { return }
     let reason = "step \(step + 1) diverged: the loss is \(loss), the gradient's norm \(norm)."
     throw AgreedFailure(

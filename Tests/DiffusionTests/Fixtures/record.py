@@ -8,6 +8,8 @@ Four sources, none of which shares code with this project:
   Nichol's  betas_for_alpha_bar and space_timesteps of openai/improved-diffusion
   diffusers DDPMScheduler; its tables are float32, its step is run in float64
   mpmath    the discretised normal with 60 digits
+
+Ho's code has no v: the bound's x_0 is α_t z_t - σ_t v there, Salimans & Ho (2022), section 4.
 """
 
 import math
@@ -125,12 +127,14 @@ def bound_rows():
         i = t - 1
         noisy = ho.sqrt_alphas_cumprod[i] * clean + ho.sqrt_one_minus_alphas_cumprod[i] * noise
         noisy = noisy.astype(np.float32).astype(np.float64)
-        for kind in ("epsilon", "clean", "mean"):
+        for kind in ("epsilon", "clean", "mean", "v"):
             predicted = {
                 "epsilon": ho.sqrt_recip_alphas_cumprod[i] * noisy
                 - ho.sqrt_recipm1_alphas_cumprod[i] * output,
                 "clean": output,
                 "mean": None,
+                "v": ho.sqrt_alphas_cumprod[i] * noisy
+                - ho.sqrt_one_minus_alphas_cumprod[i] * output,
             }[kind]
             if kind == "mean":
                 mean = output
@@ -161,6 +165,16 @@ def discretised_rows():
 # diffusers ----------------------------------------------------------------------------------
 
 
+class Rounded(torch.Tensor):
+    """Has correctly rounded square roots; MKL's differ between processors in the last digit."""
+
+    def __pow__(self, exponent):
+        if exponent != 0.5:
+            return super().__pow__(exponent)
+        root = torch.tensor(math.sqrt(self.item()), dtype=torch.float64)
+        return root.as_subclass(Rounded)
+
+
 def scheduler_rows(**arguments):
     scheduler = DDPMScheduler(num_train_timesteps=1000, **arguments)
     for t in (1, 2, 10, 500, 999, 1000):
@@ -176,7 +190,7 @@ def step_noise():
 def step_rows():
     noisy = torch.tensor([[0.5, -1.0, 0.125, 1.5, -2.0]], dtype=torch.float64)
     output = torch.tensor([[0.25, -0.75, 0.0, 1.25, -1.5]], dtype=torch.float64)
-    for prediction in ("epsilon", "sample"):
+    for prediction, ours in (("epsilon", "epsilon"), ("sample", "clean"), ("v_prediction", "v")):
         for variance in ("fixed_large", "fixed_small"):
             for clip in (True, False):
                 scheduler = DDPMScheduler(
@@ -186,13 +200,14 @@ def step_rows():
                 # Its tables in Double: in Float, 1 − ᾱ_2 has but four digits.
                 scheduler.betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
                 scheduler.alphas = 1.0 - scheduler.betas
-                scheduler.alphas_cumprod = torch.cumprod(scheduler.alphas, dim=0)
+                scheduler.alphas_cumprod = torch.cumprod(
+                    scheduler.alphas, dim=0).as_subclass(Rounded)
                 for t in (1, 2, 500, 1000):
                     step = scheduler.step(
                         output, t - 1, noisy, generator=torch.Generator().manual_seed(7))
                     yield [
-                        "epsilon" if prediction == "epsilon" else "clean", variance, clip, t,
-                        *step.prev_sample[0].tolist(), *step.pred_original_sample[0].tolist()]
+                        ours, variance, clip, t, *step.prev_sample[0].tolist(),
+                        *step.pred_original_sample[0].tolist()]
 
 
 def main():

@@ -25,7 +25,7 @@ import Training
     for file in files {
       let configuration = try read(
         String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8))
-      #expect(configuration.name + ".yaml" == file)
+      #expect(configuration.run.name + ".yaml" == file)
       if file == "digits.yaml" { #expect(configuration == Configuration()) }
     }
   }
@@ -48,12 +48,12 @@ import Training
         4 ]
       """)
     var expected = Configuration()
-    expected.steps = 1000
-    expected.batch = 64
+    expected.training.steps = 1000
+    expected.training.batch = 64
     expected.network.multipliers = [1, 3]
     expected.network.attention = [8, 4]
     #expect(configuration == expected)
-    #expect(try read("steps: 1_000\r\nbatch: 64\r\n").batch == 64)
+    #expect(try read("steps: 1_000\r\nbatch: 64\r\n").training.batch == 64)
   }
 
   @Test func laterFilesAndAssignmentsWin() throws {
@@ -62,7 +62,9 @@ import Training
     try configuration.apply(assignment: "steps=7")
     try configuration.apply(assignment: "workers=2")
     try configuration.apply(assignment: "workers=auto")
-    #expect(configuration.steps == 7 && configuration.batch == 8 && configuration.workers == nil)
+    #expect(
+      configuration.training.steps == 7 && configuration.training.batch == 8
+        && configuration.training.workers == nil)
   }
 
   @Test(arguments: [
@@ -127,19 +129,19 @@ import Training
   func anAssignedTextIsTakenLiterally(path: String) throws {
     var configuration = Configuration()
     try configuration.apply(assignment: "data=\(path)")
-    #expect(configuration.data == path)
+    #expect(configuration.data.path == path)
   }
 
   @Test func theWarmUpIsLinear() {
     var configuration = Configuration()
-    configuration.learningRate = 0.5
-    configuration.warmupSteps = 4
+    configuration.optimizer.learningRate = 0.5
+    configuration.optimizer.warmupSteps = 4
     #expect(
-      [0, 1, 2, 3, 4, 1000].map { configuration.learningRate(atStep: $0) }
+      [0, 1, 2, 3, 4, 1000].map { configuration.optimizer.learningRate(atStep: $0) }
         == [0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
-    configuration.warmupSteps = 0
-    #expect(configuration.learningRate(atStep: 0) == 0.5)
-    configuration.warmupSteps = 1
-    #expect(configuration.learningRate(atStep: 0) == 0.5)
+    configuration.optimizer.warmupSteps = 0
+    #expect(configuration.optimizer.learningRate(atStep: 0) == 0.5)
+    configuration.optimizer.warmupSteps = 1
+    #expect(configuration.optimizer.learningRate(atStep: 0) == 0.5)
   }
 }

@@ -7,8 +7,11 @@ import Training
   /// A run's configuration as its checkpoint holds it: nothing is `auto`.
   private var old: Configuration {
     var configuration = Configuration()
-    (configuration.height, configuration.width, configuration.imageChannels) = (8, 8, 1)
-    (configuration.levels, configuration.shards) = (17, 8)
+    (configuration.data.height, configuration.data.width, configuration.data.imageChannels) = (
+      8, 8, 1
+    )
+    (configuration.data.levels, configuration.data.valueRange) = (17, [])
+    configuration.training.shards = 8
     return configuration
   }
   private func yaml(_ configuration: Configuration) -> String {
@@ -21,9 +24,9 @@ import Training
     #expect(configuration == old)
   }
 
-  @Test(arguments: Setting.all.map(\.key))
+  @Test(arguments: Configuration.settings.map(\.key).filter { $0 != "model" })
   func onlyTheModelIsFixed(key: String) throws {
-    let setting = try #require(Setting.all.first { $0.key == key })
+    let setting = try #require(Configuration.settings.first { $0.key == key })
     var configuration = old
     try configuration.apply(assignment: "\(key)=\(SettingTests.others[key]!)")
     let changed = configuration
@@ -42,9 +45,9 @@ import Training
 
   /// What decides which random numbers and which images a step sees.
   @Test func rolesOfTheSettingsThatReproduceARun() {
-    let fixed = Set(Setting.all.filter { $0.role == .model }.map(\.key))
+    let fixed = Set(Configuration.settings.filter { $0.role == .model }.map(\.key))
     #expect(fixed.isSuperset(of: ["seed", "batch", "shards", "flip", "diffusion_steps"]))
-    let free = Setting.all.filter { $0.role == .execution }.map(\.key)
+    let free = Configuration.settings.filter { $0.role == .execution }.map(\.key)
     #expect(Set(free) == ["name", "data", "data_group", "workers"])
   }
 
@@ -58,6 +61,16 @@ import Training
       try after.continueRun(of: yaml(before))
     }
     #expect(error?.source == "attention")
+  }
+
+  /// Checkpoints of the first version do not say the range of continuous images.
+  @Test func whatAnOldRunDoesNotSayIsNoDifference() throws {
+    var before = old
+    (before.data.levels, before.data.valueRange) = (0, nil)
+    var now = before
+    now.data.valueRange = [0, 1]
+    try now.continueRun(of: yaml(before))
+    #expect(now.data.valueRange == [0, 1])
   }
 
   @Test func aDamagedConfigurationIsRefused() {

@@ -6,7 +6,8 @@ import Training
 @Suite struct SettingTests {
   /// For each setting another value than the default.
   static let others = [
-    "name": "another", "data": "/data/some images #2: v1.h5", "data_group": "/train",
+    "name": "another", "model": "ddpm", "data": "/data/some images #2: v1.h5",
+    "data_group": "/train",
     "flip": "true", "levels": "256", "height": "16", "width": "12", "image_channels": "3",
     "channels": "64", "multipliers": "[1, 2, 4]", "blocks": "3", "attention": "[]", "heads": "2",
     "groups": "4", "dropout": "0.25", "diffusion_steps": "1000", "schedule": "linear",
@@ -16,6 +17,7 @@ import Training
     "warmup_steps": "0", "adam_beta1": "0.5", "adam_beta2": "0.25", "adam_epsilon": "1e-09",
     "clip_norm": "0.125", "average_decay": "0.9999", "checkpoint_every": "11",
     "keep_checkpoints": "5", "sample_every": "0", "sample_count": "17",
+    "sample_last": "true", "value_range": "[-1.5, 2.0]",
   ]
 
   /// A configuration with all of `others`.
@@ -26,10 +28,13 @@ import Training
   }
 
   @Test func keysAreUniqueAndExplained() {
-    let keys = Setting.all.map(\.key)
+    let keys = Configuration.settings.map(\.key)
     #expect(Set(keys).count == keys.count)
     #expect(keys.allSatisfy { $0.wholeMatch(of: /[a-z][a-z0-9]*(_[a-z0-9]+)*/) != nil })
-    #expect(Setting.all.allSatisfy { $0.help.count > 5 && !$0.help.contains("\n") })
+    #expect(
+      Configuration.settings.allSatisfy {
+        $0.help.count > 5 && !$0.help.contains("\n") && !$0.values.isEmpty
+      })
     #expect(Set(keys) == Set(Self.others.keys))
   }
 
@@ -37,19 +42,17 @@ import Training
   @Test func settingsAndPropertiesAreOneToOne() throws {
     func properties(_ configuration: Configuration) -> [String: String] {
       var properties: [String: String] = [:]
-      for child in Mirror(reflecting: configuration).children where child.label != "network" {
-        properties[child.label!] = "\(child.value)"
-      }
-      for child in Mirror(reflecting: configuration.network).children {
-        properties["network.\(child.label!)"] = "\(child.value)"
+      for section in Mirror(reflecting: configuration).children {
+        for child in Mirror(reflecting: section.value).children {
+          properties["\(section.label!).\(child.label!)"] = "\(child.value)"
+        }
       }
       return properties
     }
     let before = properties(Configuration())
-    // The image's extents reach the network from the properties of the configuration.
-    var untouched = Set(before.keys)
-      .subtracting(["network.height", "network.width", "network.imageChannels"])
-    for setting in Setting.all {
+    // There is no other family yet.
+    var untouched = Set(before.keys).subtracting(["run.model"])
+    for setting in Configuration.settings where setting.key != "model" {
       var configuration = Configuration()
       try configuration.apply(assignment: "\(setting.key)=\(Self.others[setting.key]!)")
       let after = properties(configuration)
@@ -70,7 +73,7 @@ import Training
       try read.apply(yaml: original.yaml(), source: "test.yaml")
       #expect(read == original)
     }
-    for setting in Setting.all {
+    for setting in Configuration.settings {
       var one = Configuration()
       let line = "\(setting.key): \(setting.value(in: changed))\n"
       try one.apply(yaml: line, source: "test.yaml")
@@ -84,9 +87,9 @@ import Training
   ])
   func textsSurviveTheWayThroughYAML(text: String) throws {
     var original = Configuration()
-    original.name = text
-    original.data = text
-    original.dataGroup = text
+    original.run.name = text
+    original.data.path = text
+    original.data.group = text
     var read = Configuration()
     try read.apply(yaml: original.yaml(), source: "test.yaml")
     #expect(read == original)
@@ -95,10 +98,10 @@ import Training
   @Test(arguments: [1e-30, 0.1 + 0.2, 1 / 3.0, .leastNormalMagnitude, 0.999999, 2e-3])
   func numbersSurviveTheWayThroughYAML(number: Double) throws {
     var original = Configuration()
-    original.learningRate = number
+    original.optimizer.learningRate = number
     var read = Configuration()
     try read.apply(yaml: original.yaml(), source: "test.yaml")
-    #expect(read.learningRate == number)
+    #expect(read.optimizer.learningRate == number)
   }
 
   /// What each kind of setting refuses, and a part of the sentence.
@@ -131,6 +134,12 @@ import Training
     ("schedule", "quadratic", "one of linear, cosine, not 'quadratic'"),
     ("variance", "fixedLarge", "one of fixed_large, fixed_small"),
     ("name", "", "needs a text"),
+    ("model", "magic", "one of ddpm, not 'magic'"),
+    ("value_range", "0", "needs auto, [], or two rising numbers"),
+    ("value_range", "[1, 0]", "two rising numbers"),
+    ("value_range", "[0, one]", "two rising numbers"),
+    ("value_range", "[0, 1, 2]", "two rising numbers"),
+    ("value_range", "[0, .inf]", "two rising numbers"),
     ("data", "", "needs a path"),
     ("multipliers", "2", "a list of whole numbers, as in [1, 2]"),
     ("multipliers", "[1, two]", "whole number of at least 1, not 'two'"),

@@ -3,8 +3,10 @@
 import Diffusion
 import Foundation
 import MPI
+import Models
 import Parallel
 import Sampling
+import Storage
 import Tensors
 import TestSupport
 import Testing
@@ -12,15 +14,18 @@ import Training
 
 @RankActor @Suite(.serialized) struct ImageSamplerRankTests {
   private func images(
-    _ communicator: Communicator, denoiser: Denoiser = tinyDenoiser(), count: Int, batch: Int,
+    _ communicator: Communicator, _ trained: TrainedModel = tinyTrained(), count: Int, batch: Int,
     workers: Int = 1, seed: UInt64 = 1, starts: [Float]? = nil,
-    progress: @Sendable (Double) -> Void = { _ in }
+    progress: @Sendable (Double) -> Void = { _ in },
+    change: (inout GenerationOptions) -> Void = { _ in }
   ) throws -> [UInt8] {
-    try ImageSampler(
-      denoiser: denoiser,
-      sampler: AncestralSampler(diffusion: denoiser.diffusion, seed: seed),
-      communicator: communicator, workers: Workers(count: workers)
-    ).images(count: count, batch: batch, starts: starts, progress: progress)
+    var options = GenerationOptions()
+    (options.seed, options.starts) = (seed, starts)
+    change(&options)
+    return try ImageSampler(
+      trained, options,
+      ImageGroups(communicator: communicator, workers: Workers(count: workers))
+    ).images(count: count, together: batch, progress: progress)
   }
 
   @Test func anImageDependsOnItsIndexAlone() throws {
@@ -49,16 +54,9 @@ import Training
 
   @Test func startsAreRespected() throws {
     try RankWorld.run { world throws in
-      let denoiser = tinyDenoiser()
-      let sampler = AncestralSampler(diffusion: denoiser.diffusion, seed: 1)
-      var starts = [Float](repeating: 0, count: 11 * 16)
-      starts.withUnsafeMutableBufferPointer { starts in
-        for image in 0..<11 {
-          sampler.fillStart(
-            UnsafeMutableBufferPointer(rebasing: starts[image * 16..<(image + 1) * 16]),
-            image: image)
-        }
-      }
+      let drawnStarts = Tensor(Shape(11, 4, 4, 1), in: BufferPool())
+      SampleNoise(seed: 1, images: 0..<11).fillStart(drawnStarts)
+      var starts = Array(drawnStarts.scalars)
       let drawn = try images(world, count: 11, batch: 8)
       let given = try images(world, count: 11, batch: 8, starts: starts)
       #expect(given == drawn)
@@ -76,7 +74,7 @@ import Training
   func scalarsBecomeTheNearestLevel(levels: Int, top: Int) throws {
     try RankWorld.run { world throws in
       let diffusion = GaussianDiffusion(schedule: NoiseSchedule(betas: [1e-9]), levels: levels)
-      let denoiser = tinyDenoiser(diffusion: diffusion) { _ in 0 }
+      let trained = tinyTrained(diffusion) { _ in 0 }
       let step = 2 / Float(top)
       let starts: [Float] = [
         -1, 1, -5, 1e30, -1e30, -1 + 0.49 * step, -1 + 0.51 * step, 1 - 0.49 * step,
@@ -85,7 +83,7 @@ import Training
       let expected = starts.map { x -> UInt8 in
         UInt8(((min(1, max(-1, Double(x))) + 1) / 2 * Double(top)).rounded())
       }
-      let pixels = try images(world, denoiser: denoiser, count: 1, batch: 1, starts: starts)
+      let pixels = try images(world, trained, count: 1, batch: 1, starts: starts)
       #expect(pixels == (world.rank == 0 ? expected : []))
     }
   }
@@ -93,9 +91,9 @@ import Training
   /// All ranks learn of it, also those that drew nothing.
   @Test func aDivergedNetworkIsRefused() throws {
     try RankWorld.run { world throws in
-      let denoiser = tinyDenoiser { _ in .nan }
+      let trained = tinyTrained { _ in .nan }
       let error = #expect(throws: AgreedFailure.self) {
-        try images(world, denoiser: denoiser, count: 8, batch: 8)
+        try images(world, trained, count: 8, batch: 8)
       }
       #expect(error?.failure.exitCode == ExitCode.badData)
       #expect(error?.description.contains("not finite") == true)
@@ -105,11 +103,49 @@ import Training
   @Test func progressGoesFromZeroTowardsOne() throws {
     try RankWorld.run { world throws in
       let shares = Collected<Double>()
-      let batch = 2 * Denoiser.groupSize * world.size
-      _ = try images(world, count: 3 * batch, batch: batch, workers: 2) { shares.append($0) }
+      let batch = 2 * ImageGroups.size * world.size
+      _ = try images(
+        world, count: 3 * batch, batch: batch, workers: 2, progress: { shares.append($0) })
       let sorted = shares.values.sorted()
-      #expect(sorted.first == 0 && sorted.last! < 1 && sorted.count == 3 * 2 * 5)
+      #expect(sorted.first! > 0 && sorted.last! == 1 && sorted.count == 3 * 2 * 5)
       #expect(Set(sorted).count == sorted.count)
+    }
+  }
+
+  /// Continuous images come as floats in the range of the data.
+  @Test func continuousImagesKeepTheirRange() throws {
+    try RankWorld.run { world throws in
+      let diffusion = GaussianDiffusion(schedule: NoiseSchedule(betas: [1e-9]), levels: nil)
+      let trained = tinyTrained(diffusion) { _ in 0 }
+      #expect(trained.format == .range(-2...6))
+      let starts = (0..<16).map { Float($0) / 10 - 0.75 }
+      let bytes = try images(world, trained, count: 1, batch: 1, starts: starts)
+      let values = bytes.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+      #expect(values.count == (world.rank == 0 ? 16 : 0))
+      for (value, x) in zip(values, starts) { #expect(abs(value - (2 + 4 * x)) < 1e-5) }
+    }
+  }
+
+  /// Every sampler of the list, through the same engine: one image depends on its number alone.
+  @Test(arguments: SamplerKind.all.map(\.name)) func everySamplerIsDealt(name: String) throws {
+    try RankWorld.run { world throws in
+      @RankActor func drawn(_ communicator: Communicator, _ count: Int, batch: Int, workers: Int)
+        throws
+        -> [UInt8]
+      {
+        try images(
+          communicator, count: count, batch: batch, workers: workers,
+          change: {
+            $0.sampler = name
+            $0.samplerOptions.steps = 3
+            $0.samplerOptions.eta = name == "ddim" ? 0.5 : nil
+          })
+      }
+      let expected = try drawn(world.alone(), 19, batch: 100, workers: 1)
+      let actual = try drawn(world, 19, batch: 8, workers: 2)
+      #expect(actual == (world.rank == 0 ? expected : []))
+      let whole = try images(world.alone(), count: 19, batch: 100)
+      #expect(expected != whole)
     }
   }
 }

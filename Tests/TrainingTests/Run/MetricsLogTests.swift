@@ -13,12 +13,14 @@ import Training
 
   private var path: String { folder.file("metrics.jsonl") }
 
-  private func line(_ step: Int) throws -> MetricsLog.Line {
-    let json = """
-      {"step": \(step), "loss": 0.5, "gradientNorm": 2.25, "learningRate": 0.001,
-       "images": \(step * 8), "imagesPerSecond": 1234.5, "seconds": 0.25}
-      """
-    return try JSONDecoder().decode(MetricsLog.Line.self, from: Data(json.utf8))
+  private func line(_ step: Int) -> MetricsLog.Line {
+    let model = tinyModel()
+    let vector = [0.5] + (0..<8).map(Double.init) + [Double](repeating: 2, count: 8)
+    return MetricsLog.Line(
+      Trainer.StepReport(
+        step: step, losses: LossReport(vector, mean: 1, of: model), gradientNorm: 2.25,
+        learningRate: 0.001), images: step * 8, imagesPerSecond: 1234.5,
+      seconds: 0.25 * Double(step))
   }
 
   private func append(_ steps: ClosedRange<Int>, after step: Int) throws {
@@ -43,7 +45,8 @@ import Training
     #expect(
       first == """
         {"gradient_norm":2.25,"images":8,"images_per_second":1234.5,"learning_rate":0.001,\
-        "loss":0.5,"seconds":0.25,"step":1}
+        "loss":0.5,"seconds":0.25,"step":1,"sums":{"images_by_timestep":[2,2,2,2,2,2,2,2],\
+        "loss_by_timestep":[0,1,2,3,4,5,6,7]},"terms":{"simple":0.5}}
         """)
   }
 
@@ -51,6 +54,19 @@ import Training
     try append(1...7, after: 0)
     try append(5...9, after: 4)
     #expect(try steps == Array(1...9))
+  }
+
+  /// The time of a run goes on where its kept lines end, those of earlier versions too.
+  @Test func theTimeGoesOn() throws {
+    try append(1...7, after: 0)
+    #expect(try MetricsLog(path: path, afterStep: 4).earlierSeconds == 1)
+    #expect(try MetricsLog(path: path, afterStep: 0).earlierSeconds == 0)
+    let old = #"""
+      {"gradient_norm":1,"images":8,"images_per_second":1,"learning_rate":1,"loss":1,"seconds":12.5,"step":1}
+      """#
+    try folder.write(Array((old + "\n").utf8), to: "metrics.jsonl")
+    #expect(try MetricsLog(path: path, afterStep: 1).earlierSeconds == 12.5)
+    #expect(try steps == [1])
   }
 
   @Test func aNewRunStartsAnEmptyLog() throws {

@@ -3,6 +3,7 @@
 import Diffusion
 import Foundation
 import Layers
+import Models
 import Tensors
 import TestSupport
 import Testing
@@ -27,15 +28,15 @@ import Training
     _ work: ShardGradient, _ shape: Shape, _ images: [Float], weights: [Float], step: Int = 0,
     shard: Int = 0
   ) -> (loss: Double, gradient: [Float]) {
-    var gradient = [Float](repeating: 0, count: weights.count)
-    let loss = gradient.withUnsafeMutableBufferPointer { gradient in
+    var gradient = [Float](repeating: .nan, count: weights.count)
+    let losses = gradient.withUnsafeMutableBufferPointer { gradient in
       weights.withUnsafeBufferPointer {
         work.compute(
-          into: gradient.baseAddress!, images: Tensor(shape, images, in: pool), step: step,
+          into: gradient.baseAddress!, Batch(images: Tensor(shape, images, in: pool)), step: step,
           shard: shard, weights: $0.baseAddress!, pool: pool)
       }
     }
-    return (loss, gradient)
+    return (losses.terms.reduce(0, +), gradient)
   }
 
   /// The steps t that a shard draws.
@@ -58,25 +59,24 @@ import Training
   }
 
   /// Every tensor's largest entry and 40 more, with the decoder (t = 1) and other steps drawn.
-  @Test(arguments: Configuration.Objective.allCases, Prediction.allCases)
-  func theGradientIsThatOfTheLoss(objective: Configuration.Objective, prediction: Prediction) {
-    let unet = UNet(.tiny(height: 4, width: 4))
+  @Test(arguments: DenoisingDiffusion.Target.allCases, Prediction.allCases)
+  func theGradientIsThatOfTheLoss(objective: DenoisingDiffusion.Target, prediction: Prediction) {
     let diffusion = GaussianDiffusion(
       schedule: NoiseSchedule(.linear(from: 0.1, to: 0.6), steps: 4), prediction: prediction,
       levels: 17)
+    let model = tinyModel(.tiny, diffusion, objective)
     let seed = (1...1000).first {
       Set(times(seed: $0, step: 0, shard: 0, images: 3, steps: 4)).isSuperset(of: [1, 4])
     }!
-    let work = ShardGradient(
-      network: unet, diffusion: diffusion, objective: objective, flips: true, seed: seed)
+    let work = ShardGradient(model, flips: true, seed: seed)
     let shape = Shape(3, 4, 4, 1)
     let x0 = images(shape, levels: 17)
-    var weights = normals(unet.parameters.layout.count, seed: 5, scale: 0.2)
+    var weights = normals(model.parameters.layout.count, seed: 5, scale: 0.2)
     let gradient = run(work, shape, x0, weights: weights).gradient
     let scale = Double(gradient.map(abs).max()!)
     #expect(scale > 1e-3)
     var places = Array(stride(from: 0, to: weights.count, by: weights.count / 40))
-    for entry in unet.parameters.layout.entries {
+    for entry in model.parameters.layout.entries {
       places.append(entry.range.max { abs(gradient[$0]) < abs(gradient[$1]) }!)
     }
     for place in places {
@@ -96,12 +96,11 @@ import Training
 
   /// With an output of zero the loss is the mean square of the target.
   @Test func theSimpleLossOfAnEmptyNetwork() {
-    let unet = UNet(.tiny(height: 4, width: 4))
-    let weights = [Float](repeating: 0, count: unet.parameters.layout.count)
+    let model = tinyModel(.tiny, diffusion(levels: 17))
+    let weights = [Float](repeating: 0, count: model.parameters.layout.count)
     let shape = Shape(2, 4, 4, 1)
     let x0 = images(shape, levels: 17)
-    let work = ShardGradient(
-      network: unet, diffusion: diffusion(levels: 17), objective: .simple, flips: false, seed: 4)
+    let work = ShardGradient(model, flips: false, seed: 4)
     var squares = 0.0
     for n in 0..<2 {
       let noise = noise(seed: 4, step: 3, shard: 2, position: n)
@@ -116,11 +115,11 @@ import Training
   /// With ε_θ = 0, μ_θ = x_t/√α_t, so that μ̃_t − μ_θ = β_t/√(α_t(1−ᾱ_t)) ε for t ≥ 2, and
   /// x_0 − x_1/√α_1 = −√(β_1/α_1) ε for continuous images.
   @Test func theBoundsEstimateIsUnbiased() {
-    let unet = UNet(.tiny(height: 4, width: 4))
-    let weights = [Float](repeating: 0, count: unet.parameters.layout.count)
+    let diffusion = diffusion(levels: nil)
+    let model = tinyModel(.tiny, diffusion, .bound)
+    let weights = [Float](repeating: 0, count: model.parameters.layout.count)
     let shape = Shape(8, 4, 4, 1)
     let x0 = images(shape, levels: 9)
-    let diffusion = diffusion(levels: nil)
     let schedule = diffusion.schedule
     let d = 16.0
     /// The term of step t for noise of the squared norm ‖ε‖².
@@ -139,8 +138,7 @@ import Training
     let nats = (1...schedule.steps).reduce(terminal) { $0 + term($1, d) }
     let exact = nats / (d * log(2))
 
-    let work = ShardGradient(
-      network: unet, diffusion: diffusion, objective: .bound, flips: false, seed: 9)
+    let work = ShardGradient(model, flips: false, seed: 9)
     let losses = (0..<400).map { run(work, shape, x0, weights: weights, step: $0).loss }
     for step in 0..<10 {
       let drawn = times(seed: 9, step: step, shard: 0, images: 8, steps: 4)
@@ -159,14 +157,12 @@ import Training
   }
 
   @Test func aShardIsAFunctionOfItsArguments() {
-    let unet = UNet(.tiny(height: 4, width: 4))
-    let weights = normals(unet.parameters.layout.count, scale: 0.3)
+    let model = tinyModel(.tiny, diffusion(levels: 17))
+    let weights = normals(model.parameters.layout.count, scale: 0.3)
     let shape = Shape(3, 4, 4, 1)
     let x0 = images(shape, levels: 17)
     func work(_ seed: UInt64) -> ShardGradient {
-      ShardGradient(
-        network: unet, diffusion: diffusion(levels: 17), objective: .simple, flips: true,
-        seed: seed)
+      ShardGradient(model, flips: true, seed: seed)
     }
     let first = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
     let again = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
@@ -178,9 +174,10 @@ import Training
 
   /// Flipping swaps left and right, per image, for about half of the images.
   @Test func flipsMirrorTheRows() {
-    let unet = UNet(.tiny(height: 2, width: 5, imageChannels: 3))
+    let model = tinyModel(
+      .tiny, images: ImageShape(height: 2, width: 5, channels: 3), diffusion(levels: nil))
     let shape = Shape(1, 2, 5, 3)
-    let weights = [Float](repeating: 0.1, count: unet.parameters.layout.count)
+    let weights = [Float](repeating: 0.1, count: model.parameters.layout.count)
     let x0 = (0..<shape.count).map { Float($0) / 15 - 1 }
     var mirrored: [Float] = []
     for row in 0..<2 {
@@ -188,8 +185,7 @@ import Training
         mirrored += (0..<3).map { x0[(row * 5 + column) * 3 + $0] }
       }
     }
-    let work = ShardGradient(
-      network: unet, diffusion: diffusion(levels: nil), objective: .simple, flips: true, seed: 2)
+    let work = ShardGradient(model, flips: true, seed: 2)
     var flips = 0
     for step in 0..<64 {
       let image = Tensor(shape, x0, in: pool)
@@ -197,7 +193,7 @@ import Training
       gradient.withUnsafeMutableBufferPointer { gradient in
         _ = weights.withUnsafeBufferPointer {
           work.compute(
-            into: gradient.baseAddress!, images: image, step: step, shard: 0,
+            into: gradient.baseAddress!, Batch(images: image), step: step, shard: 0,
             weights: $0.baseAddress!, pool: pool)
         }
       }
@@ -210,18 +206,16 @@ import Training
 
   /// Dropout draws other masks at other steps, and the same at the same.
   @Test func dropoutIsReproducible() {
-    var extents = UNetConfiguration.tiny(height: 4, width: 4)
+    var extents = UNetConfiguration.tiny
     extents.dropout = 0.5
-    let (with, without) = (UNet(extents), UNet(.tiny(height: 4, width: 4)))
+    let (with, without) = (
+      tinyModel(extents, diffusion(levels: 17)), tinyModel(.tiny, diffusion(levels: 17))
+    )
     let weights = normals(with.parameters.layout.count, scale: 0.3)
     let shape = Shape(2, 4, 4, 1)
     let x0 = images(shape, levels: 17)
     let losses = [with, with, without].map {
-      run(
-        ShardGradient(
-          network: $0, diffusion: diffusion(levels: 17), objective: .simple, flips: false,
-          seed: 1), shape, x0, weights: weights
-      ).loss
+      run(ShardGradient($0, flips: false, seed: 1), shape, x0, weights: weights).loss
     }
     #expect(losses[0] == losses[1] && losses[0] != losses[2])
   }

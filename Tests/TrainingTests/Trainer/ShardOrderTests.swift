@@ -20,7 +20,7 @@ import Training
   /// Batches that do not divide the shard cross the epochs.
   @Test(arguments: [(20, 5), (20, 7), (20, 20), (21, 1), (23, 16)])
   func eachEpochDrawsEachImageOnce(count: Int, batch: Int) {
-    var order = order(2 * count, shard: 1, of: 2, batch: batch)
+    let order = order(2 * count, shard: 1, of: 2, batch: batch)
     let draws = (0..<3 * count).flatMap { order.indices(step: $0) }
     for epoch in 0..<2 {
       let once = draws[epoch * count..<(epoch + 1) * count]
@@ -33,9 +33,9 @@ import Training
   }
 
   @Test func ordersDifferByShardAndSeed() {
-    var first = order(200, shard: 0, of: 2, batch: 100)
-    var second = order(200, shard: 1, of: 2, batch: 100)
-    var reseeded = order(200, shard: 0, of: 2, batch: 100, seed: 8)
+    let first = order(200, shard: 0, of: 2, batch: 100)
+    let second = order(200, shard: 1, of: 2, batch: 100)
+    let reseeded = order(200, shard: 0, of: 2, batch: 100, seed: 8)
     let indices = first.indices(step: 0)
     #expect(indices != second.indices(step: 0).map { $0 - 100 })
     #expect(indices != reseeded.indices(step: 0))
@@ -44,12 +44,12 @@ import Training
 
   /// A resumed run asks for a step in the middle first.
   @Test func aStepDoesNotDependOnTheStepsBefore() {
-    var sequential = order(30, batch: 7)
+    let sequential = order(30, batch: 7)
     let steps = (0..<40).map { sequential.indices(step: $0) }
-    var random = order(30, batch: 7)
+    let random = order(30, batch: 7)
     for step in [39, 0, 17, 4, 4, 5, 3, 38, 20] {
       #expect(random.indices(step: step) == steps[step])
-      var fresh = order(30, batch: 7)
+      let fresh = order(30, batch: 7)
       #expect(fresh.indices(step: step) == steps[step])
     }
   }

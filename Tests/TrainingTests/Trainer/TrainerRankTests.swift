@@ -3,6 +3,7 @@
 import Foundation
 import Layers
 import MPI
+import Models
 import Parallel
 import Storage
 import Tensors
@@ -14,8 +15,8 @@ import Training
   /// A tiny run whose shards the world can share, as one rank can.
   private func configuration(_ world: Communicator) -> Configuration {
     var configuration = Configuration.tiny
-    configuration.shards = 4 * world.size
-    configuration.batch = 12 * world.size
+    configuration.training.shards = 4 * world.size
+    configuration.training.batch = 12 * world.size
     return configuration
   }
 
@@ -36,19 +37,19 @@ import Training
     ].map { bits($0) }
   }
 
-  @Test(arguments: Configuration.Objective.allCases, [1, 2, 3])
-  func ranksAndWorkersLeaveNoTrace(objective: Configuration.Objective, workers: Int) throws {
+  @Test(arguments: DenoisingDiffusion.Target.allCases, [1, 2, 3])
+  func ranksAndWorkersLeaveNoTrace(objective: DenoisingDiffusion.Target, workers: Int) throws {
     try RankWorld.run { world throws in
       var configuration = configuration(world)
-      configuration.objective = objective
-      configuration.flip = true
+      configuration.diffusion.objective = objective
+      configuration.data.flip = true
       configuration.network.dropout = 0.2
       let reference = try trainer(configuration, world.alone())
       let together = try trainer(configuration, world, workers: workers)
       for _ in 0..<3 {
         let (expected, actual) = (try reference.trainStep(), try together.trainStep())
         #expect(actual.step == expected.step)
-        #expect(actual.loss == expected.loss)
+        #expect(actual.losses == expected.losses)
         #expect(actual.gradientNorm == expected.gradientNorm)
         #expect(actual.learningRate == expected.learningRate)
       }
@@ -59,38 +60,62 @@ import Training
     }
   }
 
+  /// Every term and the loss by timestep are those of the batch: parts of the loss that add up to it.
+  @Test(arguments: DenoisingDiffusion.Target.allCases)
+  func termsAndBinsAddUp(objective: DenoisingDiffusion.Target) throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.diffusion.objective = objective
+      let trainer = try trainer(configuration, world)
+      for _ in 0..<3 {
+        let losses = try trainer.trainStep().losses
+        let names = objective == .simple ? ["simple"] : ["diffusion", "prior", "reconstruction"]
+        #expect(losses.terms.keys.sorted() == names)
+        let total = losses.terms.values.reduce(0, +)
+        #expect(abs(total - losses.total) < 1e-12 * abs(total))
+        let (sums, counts) = (
+          losses.sums["loss_by_timestep"]!, losses.sums["images_by_timestep"]!
+        )
+        #expect(sums.count == 8 && counts.count == 8 && counts.allSatisfy { $0 == $0.rounded() })
+        let batch = Double(configuration.training.batch)
+        #expect(counts.reduce(0, +) == batch)
+        #expect(abs(sums.reduce(0, +) / batch - total) < 1e-9 * abs(total))
+      }
+    }
+  }
+
   /// Three steps by hand: plain loops over the shards, the tree and Adam's formulas.
   @Test func stepsAreThoseOfAPlainLoop() throws {
     try RankWorld.run { world throws in
       var configuration = configuration(world)
       // The first gradients are clipped.
-      configuration.clipNorm = 0.5
+      configuration.optimizer.clipNorm = 0.5
       let trainer = try trainer(configuration, world)
       let plan = trainer.plan
-      let count = plan.network.parameters.layout.count
-      var weights = plan.network.parameters.initialWeights(seed: 1)
+      let count = plan.objective.parameters.layout.count
+      var weights = plan.objective.parameters.initialWeights(seed: 1)
       var average = weights.map(Double.init)
       var (first, second) = (
         [Double](repeating: 0, count: count), [Double](repeating: 0, count: count)
       )
       let reader = try ImageReader(plan.dataset, range: 0..<plan.dataset.count)
-      let work = ShardGradient(
-        network: plan.network, diffusion: plan.diffusion, objective: .simple, flips: false, seed: 1)
+      let work = ShardGradient(plan.objective, flips: false, seed: 1)
       let pool = BufferPool()
       let shape = Shape(plan.shardBatch, 8, 8, 1)
       for step in 0..<3 {
         var sum = [Double](repeating: 0, count: count)
         var losses = 0.0
         for shard in 0..<plan.tree.shards {
-          var order = plan.order(ofShard: shard)
+          let order = plan.order(ofShard: shard)
           let images = Tensor(shape, in: pool)
           try reader.read(order.indices(step: step), into: images.pointer)
           var gradient = [Float](repeating: 0, count: count)
           losses += gradient.withUnsafeMutableBufferPointer { gradient in
             weights.withUnsafeBufferPointer {
               work.compute(
-                into: gradient.baseAddress!, images: images, step: step, shard: shard,
-                weights: $0.baseAddress!, pool: pool)
+                into: gradient.baseAddress!, Batch(images: images), step: step, shard: shard,
+                weights: $0.baseAddress!, pool: pool
+              ).terms[0]
             }
           }
           for i in 0..<count { sum[i] += Double(gradient[i]) }
@@ -100,7 +125,7 @@ import Training
         let clip = min(1, 0.5 / norm)
         let rate = 2e-3 * min(1, Double(step + 1) / 2)
         let t = Double(step + 1)
-        let decay = plan.configuration.averageDecay
+        let decay = plan.configuration.optimizer.averageDecay
         for i in 0..<count {
           let g = sum[i] / shards * clip
           first[i] = 0.9 * first[i] + 0.1 * g
@@ -110,7 +135,7 @@ import Training
           average[i] = decay * average[i] + (1 - decay) * Double(weights[i])
         }
         let report = try trainer.trainStep()
-        #expect(abs(report.loss - losses / shards) < 1e-5 * report.loss)
+        #expect(abs(report.losses.total - losses / shards) < 1e-5 * report.losses.total)
         #expect(abs(report.gradientNorm - norm) < 1e-4 * norm)
         #expect(report.learningRate == rate)
         #expect(step > 0 || clip < 1)
@@ -138,7 +163,7 @@ import Training
       let saved = try before.checkpoint(provenance: ["host": "a"])
       let point = try ResumePoint.share(saved, world)
       #expect(point?.step == 2)
-      if let saved { #expect(saved.progress.imagesSeen == 2 * configuration.batch) }
+      if let saved { #expect(saved.progress.imagesSeen == 2 * configuration.training.batch) }
 
       // Each rank for itself: rank 0's checkpoint in all, two more steps, back.
       let alone = try trainer(configuration, world.alone())
@@ -148,10 +173,10 @@ import Training
       var copy =
         saved
         ?? Checkpoint(
-          layout: alone.plan.network.parameters.layout, model: [], average: [], firstMoment: [],
+          layout: alone.plan.objective.parameters.layout, model: [], average: [], firstMoment: [],
           secondMoment: second,
           progress: .init(step: 2, imagesSeen: 0, epochs: [], seed: 1, shards: 1, loss: 0),
-          configuration: "", betas: [], prediction: "", variance: "", provenance: [:])
+          configuration: "", provenance: [:])
       copy.model = Array(copies[0][..<count])
       copy.average = Array(copies[0][count..<2 * count])
       copy.firstMoment = Array(copies[0][(2 * count)...])
@@ -164,7 +189,7 @@ import Training
       let atFour = world.rank == 0 ? moved : nil
       try after.restore(ResumePoint.share(atFour, world)!, atFour)
       #expect(after.step == 4)
-      let (expected, actual) = (whole.loss, try after.trainStep().loss)
+      let (expected, actual) = (whole.loss, try after.trainStep().losses.total)
       #expect(actual == expected)
       let (states, resumed) = (try state(whole), try state(after))
       #expect(world.rank > 0 || states == resumed)
@@ -181,23 +206,26 @@ import Training
       let report = try trainer.trainStep()
       let checkpoint = try trainer.checkpoint(provenance: ["host": "a"])
       #expect((checkpoint != nil) == (world.rank == 0))
-      let denoiser = try trainer.averageDenoiser()
-      #expect(denoiser.shape == ImageShape(height: 8, width: 8, channels: 1))
+      let average = try trainer.averageModel()
+      #expect(average.shape == ImageShape(height: 8, width: 8, channels: 1))
+      #expect(average.format == .levels(17))
       #expect(try ResumePoint.share(nil, world) == nil)
       guard let checkpoint else { return }
       #expect(bits(checkpoint.model) == bits(trainer.weights.values))
-      #expect(checkpoint.progress.loss == report.loss && checkpoint.progress.step == 1)
+      #expect(checkpoint.progress.loss == report.losses.total && checkpoint.progress.step == 1)
       #expect(checkpoint.progress.shards == 4 * world.size)
-      #expect(checkpoint.betas == trainer.plan.diffusion.schedule.betas)
+      #expect(checkpoint.facts == trainer.plan.objective.facts && checkpoint.state == [:])
       #expect(checkpoint.provenance == ["host": "a"])
       var read = Configuration()
       try read.apply(yaml: checkpoint.configuration, source: "checkpoint")
-      #expect(read.shards == 4 * world.size && read.levels == 17)
-      try trainer.plan.refuse(checkpoint, path: "runs/a")
+      #expect(read.training.shards == 4 * world.size && read.data.levels == 17)
+      try trainer.plan.objective.parameters.layout.require(of: checkpoint, path: "runs/a")
       var other = configuration
       other.network.blocks = 2
       let plan = try TrainingPlan(other, rankCount: world.size)
-      #expect(throws: StorageError.self) { try plan.refuse(checkpoint, path: "runs/a") }
+      #expect(throws: StorageError.self) {
+        try plan.objective.parameters.layout.require(of: checkpoint, path: "runs/a")
+      }
     }
   }
 
@@ -224,11 +252,11 @@ import Training
     try RankWorld.run { world throws in
       var configuration = configuration(world)
       let tree = try trainer(configuration, world)
-      configuration.reduction = .allreduce
+      configuration.training.reduction = .allreduce
       let library = try trainer(configuration, world)
       for _ in 0..<2 {
         let (expected, actual) = (try tree.trainStep(), try library.trainStep())
-        #expect(abs(actual.loss - expected.loss) < 1e-5 * expected.loss)
+        #expect(abs(actual.losses.total - expected.losses.total) < 1e-5 * expected.losses.total)
         #expect(abs(actual.gradientNorm - expected.gradientNorm) < 1e-4 * expected.gradientNorm)
       }
       let weights = library.weights.values
@@ -244,9 +272,9 @@ import Training
   @Test func theLossFalls() throws {
     try RankWorld.run { world throws in
       var configuration = configuration(world)
-      configuration.learningRate = 0.01
+      configuration.optimizer.learningRate = 0.01
       let trainer = try trainer(configuration, world, workers: 2)
-      let losses = try (0..<25).map { _ in try trainer.trainStep().loss }
+      let losses = try (0..<25).map { _ in try trainer.trainStep().losses.total }
       let (early, late) = (losses[..<5].reduce(0, +) / 5, losses[20...].reduce(0, +) / 5)
       #expect(late < 0.9 * early, "\(early) → \(late)")
     }

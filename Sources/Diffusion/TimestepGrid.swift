@@ -1,0 +1,103 @@
+// Which steps of a chain are visited: the rules that choose K of T.
+
+import Foundation
+
+/// A rule that chooses steps of a chain, each of 1 … T at most once.
+///
+/// Where a rule gives a step twice, it is visited once, and the grid has fewer steps than were asked
+/// for. What follows a step is the next one of the grid, never t − T/K.
+public enum TimestepGrid: Sendable, Equatable {
+  /// t_i = round(T − i T/K), halves to even: begins at T (Lin et al. 2023, table 2).
+  case trailing
+  /// t_i = 1 + (K−1−i) ⌊T/K⌋: never sees T (Song et al. 2020's code).
+  case leading
+  /// From 1 to T in equal distances, rounded, halves to even; for K = 1 the last step alone
+  /// (Nichol & Dhariwal 2021, section 4).
+  case linspace
+  /// The steps nearest to equal distances of λ = ½ log(ᾱ/(1−ᾱ)) (Lu et al. 2022, section 3).
+  case logSNR
+  /// t_i = round(T (1 − i/K)²), at least 1: many steps where there is little noise (Song et al. 2020,
+  /// appendix D.2).
+  case quadratic
+  /// The steps nearest to Karras' noise levels, whose seventh roots of √((1−ᾱ)/ᾱ) have equal
+  /// distances (Karras et al. 2022, eq. 5).
+  case karras
+  /// These steps, in any order.
+  case list([Int])
+
+  /// The rules that have a name, for command lines.
+  public static let named: [(name: String, grid: TimestepGrid)] = [
+    ("trailing", .trailing), ("leading", .leading), ("linspace", .linspace),
+    ("log_snr", .logSNR), ("quadratic", .quadratic), ("karras", .karras),
+  ]
+
+  /// The name of the rule, or the list.
+  public var name: String {
+    if case .list(let steps) = self { return steps.map(String.init).joined(separator: ",") }
+    return Self.named.first { $0.grid == self }!.name
+  }
+
+  /// The steps to visit, rising.
+  ///
+  /// - Parameters:
+  ///   - count: K, 1 … T; nil: all T, or as many as a list has.
+  ///   - schedule: The whole chain.
+  /// - Throws: `DiffusionError.invalidSubset` and, for a list, `.invalidGrid`.
+  public func steps(_ count: Int?, of schedule: NoiseSchedule) throws(DiffusionError) -> [Int] {
+    let last = schedule.steps
+    if case .list(let list) = self {
+      let steps = Set(list).sorted()
+      guard let first = steps.first, first >= 1, steps.last! <= last, steps.count == list.count,
+        count ?? list.count == list.count
+      else { throw .invalidGrid(steps: list, available: last) }
+      return steps
+    }
+    let count = count ?? last
+    guard (1...last).contains(count) else {
+      throw .invalidSubset(steps: count, available: last)
+    }
+    return Set(chosen(count, of: schedule)).sorted()
+  }
+
+  private func chosen(_ count: Int, of schedule: NoiseSchedule) -> [Int] {
+    let last = schedule.steps
+    func rounded(_ x: Double) -> Int { Int(x.rounded(.toNearestOrEven)) }
+    /// 0 at the last step, 1 at the first.
+    func share(_ i: Int) -> Double { Double(i) / Double(max(count - 1, 1)) }
+    let indices = 0..<count
+    switch self {
+    case .trailing:
+      return indices.map { rounded(Double(last) - Double($0 * last) / Double(count)) }
+    case .leading: return indices.map { 1 + (count - 1 - $0) * (last / count) }
+    case .linspace:
+      if count == 1 { return [last] }
+      return indices.map { 1 + rounded(Double($0 * (last - 1)) / Double(count - 1)) }
+    case .logSNR:
+      let (noisy, clear) = (schedule.logSNR(last), schedule.logSNR(1))
+      return indices.map { schedule.step(logSNR: noisy + share($0) * (clear - noisy)) }
+    case .quadratic:
+      return indices.map { i in
+        let root = 1 - Double(i) / Double(count)
+        return max(1, rounded(Double(last) * root * root))
+      }
+    case .karras:
+      // σ̃ = exp(−λ).
+      func root(_ t: Int) -> Double { exp(-schedule.logSNR(t) / 7) }
+      let (noisy, clear) = (root(last), root(1))
+      return indices.map { schedule.step(logSNR: -7 * log(noisy + share($0) * (clear - noisy))) }
+    case .list(let list): return list
+    }
+  }
+}
+
+extension NoiseSchedule {
+  /// λ_t = ½ log(ᾱ_t/(1−ᾱ_t)), half the logarithm of the signal-to-noise ratio; it falls with t.
+  public func logSNR(_ t: Int) -> Double {
+    0.5 * log(cumulativeAlpha(t) / noiseVariance(t))
+  }
+
+  /// The step whose λ is nearest.
+  fileprivate func step(logSNR wanted: Double) -> Int {
+    (1...steps).min { abs(logSNR($0) - wanted) < abs(logSNR($1) - wanted) }!
+  }
+}

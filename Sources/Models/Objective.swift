@@ -1,0 +1,81 @@
+// The question of training: what is the loss of a batch?
+
+import Layers
+import Tensors
+
+/// What training minimises: the layout of one parameter buffer, and the loss of a batch as a function
+/// of it.
+///
+/// This is all that the engine knows of a model. The gradient of the sum over shards must be the sum of
+/// the shards' gradients: a loss sees one shard, and is a mean over its images.
+public protocol Objective: Sendable {
+  /// Names, shapes and initial values of everything that is learned, in forward order.
+  var parameters: ParameterRegistry { get }
+  /// The names of the loss's terms, as the metrics call them.
+  var terms: [String] { get }
+  /// The unit of the terms, `bits/dim` for example; nil where they have none.
+  var unit: String? { get }
+  /// The vectors that travel with the terms: the loss by timestep, a schedule's bins.
+  var sums: [SumVector] { get }
+  /// What the readers of a checkpoint must know beside the weights; nil where there is nothing.
+  var facts: ModelFacts? { get }
+
+  /// Records the loss of some images on the tape.
+  ///
+  /// Training descends along the sum of the terms. In a pass that records no gradient, this is
+  /// validation.
+  func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses
+
+  /// Numbers kept beside the weights, the same on all ranks, stored under /state/<name>.
+  var state: [String: [Double]] { get set }
+
+  /// Updates the state after a step.
+  ///
+  /// - Parameter sums: The vectors of `sums`, added over all images of the batch; the same bits on every
+  ///   rank.
+  mutating func absorb(_ sums: [[Double]])
+}
+
+extension Objective {
+  /// None.
+  public var unit: String? { nil }
+  /// None.
+  public var sums: [SumVector] { [] }
+  /// None.
+  public var facts: ModelFacts? { nil }
+  /// None.
+  public var state: [String: [Double]] {
+    get { [:] }
+    set { precondition(newValue.isEmpty, "This model keeps no state beside its weights.") }
+  }
+  /// Does nothing.
+  public mutating func absorb(_ sums: [[Double]]) {}
+}
+
+/// A vector that is added over the images of a batch.
+public struct SumVector: Equatable, Sendable {
+  /// Its key in the metrics.
+  public let name: String
+  /// Its length.
+  public let count: Int
+
+  /// A vector of so many numbers.
+  public init(_ name: String, count: Int) {
+    self.name = name
+    self.count = count
+  }
+}
+
+/// What the loss of one shard tells.
+public struct Losses: Equatable, Sendable {
+  /// Each term, a mean over the images.
+  public var terms: [Double]
+  /// Each of the objective's vectors, a sum over the images.
+  public var sums: [[Double]]
+
+  /// Losses of the given terms.
+  public init(terms: [Double], sums: [[Double]] = []) {
+    self.terms = terms
+    self.sums = sums
+  }
+}

@@ -1,0 +1,104 @@
+// The one dealer of images: who computes which, outside training.
+
+import MPI
+import Synchronization
+import Tensors
+
+/// Images in groups of eight, dealt to ranks and workers.
+///
+/// A matrix product may round otherwise when it has other extents. So a group is always computed whole,
+/// filled up where fewer images are asked for, and an image depends neither on how many others there are
+/// nor on where it is computed (decision 0004).
+public struct ImageGroups {
+  /// The number of images of a group.
+  public static let size = 8
+
+  /// The ranks.
+  public let communicator: Communicator
+  /// The threads of this rank.
+  public let workers: Workers
+
+  /// The dealer of some ranks and their workers.
+  public init(communicator: Communicator, workers: Workers) {
+    self.communicator = communicator
+    self.workers = workers
+  }
+
+  /// The number of groups that so many images fill, the last one perhaps in part.
+  public static func count(of images: Int) -> Int { (images + size - 1) / size }
+
+  /// The groups of a range that a rank computes: one contiguous run.
+  ///
+  /// - Parameter rank: nil: this one.
+  public func share(of groups: Range<Int>, rank: Int? = nil) -> Range<Int> {
+    let (rank, ranks) = (rank ?? communicator.rank, communicator.size)
+    return groups.lowerBound + groups.count * rank / ranks..<groups.lowerBound + groups.count
+      * (rank + 1) / ranks
+  }
+
+  /// The number of groups that this rank computes in a `map`.
+  public func ownedCount(of images: Int, together: Int? = nil) -> Int {
+    rounds(images, together).reduce(0) { $0 + share(of: $1).count }
+  }
+
+  /// The groups that are dealt at a time.
+  private func rounds(_ images: Int, _ together: Int?) -> [Range<Int>] {
+    let groups = Self.count(of: images)
+    let step = max(1, Self.count(of: min(together ?? images, images)))
+    return stride(from: 0, to: groups, by: step).map { $0..<min($0 + step, groups) }
+  }
+
+  /// Computes something of each image; collective.
+  ///
+  /// - Parameters:
+  ///   - count: The number of images.
+  ///   - together: The images that are computed before their results are collected, rounded up to
+  ///     whole groups; nil: all.
+  ///   - width: The scalars that an image gives.
+  ///   - body: Called on some worker of some rank for each group, with the numbers of its eight images,
+  ///     of which the last group's may lie beyond `count`; returns the scalars of all eight. It may
+  ///     throw a failure, on which all ranks agree.
+  /// - Returns: On rank 0 the scalars of all images, in order; empty elsewhere.
+  /// - Throws: `AgreedFailure`, `MPIError`.
+  public func map<Scalar: MPIScalar>(
+    _ count: Int, together: Int? = nil, width: Int,
+    _ body: @Sendable (_ images: Range<Int>, BufferPool) throws(Failure) -> [Scalar]
+  ) throws -> [Scalar] {
+    var result: [Scalar] = []
+    for dealt in rounds(count, together) {
+      let mine = share(of: dealt)
+      let results = Mutex([[Scalar]](repeating: [], count: mine.count))
+      let failure = Mutex<Failure?>(nil)
+      workers.forEach(mine) { group, pool in
+        guard failure.withLock({ $0 == nil }) else { return }
+        do throws(Failure) {
+          let scalars = try body(group * Self.size..<(group + 1) * Self.size, pool)
+          precondition(scalars.count == Self.size * width, "A group is computed whole.")
+          results.withLock { $0[group - mine.lowerBound] = scalars }
+        } catch {
+          failure.withLock { $0 = $0 ?? error }
+        }
+      }
+      if let agreed = try communicator.agree(failure.withLock { $0 }) { throw agreed }
+      result += try gather(
+        Array(results.withLock { $0 }.joined()),
+        counts: (0..<communicator.size).map { share(of: dealt, rank: $0).count * Self.size * width }
+      )
+    }
+    return Array(result.prefix(count * width))
+  }
+
+  /// The scalars of all ranks on rank 0; empty elsewhere.
+  private func gather<Scalar: MPIScalar>(
+    _ scalars: [Scalar], counts: [Int]
+  ) throws(MPIError) -> [Scalar] {
+    let isFirst = communicator.rank == 0
+    var all = [Scalar](repeating: .zero, count: isFirst ? counts.reduce(0, +) : 0)
+    try all.withUnsafeMutableBufferPointer { (all) throws(MPIError) in
+      try scalars.withUnsafeBufferPointer { (part) throws(MPIError) in
+        try communicator.gather(part, into: all, counts: counts, root: 0)
+      }
+    }
+    return all
+  }
+}

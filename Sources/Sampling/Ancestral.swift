@@ -1,0 +1,80 @@
+// The reverse process itself: one random step of the chain at a time.
+
+import Diffusion
+import Tensors
+
+extension SamplerKind {
+  static let ancestral = SamplerKind(
+    "ancestral", help: "one random step of the chain at a time (Ho et al. 2020, algorithm 2)",
+    options: ["variance"]
+  ) { schedule, trained, options in
+    var sampler = try Ancestral(
+      schedule: schedule, grid: options.grid ?? .linspace, steps: options.steps,
+      variance: options.variance ?? trained)
+    let count = sampler.grid.count
+    if options.variance == nil, trained == .fixedLarge, count < schedule.steps {
+      // β of a long jump is far above what x_{t−1} varies by: it would leave grain in the image.
+      sampler.variance = .fixedSmall
+      sampler.notes = [
+        "With \(count) of \(schedule.steps) steps the variance is fixed_small, since fixed_large "
+          + "would leave grain; --variance fixed_large takes it all the same."
+      ]
+    }
+    return sampler
+  }
+}
+
+/// The reverse process: x_{t−1} = μ̃_t(x_t, x̂_0) + σ_t z (Ho, Jain, Abbeel 2020, algorithm 2).
+public struct Ancestral: Sampler {
+  /// The steps that are visited, rising.
+  fileprivate let grid: [Int]
+  private let rule: TimestepGrid
+  /// The chain of these steps.
+  private let chain: NoiseSchedule
+  fileprivate var variance: ReverseVariance
+  public fileprivate(set) var notes: [String] = []
+
+  public var evaluations: Int? { grid.count }
+
+  public var facts: [String: Fact] {
+    [
+      "sampler": .text("ancestral"), "steps": .integer(grid.count), "grid": .text(rule.name),
+      "variance": .text(variance.rawValue),
+    ]
+  }
+
+  /// The reverse process over some steps of a chain.
+  ///
+  /// - Parameters:
+  ///   - schedule: The whole chain.
+  ///   - rule: Which of its steps are visited.
+  ///   - steps: How many; nil: all, or as many as a list has.
+  ///   - variance: The variance of a step.
+  /// - Throws: `DiffusionError` for steps that cannot be chosen.
+  public init(
+    schedule: NoiseSchedule, grid rule: TimestepGrid = .linspace, steps: Int? = nil,
+    variance: ReverseVariance
+  ) throws(DiffusionError) {
+    grid = try rule.steps(steps, of: schedule)
+    self.rule = rule
+    chain = schedule.respaced(to: grid)
+    self.variance = variance
+  }
+
+  public func run(
+    _ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool,
+    denoise: (_ x: Tensor, _ t: Double) -> Denoised
+  ) {
+    let z = Tensor(Shape(1, x.shape.h, x.shape.w, x.shape.c), in: pool)
+    for i in (1...grid.count).reversed() {
+      let x0 = denoise(x, Double(grid[i - 1])).x0
+      let variance = variance.value(at: i, of: chain)
+      for n in 0..<x.shape.n {
+        if i > 1 { noise.fill(z.scalars, image: n, step: i) }
+        var image = x.image(n).mutableSpan
+        chain.reverseStep(
+          t: i, x0: x0.image(n).span, variance: variance, noise: z.scalars.span, x: &image)
+      }
+    }
+  }
+}

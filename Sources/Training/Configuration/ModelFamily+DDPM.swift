@@ -1,0 +1,22 @@
+// Denoising diffusion models from settings.
+
+import Layers
+import Models
+
+extension ModelFamily {
+  /// A UNet that denoises (Ho, Jain, Abbeel 2020).
+  static let ddpm = ModelFamily(
+    name: "ddpm", help: "denoising diffusion (Ho et al. 2020)"
+  ) { configuration in
+    guard let images = configuration.data.shape, let levels = configuration.data.levels else {
+      preconditionFailure("The facts of the images are filled in first.")
+    }
+    if let defect = configuration.network.defect(of: images) {
+      throw ConfigurationError(source: "network", reason: defect)
+    }
+    return DenoisingDiffusion(
+      network: UNet(configuration.network, images: images),
+      diffusion: try configuration.diffusion.process(levels: levels),
+      target: configuration.diffusion.objective)
+  }
+}

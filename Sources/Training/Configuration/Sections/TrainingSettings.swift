@@ -1,0 +1,59 @@
+// Settings: steps, batches and who computes them.
+
+import Parallel
+
+/// How much is trained, and how the work is cut.
+public struct TrainingSettings: SettingsSection {
+  /// The number of optimizer steps of the whole run.
+  public var steps = 2000
+  /// The images of one step, over all ranks.
+  public var batch = 128
+  /// The seed of all random numbers, 0 or more.
+  public var seed = 1
+  /// The shards of a batch; nil: chosen from the batch and the rank count.
+  public var shards: Int?
+  /// The worker threads of each rank; nil: the cores that the rank may use.
+  public var workers: Int?
+  /// How the ranks add their gradients.
+  public var reduction = GradientReduction.tree
+
+  /// Those of the embedded digits.
+  public init() {}
+
+  public static let settings: [Setting<Self>] = [
+    .integer(
+      "steps", .training, \.steps, from: 1, unit: "steps", "optimizer steps of the whole run"),
+    .integer("batch", .model, \.batch, from: 1, unit: "images", "images a step, over all ranks"),
+    .integer("seed", .model, \.seed, from: 0, to: .max, "seed of all random numbers"),
+    .integer(
+      "shards", .model, \.shards, from: 1, "shards of a batch; auto: 8 or more where it allows"),
+    .integer(
+      "workers", .execution, \.workers, from: 1, unit: "threads",
+      "worker threads of each rank; auto: the cores that it may use"),
+    .choice(
+      "reduction", .training, \.reduction,
+      "how ranks add gradients (only tree: the same bits on any ranks)"),
+  ]
+
+  /// The tree over the shards: those asked for, or for `auto` R · 2ᵏ, at least 8 where the batch
+  /// allows it, so that 1, 2, 4 and 8 ranks choose alike.
+  func shardTree(rankCount: Int) throws(ConfigurationError) -> ShardTree {
+    var count = shards ?? rankCount
+    if shards == nil {
+      while count < 8, batch % (2 * count) == 0 { count *= 2 }
+    }
+    guard batch % count == 0 else {
+      throw ConfigurationError(
+        source: "batch",
+        reason: shards == nil
+          ? "\(batch) images cannot be shared by \(rankCount) ranks; choose a multiple of "
+            + "\(rankCount), or another number of ranks."
+          : "\(batch) images cannot be cut into \(count) shards; choose a multiple of \(count).")
+    }
+    let tree = ShardTree(shards: count)
+    if let refusal = tree.refusal(ranks: rankCount) {
+      throw ConfigurationError(source: "mpirun", reason: refusal)
+    }
+    return tree
+  }
+}

@@ -1,0 +1,76 @@
+// A model whose training is over, or at rest: with weights that nobody can write.
+
+import Layers
+import MPI
+import Models
+import Storage
+import Tensors
+
+/// A model, its weights, and what its images are: what sampling, evaluation and comparison need.
+public struct TrainedModel: Sendable {
+  /// The model.
+  public let model: any Objective
+  /// The extents of an image.
+  public let shape: ImageShape
+  /// How scalars in [−1, 1] stand for the values of the training data.
+  public let format: PixelFormat
+  private let weights: Weights
+
+  /// The whole parameter buffer, written once, and the kernels that have been transformed of it.
+  private final class Weights: Sendable {
+    private let floats: AlignedFloats
+    let preparedKernels = PreparedKernels()
+
+    init(_ floats: AlignedFloats) { self.floats = floats }
+
+    /// Valid only as long as this object.
+    var pointer: UnsafePointer<Float> { UnsafePointer(floats.elements.baseAddress!) }
+  }
+
+  /// A model with a copy of its weights.
+  ///
+  /// - Parameters:
+  ///   - weights: The whole parameter buffer.
+  ///   - images: The settings of the images, filled in.
+  public init(_ model: any Objective, weights: [Float], _ images: DataSettings) {
+    self.init(model, adopting: AlignedFloats(weights), images)
+  }
+
+  /// A model whose weights nobody writes any more.
+  package init(_ model: any Objective, adopting weights: AlignedFloats, _ images: DataSettings) {
+    precondition(
+      weights.count == model.parameters.layout.count,
+      "The weights must fill the model's parameter buffer.")
+    guard let shape = images.shape, let format = images.format else {
+      preconditionFailure("The facts of the images are filled in first.")
+    }
+    self.model = model
+    self.shape = shape
+    self.format = format
+    self.weights = Weights(weights)
+  }
+
+  /// A pass over the weights, for one evaluation without a tape; this object must outlive it.
+  ///
+  /// - Parameters:
+  ///   - pool: The memory of the calling worker.
+  ///   - profile: Where the time of each operation is noted; nil: nowhere.
+  public func makePass(_ pool: BufferPool, profile: OperationProfile? = nil) -> Pass {
+    Pass(
+      pool: pool, weights: weights.pointer, profile: profile,
+      preparedKernels: weights.preparedKernels)
+  }
+
+  /// The model as one of some kind: a generator, a likelihood, a family.
+  ///
+  /// - Parameter purpose: What it is wanted for, as the end of a sentence: "draw images".
+  /// - Throws: `Failure` of a sentence where this model is none.
+  public func require<Kind>(_ kind: Kind.Type, to purpose: String) throws(Failure) -> Kind {
+    guard let model = model as? Kind else {
+      throw Failure(
+        "a model of this family cannot \(purpose); choose a checkpoint of another one.",
+        exitCode: ExitCode.usage)
+    }
+    return model
+  }
+}

@@ -1,0 +1,151 @@
+// What is to be run: options, configuration and checkpoint, found on all ranks together.
+
+import Foundation
+import Logging
+import MPI
+import Parallel
+import Storage
+import Tensors
+
+/// What a command line says of a run.
+public struct RunOptions: Sendable {
+  /// A YAML file of settings; nil: those of the resumed run, or the defaults.
+  public var configurationPath: String?
+  /// Assignments `key=value`.
+  public var assignments: [String] = []
+  /// Settings with an option of their own, as `("steps", "10")` of `--steps 10`.
+  public var overrides: [(key: String, value: String)] = []
+  /// The run's folder; nil: `runs/<name>`.
+  public var runPath: String?
+  /// Whether an existing run goes on.
+  public var resumes = false
+
+  /// The embedded digits in a new run.
+  public init() {}
+
+  /// The configuration that rank 0 reads, on all ranks: files may differ from node to node; collective.
+  ///
+  /// - Throws: `AgreedFailure`, `MPIError`.
+  package func configuration(_ job: Job) throws -> Configuration {
+    let communicator = try job.communicator()
+    let own = try job.together { communicator.rank == 0 ? try configuration().yaml() : "" }
+    var shared = Configuration()
+    try shared.apply(
+      yaml: try communicator.broadcast(own, from: 0), source: "the first rank's configuration")
+    return shared
+  }
+
+  private func configuration() throws -> Configuration {
+    var configuration = Configuration()
+    try assign(to: &configuration)
+    var source = configurationPath
+    if source == nil, resumes {
+      let path = RunFolder(runPath ?? "runs/\(configuration.run.name)").configuration
+      if FileManager.default.fileExists(atPath: path) { source = path }
+    }
+    if let source {
+      guard let yaml = try? String(contentsOfFile: source, encoding: .utf8) else {
+        throw StorageError.missingInput(
+          path: source, reason: "there is no readable configuration file of this name")
+      }
+      try configuration.apply(yaml: yaml, source: source)
+    }
+    try assign(to: &configuration)
+    // So that the run can be resumed from another folder.
+    configuration.data.path = configuration.data.path.map { URL(fileURLWithPath: $0).path }
+    return configuration
+  }
+
+  private func assign(to configuration: inout Configuration) throws(ConfigurationError) {
+    for assignment in assignments { try configuration.apply(assignment: assignment) }
+    for (key, value) in overrides {
+      try configuration.apply(assignment: "\(key)=\(value)", option: "--\(key) \(value)")
+    }
+  }
+}
+
+/// What is to be run, the same on all ranks: everything that can be refused has been.
+struct RunRequest {
+  /// The run's folder.
+  let folder: RunFolder
+  /// The configuration that has met its dataset and its ranks.
+  let plan: TrainingPlan
+  /// How far the run has come; nil where it begins.
+  let point: ResumePoint?
+  /// The checkpoint to go on from, on rank 0; nil elsewhere, and where there is none.
+  let checkpoint: Checkpoint?
+
+  /// Finds out what is to be run; collective.
+  ///
+  /// - Throws: `AgreedFailure` on all ranks for everything that can be refused, `MPIError`.
+  init(_ options: RunOptions, _ job: Job, _ logger: Logger) throws {
+    let configuration = try options.configuration(job)
+    let folder = RunFolder(options.runPath ?? "runs/\(configuration.run.name)")
+    let communicator = try job.communicator()
+    if !options.resumes {
+      try job.together {
+        guard communicator.rank == 0, folder.exists else { return }
+        throw StorageError.cannotCreate(
+          path: folder.path,
+          reason: "holds a run already; go on with --resume, or choose another folder with --run")
+      }
+    }
+    let checkpoint = try job.together {
+      guard options.resumes, communicator.rank == 0 else { return Checkpoint?.none }
+      return try Self.latestCheckpoint(folder, logger)
+    }
+    let point = try ResumePoint.share(checkpoint, communicator)
+    plan = try job.together {
+      var configuration = configuration
+      if let point { try configuration.continueRun(of: point.configuration) }
+      let plan = try TrainingPlan(configuration, rankCount: communicator.size)
+      if let checkpoint {
+        try plan.objective.parameters.layout.require(
+          of: checkpoint, path: folder.checkpoints.path(step: checkpoint.progress.step))
+      }
+      return plan
+    }
+    (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
+    try Self.requireSameImages(plan.dataset, job)
+  }
+
+  /// Requires the dataset of rank 0: another node may hold a stale copy, for example.
+  private static func requireSameImages(_ dataset: ImageDataset, _ job: Job) throws {
+    let own = "\(dataset.count) images of \(dataset.shape), \(Provenance.checksum(of: dataset))"
+    let first = try job.communicator().broadcast(own, from: 0)
+    try job.together {
+      guard own != first else { return }
+      throw StorageError.badData(
+        path: dataset.path,
+        reason:
+          "holds \(own) on \(ProcessInfo.processInfo.hostName), but \(first) on the first rank")
+    }
+  }
+
+  /// The newest good checkpoint of a run; nil where there is none yet.
+  private static func latestCheckpoint(_ folder: RunFolder, _ logger: Logger) throws -> Checkpoint?
+  {
+    guard FileManager.default.fileExists(atPath: folder.checkpoints.path),
+      case let latest = try folder.checkpoints.latestGood(),
+      latest.path != nil || !latest.skipped.isEmpty
+    else {
+      logger.notice("There is no checkpoint in \(folder.path) yet: starting at step 0.")
+      return nil
+    }
+    for skipped in latest.skipped { logger.warning("skipped \(skipped)") }
+    guard let path = latest.path else {
+      throw StorageError.badData(
+        path: folder.checkpoints.path,
+        reason: "none of its checkpoints is whole; remove them to start the run again")
+    }
+    logger.notice("Going on from \(path).")
+    let checkpoint = try Checkpoint.read(path: path)
+    do {
+      var old = Configuration()
+      try old.apply(yaml: checkpoint.configuration, source: "/config")
+    } catch {
+      throw StorageError.badData(path: path, reason: "cannot be used: \(error)")
+    }
+    return checkpoint
+  }
+}

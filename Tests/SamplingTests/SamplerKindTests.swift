@@ -1,0 +1,71 @@
+// The list of samplers: names, options, and what is refused.
+
+import Diffusion
+import Sampling
+import Tensors
+import Testing
+
+@Suite struct SamplerKindTests {
+  private let schedule = NoiseSchedule(.cosine, steps: 20)
+
+  private func sampler(
+    _ name: String, variance: ReverseVariance = .fixedLarge,
+    _ change: (inout SamplerOptions) -> Void = { _ in }
+  ) throws -> any Sampler {
+    var options = SamplerOptions()
+    change(&options)
+    return try SamplerKind(named: name).sampler(of: schedule, variance: variance, options)
+  }
+
+  @Test func namesAreUniqueAndExplained() throws {
+    let names = SamplerKind.all.map(\.name)
+    #expect(Set(names).count == names.count && names.first == "ancestral")
+    for kind in SamplerKind.all {
+      #expect(!kind.help.isEmpty)
+      let sampler = try sampler(kind.name) { $0.steps = 5 }
+      #expect(sampler.facts["sampler"] == .text(kind.name))
+      #expect(sampler.facts["steps"] == .integer(5) && sampler.evaluations == 5)
+    }
+  }
+
+  @Test func optionsReachTheSampler() throws {
+    #expect(try sampler("ddim") { $0.eta = 0.5 }.facts["eta"] == .number(0.5))
+    #expect(try sampler("ddim").facts["grid"] == .text("trailing"))
+    #expect(try sampler("ancestral").facts["grid"] == .text("linspace"))
+    let listed = try sampler("ddim") { $0.grid = .list([3, 20]) }
+    #expect(listed.evaluations == 2 && listed.facts["grid"] == .text("3,20"))
+    #expect(try sampler("ancestral").evaluations == 20)
+  }
+
+  /// β of a long jump leaves grain: fewer steps take the smaller variance unless told otherwise.
+  @Test func fewStepsTakeTheSmallVariance() throws {
+    let whole = try sampler("ancestral")
+    #expect(whole.facts["variance"] == .text("fixed_large") && whole.notes.isEmpty)
+    let few = try sampler("ancestral") { $0.steps = 19 }
+    #expect(few.facts["variance"] == .text("fixed_small"))
+    #expect(few.notes.count == 1 && few.notes[0].contains("--variance fixed_large"))
+    let told = try sampler("ancestral") { ($0.steps, $0.variance) = (19, .fixedLarge) }
+    #expect(told.facts["variance"] == .text("fixed_large") && told.notes.isEmpty)
+    let small = try sampler("ancestral", variance: .fixedSmall) { $0.steps = 19 }
+    #expect(small.facts["variance"] == .text("fixed_small") && small.notes.isEmpty)
+  }
+
+  @Test func whatCannotBeFollowedIsRefused() {
+    #expect(throws: SamplerError.unknown("magic")) { try sampler("magic") }
+    #expect(throws: SamplerError.foreignOption("variance", sampler: "ddim")) {
+      try sampler("ddim") { $0.variance = .fixedSmall }
+    }
+    #expect(throws: SamplerError.foreignOption("eta", sampler: "ancestral")) {
+      try sampler("ancestral") { $0.eta = 0 }
+    }
+    for eta in [-0.1, 1.5, .nan, .infinity] {
+      #expect(throws: SamplerError.self) { try sampler("ddim") { $0.eta = eta } }
+    }
+    #expect(throws: DiffusionError.invalidSubset(steps: 21, available: 20)) {
+      try sampler("ddim") { $0.steps = 21 }
+    }
+    #expect("\(SamplerError.unknown("x"))".contains("ancestral, ddim"))
+    #expect(
+      "\(SamplerError.foreignOption("eta", sampler: "ancestral"))".contains("choose ddim"))
+  }
+}

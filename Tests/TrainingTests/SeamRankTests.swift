@@ -1,0 +1,259 @@
+// The seams: a second family, a few lines long, goes through the unchanged engine on any ranks.
+
+import Foundation
+import Layers
+import MPI
+import Models
+import Parallel
+import Sampling
+import Storage
+import Tensors
+import TestSupport
+import Testing
+import Training
+
+/// A linear 'autoencoder' without a code: x̂ = W x + b for each pixel, with a penalty on x̂ and a history
+/// of squares that its loss is divided by.
+///
+/// It is no useful model. It has what no diffusion model has: two terms, a state, random numbers of
+/// its own.
+private struct TinyModel: Objective, Likelihood, Generator {
+  let shape: ImageShape
+  let parameters: ParameterRegistry
+  private let weight: Parameter
+  private let bias: Parameter
+  var state: [String: [Double]] = ["history": [1, 0]]
+
+  init(_ shape: ImageShape) {
+    self.shape = shape
+    var registry = ParameterRegistry()
+    weight = registry.add(
+      "code/W", [shape.channels, shape.channels], .glorot(fanIn: 4, fanOut: 4, scale: 1))
+    bias = registry.add("code/b", [shape.channels], .constant(0))
+    parameters = registry
+  }
+
+  let terms = ["error", "penalty"]
+  let unit: String? = "nats"
+  let sums = [SumVector("squares", count: 1), SumVector("by_class", count: 10)]
+  let facts: ModelFacts? = ModelFacts(
+    name: "tiny", texts: ["kind": "linear"], tables: ["scale": [0.5]])
+
+  private func decode(_ x: Tensor, _ pass: Pass) -> Variable {
+    let map = Convolution(
+      kernel: 1, stride: 1, paddingBefore: 0, paddingAfter: 0, outputChannels: shape.channels)
+    return pass.convolve(Variable(x), map, weight: weight, bias: bias)
+  }
+
+  func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses {
+    let (x, d) = (batch.images, batch.images.shape.imageCount)
+    let noise = Tensor(x.shape, in: pass.pool)
+    for n in 0..<batch.count { draws.stream(.noise, image: n, index: 3).fillNormal(noise.image(n)) }
+    let y = decode(x, pass)
+    let scale = 1 / state["history"]![0]
+    let mean = 1 / Double(batch.count * d)
+    var squares = 0.0
+    // Two losses of one variable, one after the other.
+    let error = pass.loss(of: y) { gradients in
+      var sum = 0.0
+      for i in 0..<x.shape.count {
+        let e = y.value.pointer[i] - x.pointer[i] - 0.1 * noise.pointer[i]
+        gradients.first?.pointer[i] = Float(2 * mean * scale) * e
+        sum += Double(e * e)
+      }
+      squares = sum
+      return sum * mean * scale
+    }
+    let penalty = pass.loss(of: y) { gradients in
+      var sum = 0.0
+      for i in 0..<x.shape.count {
+        let v = y.value.pointer[i]
+        gradients.first?.pointer[i] = Float(0.02 * mean) * v
+        sum += Double(v * v)
+      }
+      return 0.01 * sum * mean
+    }
+    var byClass = [Double](repeating: 0, count: 10)
+    for label in batch.labels! { byClass[label] += 1 }
+    return Losses(terms: [error, penalty], sums: [[squares], byClass])
+  }
+
+  mutating func absorb(_ sums: [[Double]]) {
+    let history = state["history"]!
+    state["history"] = [0.5 * history[0] + 0.5 * (1 + sums[0][0] * 1e-3), history[1] + 1]
+  }
+
+  // The cost of an image is a squared error that is blurred by noise, and its class.
+  let boundTerms = ["error", "class"]
+
+  func bound(_ batch: Batch, _ draws: Draws, _ makePass: () -> Pass) -> [[Double]] {
+    let y = decode(batch.images, makePass()).value
+    return (0..<batch.count).map { n in
+      let noise = Double(draws.stream(.noise, image: n, index: 7).integer(below: 1000))
+      let error = zip(y.image(n), batch.images.image(n)).reduce(0.0) {
+        $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1))
+      }
+      return [error + noise, Double(batch.labels![n])]
+    }
+  }
+
+  func generation(_ options: GenerationOptions) throws -> any Generation {
+    if options.sampler != nil {
+      throw Failure("this model has no samplers.", exitCode: ExitCode.usage)
+    }
+    return Drawing(model: self, seed: options.seed)
+  }
+
+  /// Images that are the model's answer to noise.
+  private struct Drawing: Generation {
+    let model: TinyModel
+    let seed: UInt64
+    let evaluations: Int? = 1
+    let facts: [String: Fact] = ["kind": .text("linear")]
+    let notes: [String] = []
+
+    func draw(_ images: Range<Int>, _ makePass: () -> Pass, progress: () -> Void) -> Tensor {
+      let pass = makePass()
+      let shape = model.shape
+      let x = Tensor(Shape(images.count, shape.height, shape.width, shape.channels), in: pass.pool)
+      SampleNoise(seed: seed, images: images).fillStart(x)
+      defer { progress() }
+      return model.decode(x, pass).value
+    }
+  }
+}
+
+@RankActor @Suite(.serialized) struct SeamRankTests {
+  private func plan(_ world: Communicator, shards: Int) throws -> TrainingPlan {
+    var configuration = Configuration.tiny
+    configuration.training.shards = shards
+    configuration.training.batch = 3 * shards
+    return try TrainingPlan(configuration, rankCount: world.size) {
+      TinyModel($0.data.shape!)
+    }
+  }
+
+  private func trainer(_ world: Communicator, shards: Int, workers: Int = 1) throws -> Trainer {
+    try Trainer(
+      plan: try plan(world, shards: shards), communicator: world,
+      workers: Workers(count: workers))
+  }
+
+  /// Terms, sums and state have the bits of one rank, and travel through a checkpoint.
+  @Test func aSecondFamilyTrains() throws {
+    try RankWorld.run { world throws in
+      let shards = 4 * world.size
+      let alone = try trainer(world.alone(), shards: shards)
+      let together = try trainer(world, shards: shards, workers: 2)
+      var losses: [Double] = []
+      for step in 0..<4 {
+        let (expected, actual) = (try alone.trainStep(), try together.trainStep())
+        #expect(actual.losses == expected.losses && actual.gradientNorm == expected.gradientNorm)
+        #expect(Set(actual.losses.terms.keys) == ["error", "penalty"])
+        #expect(actual.losses.sums["by_class"]!.reduce(0, +) == Double(3 * shards))
+        #expect(alone.objective.state == together.objective.state)
+        #expect(together.objective.state["history"]![1] == Double(step + 1))
+        losses.append(actual.losses.total)
+      }
+      #expect(bits(alone.weights.values) == bits(together.weights.values))
+      #expect(Set(losses).count == 4)
+
+      // Through the bytes of a file, to a trainer that has not taken a step.
+      let saved = try together.checkpoint(provenance: [:])
+      let decoded = try saved.map { try Checkpoint.decode($0.encoded()) }
+      #expect(decoded == saved)
+      #expect(saved?.facts?.name ?? "tiny" == "tiny")
+      let resumed = try trainer(world, shards: shards)
+      try resumed.restore(ResumePoint.share(decoded, world)!, decoded)
+      #expect(resumed.objective.state == together.objective.state)
+      let (expected, actual) = (try together.trainStep(), try resumed.trainStep())
+      #expect(actual.losses == expected.losses)
+      #expect(bits(resumed.weights.values) == bits(together.weights.values))
+    }
+  }
+
+  /// The sum of the gradient's two losses is what training descends along: the penalty alone would shrink
+  /// W, the error alone lead to the identity.
+  @Test func trainingDescendsAlongBothTerms() throws {
+    try RankWorld.run { world throws in
+      var configuration = Configuration.tiny
+      configuration.training.shards = 4 * world.size
+      configuration.training.batch = 24 * world.size
+      (configuration.optimizer.learningRate, configuration.optimizer.warmupSteps) = (0.1, 0)
+      configuration.optimizer.clipNorm = 1e9
+      let trainer = try Trainer(
+        plan: TrainingPlan(configuration, rankCount: world.size) { TinyModel($0.data.shape!) },
+        communicator: world, workers: Workers(count: 1))
+      for _ in 0..<150 { _ = try trainer.trainStep() }
+      let weights = trainer.weights.values
+      // The minimum: about 1/(1 + 0.01 · history).
+      #expect(weights[0] > 0.5 && weights[0] < 1.05, "\(weights)")
+    }
+  }
+
+  @Test func aSecondFamilyIsEvaluated() throws {
+    try RankWorld.run { world throws in
+      let plan = try plan(world, shards: 4 * world.size)
+      let trained = TrainedModel(
+        plan.objective, weights: plan.objective.parameters.initialWeights(seed: 1),
+        plan.configuration.data)
+      func bound(_ communicator: Communicator, _ count: Int, workers: Int) throws -> [Double] {
+        let evaluation = try BoundEvaluation(
+          trained, seed: 5,
+          ImageGroups(communicator: communicator, workers: Workers(count: workers)))
+        #expect(evaluation.terms == ["error", "class"])
+        return try evaluation.bound(of: plan.dataset, count: count)
+      }
+      let expected = try bound(world.alone(), 53, workers: 1)
+      #expect(expected.count == 106)
+      let actual = try bound(world, 53, workers: 3)
+      #expect(actual == (world.rank == 0 ? expected : []))
+      // An image costs the same whatever is evaluated beside it.
+      #expect(try bound(world.alone(), 9, workers: 1) == Array(expected[..<18]))
+      let labels = plan.dataset.labels!
+      #expect((0..<53).allSatisfy { expected[2 * $0 + 1] == Double(labels[$0]) })
+      #expect(Set((0..<53).map { Int(expected[2 * $0]) }).count > 40)
+    }
+  }
+
+  @Test func aSecondFamilyDraws() throws {
+    try RankWorld.run { world throws in
+      let plan = try plan(world, shards: 4 * world.size)
+      let trained = TrainedModel(
+        plan.objective, weights: plan.objective.parameters.initialWeights(seed: 1),
+        plan.configuration.data)
+      func images(_ communicator: Communicator, batch: Int, workers: Int) throws -> [UInt8] {
+        try ImageSampler(
+          trained, GenerationOptions(),
+          ImageGroups(communicator: communicator, workers: Workers(count: workers))
+        ).images(count: 21, together: batch) { _ in }
+      }
+      let expected = try images(world.alone(), batch: 100, workers: 1)
+      #expect(expected.count == 21 * 64 && Set(expected).count > 3)
+      let actual = try images(world, batch: 8, workers: 2)
+      #expect(actual == (world.rank == 0 ? expected : []))
+      var options = GenerationOptions()
+      options.sampler = "ddim"
+      #expect(throws: Failure.self) {
+        try ImageSampler(
+          trained, options, ImageGroups(communicator: world, workers: Workers(count: 1)))
+      }
+    }
+  }
+
+  /// A model that is no likelihood and no generator says so.
+  @Test func whatAFamilyCannotDoIsRefused() throws {
+    struct Mute: Objective {
+      let parameters = ParameterRegistry()
+      let terms: [String] = []
+      func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses { Losses(terms: []) }
+    }
+    try RankWorld.run { world throws in
+      let images = ImageShape(height: 4, width: 4, channels: 1)
+      let trained = TrainedModel(Mute(), weights: [], facts(of: images, levels: 17))
+      let groups = ImageGroups(communicator: world, workers: Workers(count: 1))
+      #expect(throws: Failure.self) { try BoundEvaluation(trained, seed: 1, groups) }
+      #expect(throws: Failure.self) { try ImageSampler(trained, GenerationOptions(), groups) }
+    }
+  }
+}
