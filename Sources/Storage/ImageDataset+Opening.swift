@@ -33,6 +33,7 @@ enum FileFormat: String {
   case dataset = "ddpm-dataset"
   case checkpoint = "ddpm-checkpoint"
   case samples = "ddpm-samples"
+  case prediction = "ddpm-prediction"
 
   /// The version that this program writes, and the last one that it reads.
   var version: Int { 1 }

@@ -80,6 +80,7 @@ public struct NoisyImages: Equatable, Sendable {
       let file = try File.createInMemory(
         label: path, increment: prediction.count * 4 + (1 << 16))
       let root = try file.root()
+      try FileFormat.prediction.write(to: root)
       try root.write(
         "prediction", prediction, shape: [count, shape.height, shape.width, shape.channels])
       try root.close()

@@ -5,20 +5,6 @@ import Tensors
 
 /// Writes generated images and how they were made.
 public enum SampleFile {
-  /// Refuses to replace an HDF5 file that is none of generated images: a dataset, a checkpoint.
-  ///
-  /// - Throws: `.cannotCreate`.
-  public static func check(target path: String) throws(StorageError) {
-    guard isHDF5(path) else { return }
-    let format = try reading(path) { () throws(HDF5Error) in
-      try File.open(path).root().string("format")
-    }
-    guard format != FileFormat.samples.rawValue else { return }
-    throw .cannotCreate(
-      path: path, reason: "is another HDF5 file, not one of samples; remove it or choose a new name"
-    )
-  }
-
   /// Writes `/samples` (uint8 or float32; N, H, W, C), whole or not at all.
   ///
   /// - Parameters:

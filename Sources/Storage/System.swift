@@ -104,6 +104,14 @@ func requireFile(_ path: String, role: String) throws(StorageError) -> Int {
   }
 }
 
+/// Whether two paths lead to the same file, through whatever links.
+func isSameFile(_ a: String, _ b: String) -> Bool {
+  var (first, second) = (stat(), stat())
+  // int stat(const char *path, struct stat *buf)
+  guard stat(a, &first) == 0, stat(b, &second) == 0 else { return false }
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+}
+
 /// The folder that a path lies in.
 func parentFolder(of path: String) -> String {
   guard let slash = path.lastIndex(of: "/") else { return "." }

@@ -79,6 +79,9 @@ struct BenchmarkCommand: JobCommand {
     if let batch, batch < 1 { throw ValidationError("--batch needs at least 1.") }
     if rounds < 1 { throw ValidationError("--rounds needs at least 1.") }
     if steps < 1 { throw ValidationError("--steps needs at least 1.") }
+    if let json, json != "-", let fault = OutputKind.report.fault(inName: json) {
+      throw ValidationError("--json \(fault)")
+    }
     guard paced else { return }
     if json != nil { throw ValidationError("--paced prints JSON by itself; leave --json out.") }
     if parts?.parts.contains(where: { $0 != .step && $0 != .evaluation }) ?? false {
@@ -109,7 +112,11 @@ struct BenchmarkCommand: JobCommand {
       }
     }
 
-    if let json, json != "-" { try job.onFirstRank { try AtomicFile.check(target: json) } }
+    if let json, json != "-" {
+      try job.onFirstRank {
+        try OutputKind.report.check(target: json, inputs: [config, data].compactMap(\.self))
+      }
+    }
     let report = try BenchmarkRun(options, job: job, logger: logger).run()
     try job.onFirstRank {
       let text = try report.json()

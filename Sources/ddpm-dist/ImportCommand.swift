@@ -14,7 +14,8 @@ struct ImportCommand: ParsableCommand {
 
 /// What every import asks for.
 struct ImportOptions: ParsableArguments {
-  @Option(help: "The dataset to write (HDF5); a file that is there is replaced.")
+  @Option(
+    help: "The dataset to write, .h5 or .hdf5; a dataset of an import that is there is replaced.")
   var output: String
   @Option(help: "The dataset's name. (default: from the input's name)")
   var name: String?
@@ -32,13 +33,23 @@ struct ImportOptions: ParsableArguments {
 
   func validate() throws {
     if let gzip, !(1...9).contains(gzip) { throw ValidationError("--gzip needs 1 to 9.") }
+    if let fault = OutputKind.dataset.fault(inName: output) {
+      throw ValidationError("--output \(fault)")
+    }
   }
 
   /// Imports on the first rank, with a progress bar, and prints the summary.
   ///
-  /// - Parameter source: Opens the input, on that rank only.
-  func run(_ job: Job, _ source: @autoclosure () throws -> ImportSource) throws {
-    try job.onFirstRank { try run(source()) }
+  /// - Parameters:
+  ///   - inputs: The paths that the source reads.
+  ///   - source: Opens the input, on that rank only.
+  func run(
+    _ job: Job, inputs: [String], _ source: @autoclosure () throws -> ImportSource
+  ) throws {
+    try job.onFirstRank {
+      try OutputKind.dataset.check(target: output, inputs: inputs)
+      try run(source())
+    }
   }
 
   private func run(_ source: ImportSource) throws {
@@ -82,7 +93,10 @@ struct ImportIDX: JobCommand {
   var labels: String?
   @OptionGroup var options: ImportOptions
 
-  func run(_ job: Job) throws { try options.run(job, .idx(images: images, labels: labels)) }
+  func run(_ job: Job) throws {
+    try options.run(
+      job, inputs: [images, labels].compactMap(\.self), .idx(images: images, labels: labels))
+  }
 }
 
 /// `ddpm-dist dataset import cifar10`: the binary version of CIFAR-10.
@@ -96,7 +110,9 @@ struct ImportCIFAR10: JobCommand {
   var files: [String]
   @OptionGroup var options: ImportOptions
 
-  func run(_ job: Job) throws { try options.run(job, .cifar10(files: files)) }
+  func run(_ job: Job) throws {
+    try options.run(job, inputs: files, .cifar10(files: files))
+  }
 }
 
 /// `ddpm-dist dataset import csv`: one image a line.
@@ -131,7 +147,7 @@ struct ImportCSV: JobCommand {
 
   func run(_ job: Job) throws {
     try options.run(
-      job,
+      job, inputs: [file],
       .csv(
         file: file, height: height, width: width, channels: channels, levels: levels,
         label: label))
@@ -160,6 +176,6 @@ struct ImportImages: JobCommand {
   }
 
   func run(_ job: Job) throws {
-    try options.run(job, .pictures(folder: folder, channels: channels))
+    try options.run(job, inputs: [folder], .pictures(folder: folder, channels: channels))
   }
 }

@@ -22,6 +22,9 @@ struct InspectDataset: JobCommand {
 
   func validate() throws {
     if count < 1 { throw ValidationError("--count needs at least 1.") }
+    if let grid, let fault = OutputKind.picture.fault(inName: grid) {
+      throw ValidationError("--grid \(fault)")
+    }
   }
 
   func run(_ job: Job) throws {
@@ -29,6 +32,7 @@ struct InspectDataset: JobCommand {
   }
 
   private func inspect() throws {
+    if let grid { try OutputKind.picture.check(target: grid, inputs: [file]) }
     let dataset =
       file == "digits" ? try ImageDataset.digits() : try ImageDataset(path: file, group: group)
     let hash = try dataset.verify()

@@ -31,13 +31,18 @@ struct Predict: JobCommand {
 
   func validate() throws {
     if let workers, workers < 1 { throw ValidationError("--workers needs at least 1.") }
+    if let fault = OutputKind.prediction.fault(inName: output) {
+      throw ValidationError("--output \(fault)")
+    }
   }
 
   func run(_ job: Job) throws {
     let logger = try job.logger()
     let communicator = try job.communicator()
     let isFirst = communicator.rank == 0
-    try job.together { if isFirst { try AtomicFile.check(target: output) } }
+    try job.together {
+      if isFirst { try OutputKind.prediction.check(target: output, inputs: [ckpt, input]) }
+    }
     let trained = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
       .trained
     let model = try job.together {

@@ -91,9 +91,17 @@ struct DDPMSample: ParsableCommand {
     } catch {
       throw ValidationError("\(error)")
     }
-    for path in out where OutputKind(path: path) == nil {
+    for path in out where Self.kind(of: path) == nil {
       throw ValidationError("--out \(path): the name must end in .png, .h5 or .npz.")
     }
+  }
+
+  /// The kinds of files that images can be written to.
+  private static let kinds: [OutputKind] = [.picture, .samples, .archive]
+
+  /// The kind of file that a name stands for; nil for an ending that stands for none.
+  private static func kind(of path: String) -> OutputKind? {
+    kinds.first { $0.fits(path) }
   }
 
   func run(_ job: Job) throws {
@@ -139,8 +147,7 @@ struct DDPMSample: ParsableCommand {
   /// Refuses outputs that cannot be written, before any work.
   private func check(_ outputs: [String]) throws {
     for path in outputs {
-      try AtomicFile.check(target: path)
-      if OutputKind(path: path) == .hdf5 { try SampleFile.check(target: path) }
+      try Self.kind(of: path)?.check(target: path, inputs: [ckpt, start].compactMap(\.self))
     }
   }
 
@@ -178,12 +185,12 @@ struct DDPMSample: ParsableCommand {
     to path: String
   ) throws(StorageError) {
     let (shape, format) = (loaded.trained.shape, loaded.trained.format)
-    switch OutputKind(path: path) {
-    case .png:
+    switch Self.kind(of: path) {
+    case .picture:
       try ImageGrid(shape: shape, count: total).picture(of: pixels, format).writePNG(to: path)
-    case .numpy:
+    case .archive:
       try NumPyArchive.write(images: pixels, count: total, shape: shape, format: format, to: path)
-    case .hdf5, nil:
+    default:
       let origin: [String: AttributeValue] = [
         "checkpoint": .string(loaded.path), "step": .integer(loaded.step),
         "weights": .string(weights.rawValue), "seed": .unsigned(seed),

@@ -8,7 +8,7 @@ import TestSupport
 
 extension RefusalTests {
   static var cases: [Case] {
-    commandLines + configurations + places + datasets + checkpoints + arrays + imports
+    commandLines + configurations + places + outputs + datasets + checkpoints + arrays + imports
   }
 
   // MARK: What stands on the command line and in configurations
@@ -130,6 +130,77 @@ extension RefusalTests {
     },
   ]
 
+  // MARK: Outputs
+
+  /// The folder `run` of a finished run, a dataset `d.h5`, and a file `x.h5` of /x_t and /t.
+  @Sendable private static func files(_ folder: TemporaryFolder) async throws {
+    try await referenceRun(folder)
+    let writer = try ImageDatasetWriter(
+      output: folder.file("d.h5"), shape: ImageShape(height: 2, width: 2, channels: 1), name: "x")
+    try writer.append(images: [1, 2, 3, 4])
+    _ = try writer.finish()
+    let file = try File.create(folder.file("x.h5"))
+    let root = try file.root()
+    try root.write("x_t", [Float](repeating: 0, count: 64), shape: [1, 8, 8, 1])
+    try root.write("t", [Int64(0)])
+    try root.close()
+    try file.close()
+    try folder.write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), to: "a.csv")
+    try folder.write(Array("steps: 2\n".utf8), to: "a.yaml")
+    let links = [
+      ("c.h5", "run/checkpoints/step-00000020.h5"), ("c.png", "run/config.yaml"),
+      ("null.json", "/dev/null"), ("null.png", "/dev/null"), ("null.h5", "/dev/null"),
+    ]
+    for (name, target) in links {
+      try FileManager.default.createSymbolicLink(
+        atPath: folder.file(name), withDestinationPath: target)
+    }
+  }
+
+  private static func output(
+    _ name: String, _ words: [String], code: Int32 = 73, _ parts: [String],
+    of program: Program = .dist
+  ) -> Case {
+    Case(
+      name: "output: \(name)", program: program, words: words, code: code, parts: parts,
+      prepare: files)
+  }
+
+  private static var outputs: [Case] {
+    let predict = ["predict", "--ckpt", "@run", "--input", "@x.h5", "--output"]
+    let csv = ["dataset", "import", "csv", "@a.csv", "--output"]
+    let inspect = ["dataset", "inspect", "@d.h5", "--grid"]
+    let sample = ["--ckpt", "@run", "--count", "1", "--out"]
+    let benchmark = ["benchmark", "--parts", "reading", "--json"]
+    let checkpoint = "@run/checkpoints/step-00000020.h5"
+    return [
+      output("predict over a checkpoint", predict + [checkpoint], ["ddpm-checkpoint", "no file"]),
+      output("predict over a link to one", predict + ["@c.h5"], ["c.h5", "ddpm-checkpoint"]),
+      output("predict over a dataset", predict + ["@d.h5"], ["ddpm-dataset", "another name"]),
+      output("predict over its input", predict + ["@run/../x.h5"], ["own input"]),
+      output("predict to a device", predict + ["@null.h5"], ["null.h5", "device"]),
+      output("predict to a picture", predict + ["@p.png"], code: 64, ["--output", ".h5 or .hdf5"]),
+      output("import over a checkpoint", csv + [checkpoint], ["ddpm-checkpoint", "no dataset"]),
+      output("import over arrays", csv + ["@x.h5"], ["x.h5", "no dataset"]),
+      output("import to a device", csv + ["/dev/null"], code: 64, ["/dev/null", ".h5"]),
+      output("import over its input", csv + ["@a.csv"], code: 64, ["a.csv", ".h5 or .hdf5"]),
+      output("a grid over a text", inspect + ["@c.png"], ["c.png", "no PNG file"]),
+      output("a grid over a dataset", inspect + ["@d.h5"], code: 64, ["--grid", ".png"]),
+      output("a grid to a device", inspect + ["@null.png"], ["null.png", "device"]),
+      output("a report over a text", benchmark + ["@a.yaml"], code: 64, ["--json", ".json"]),
+      output("a report to a device", benchmark + ["@null.json"], ["null.json", "device"]),
+      output("samples over a checkpoint", sample + [checkpoint], ["own input"], of: .sample),
+      output(
+        "samples over a dataset", sample + ["@d.h5"], ["ddpm-dataset", "samples"], of: .sample),
+      output(
+        "samples over a text", sample + ["@a.h5", "@c.png"], ["c.png", "no PNG"], of: .sample),
+      output("samples to a device", sample + ["@null.png"], ["null.png", "device"], of: .sample),
+      output(
+        "samples over the start", ["--init", "@x.h5"] + sample + ["@./x.h5"], ["own input"],
+        of: .sample),
+    ]
+  }
+
   // MARK: Datasets
 
   private static func dataset(
@@ -235,7 +306,7 @@ extension RefusalTests {
         name: "predict: \(name)",
         words: [
           "predict", "--ckpt", "@run/checkpoints/step-00000020.h5", "--input", "@x", "--output",
-          "@y",
+          "@y.h5",
         ], code: 65, parts: ["step-00000020.h5"] + parts, prepare: prepare),
     ]
   }

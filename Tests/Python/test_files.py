@@ -171,6 +171,8 @@ class Prediction(unittest.TestCase):
 
     def test_prediction_has_the_shape_of_its_input(self):
         with h5py.File(Files.prediction) as file:
+            self.assertEqual(text(file.attrs["format"]), "ddpm-prediction")
+            self.assertEqual(int(file.attrs["version"]), 1)
             prediction = file["prediction"]
             self.assertEqual(prediction.dtype, np.float32)
             self.assertEqual(prediction.shape, (2, SIDE, SIDE, 1))

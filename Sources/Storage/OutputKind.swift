@@ -1,0 +1,132 @@
+/// What a command writes where the user says, and which files it may replace there.
+
+import Glibc
+import HDF5
+
+/// A kind of file that commands write to a path of the user's choice.
+///
+/// A file that is there already is replaced only if it is of the same kind, or empty: a slip in a
+/// path must not cost a checkpoint, a dataset or the command's own input.
+public enum OutputKind: CaseIterable, Sendable {
+  /// A PNG file.
+  case picture
+  /// An npz file of NumPy.
+  case archive
+  /// A JSON file.
+  case report
+  /// A dataset that an import makes.
+  case dataset
+  /// Generated images, `SampleFile`.
+  case samples
+  /// What the network answers, `NoisyImages.writePrediction`.
+  case prediction
+
+  /// The endings, in lower case, that names of such files may have.
+  public var endings: [String] {
+    switch self {
+    case .picture: [".png"]
+    case .archive: [".npz"]
+    case .report: [".json"]
+    case .dataset, .samples, .prediction: [".h5", ".hdf5"]
+    }
+  }
+
+  /// Whether a name ends as those of such files do.
+  public func fits(_ path: String) -> Bool {
+    endings.contains { path.lowercased().hasSuffix($0) }
+  }
+
+  /// The sentence on a name with another ending; nil where the ending is right.
+  public func fault(inName path: String) -> String? {
+    fits(path) ? nil : "\(path): the name must end in \(endings.joined(separator: " or "))."
+  }
+
+  /// Refuses, before any work, a path that cannot be written to or must not be replaced.
+  ///
+  /// - Parameters:
+  ///   - path: Where the file is to be.
+  ///   - inputs: The files that the command reads, by whatever names.
+  /// - Throws: `.cannotCreate`.
+  public func check(target path: String, inputs: [String] = []) throws(StorageError) {
+    switch FileKind(path) {
+    case .folder, .nothing: break
+    case .special:
+      throw .cannotCreate(path: path, reason: "is a device, a pipe or a socket; name a file")
+    case .file(let bytes):
+      if inputs.contains(where: { isSameFile($0, path) }) {
+        throw .cannotCreate(path: path, reason: "is the command's own input; choose another name")
+      }
+      if bytes > 0 { try checkContent(path) }
+    }
+    try AtomicFile.check(target: path)
+  }
+
+  /// How files of this kind are called in a sentence.
+  private var name: String {
+    switch self {
+    case .picture: "PNG file"
+    case .archive: "npz file"
+    case .report: "JSON file"
+    case .dataset: "dataset of an import"
+    case .samples: "file of samples"
+    case .prediction: "file of predictions"
+    }
+  }
+
+  /// The `format` that HDF5 files of this kind declare; nil for other files.
+  private var format: FileFormat? {
+    switch self {
+    case .picture, .archive, .report: nil
+    case .dataset: .dataset
+    case .samples: .samples
+    case .prediction: .prediction
+    }
+  }
+
+  /// The bytes that files of this kind begin with; nil for HDF5, whose library knows.
+  private var signature: [UInt8]? {
+    switch self {
+    case .picture: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+    case .archive: Array("PK".utf8)
+    case .report: Array("{".utf8)
+    case .dataset, .samples, .prediction: nil
+    }
+  }
+
+  /// Refuses a file with something in it that is not of this kind.
+  private func checkContent(_ path: String) throws(StorageError) {
+    let found = declaredFormat(path)
+    let isOurs: Bool
+    if let signature {
+      isOurs = try firstBytes(path, signature.count) == signature
+    } else {
+      isOurs = found != nil && found == format?.rawValue
+    }
+    guard !isOurs else { return }
+    throw .cannotCreate(
+      path: path,
+      reason: (found.map { "is a \($0) file" } ?? "is there") + ", but no \(name), and is not "
+        + "replaced; remove it or choose another name")
+  }
+
+  private func firstBytes(_ path: String, _ count: Int) throws(StorageError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    do throws(SystemFailure) {
+      let descriptor = try Descriptor(path, O_RDONLY)
+      let number = descriptor.number
+      // ssize_t read(int fd, void *buf, size_t count)
+      let read = try systemCall { Glibc.read(number, &bytes, count) }
+      return Array(bytes.prefix(read))
+    } catch {
+      throw .cannotCreate(
+        path: path,
+        reason: "is there and cannot be read (\(error.reason)), so it is not replaced")
+    }
+  }
+}
+
+/// What an HDF5 file says that it is; nil for other files, and for those that say nothing.
+func declaredFormat(_ path: String) -> String? {
+  guard isHDF5(path) else { return nil }
+  return try? File.open(path).root().string("format")
+}
