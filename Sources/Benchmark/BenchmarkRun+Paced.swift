@@ -56,8 +56,9 @@ extension BenchmarkRun {
   /// - Parameters:
   ///   - input: Called on rank 0 for the next line; nil at the end.
   ///   - output: Called on rank 0 with each line of JSON, to be passed on at once.
-  /// - Throws: `AgreedFailure` for a line that is no command or no part of this benchmark.
-  public func serve(input: () -> String?, output: (String) -> Void) throws {
+  /// - Throws: `AgreedFailure` for a line that is no command or no part of this benchmark; on rank 0
+  ///   what `output` throws.
+  public func serve(input: () -> String?, output: (String) throws -> Void) throws {
     for part in options.parts { _ = try round(part) }
     try answer(
       output,
@@ -98,12 +99,12 @@ extension BenchmarkRun {
       peakMemoryBytes: try PeakMemory.bytes(over: communicator))
   }
 
-  private func answer(_ output: (String) -> Void, _ value: some Encodable) throws {
+  private func answer(_ output: (String) throws -> Void, _ value: some Encodable) throws {
     guard communicator.rank == 0 else { return }
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys]
-    output(String(decoding: try encoder.encode(value), as: UTF8.self))
+    try output(String(decoding: try encoder.encode(value), as: UTF8.self))
   }
 
   /// The command of rank 0 on all ranks, which sleep until it comes: a rank that waits inside the

@@ -108,7 +108,7 @@ struct BenchmarkCommand: JobCommand {
       return try benchmark.serve {
         readLine()
       } output: { line in
-        FileHandle.standardOutput.write(Data("\(line)\n".utf8))
+        try StandardStreams.print("\(line)\n")
       }
     }
 
@@ -121,7 +121,7 @@ struct BenchmarkCommand: JobCommand {
     try job.onFirstRank {
       let text = try report.json()
       if let json, json != "-" { try AtomicFile.write(text, to: json) }
-      print(json == "-" ? text : report.table, terminator: "")
+      try StandardStreams.print(json == "-" ? text : report.table)
     }
   }
 }

@@ -73,7 +73,7 @@ struct ImportOptions: ParsableArguments {
       let name = summary.classNames.flatMap { label < $0.count ? $0[label] : nil }
       lines.append(("class \(label)", "\(count) images" + (name.map { " (\($0))" } ?? "")))
     }
-    printTable(lines)
+    try printTable(lines)
   }
 }
 

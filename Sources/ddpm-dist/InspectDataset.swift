@@ -55,11 +55,13 @@ struct InspectDataset: JobCommand {
     } else {
       lines.append(("classes", "none"))
     }
-    printTable(lines)
-    if let grid { try draw(dataset, to: grid) }
+    let drawn = try grid.map { try draw(dataset, to: $0) }
+    try printTable(lines)
+    if let drawn { try StandardStreams.print(drawn + "\n") }
   }
 
-  private func draw(_ dataset: ImageDataset, to path: String) throws {
+  /// Draws the first images and returns a sentence on them.
+  private func draw(_ dataset: ImageDataset, to path: String) throws -> String {
     let number = min(count, dataset.count)
     let reader = try ImageReader(dataset, range: 0..<number)
     var images = [Float](repeating: 0, count: number * dataset.shape.count)
@@ -67,14 +69,15 @@ struct InspectDataset: JobCommand {
       try reader.read(Array(0..<number), into: buffer.baseAddress!)
     }
     try ImageGrid(shape: dataset.shape, count: number).picture(of: images).writePNG(to: path)
-    print("The first \(number) images: \(path)")
+    return "The first \(number) images: \(path)"
   }
 }
 
 /// Prints names and values in two columns.
-func printTable(_ lines: [(String, String)]) {
+func printTable(_ lines: [(String, String)]) throws(StorageError) {
   let width = lines.map(\.0.count).max() ?? 0
-  for (name, value) in lines {
-    print(name + String(repeating: " ", count: width - name.count + 2) + value)
+  let text = lines.map { name, value in
+    name + String(repeating: " ", count: width - name.count + 2) + value + "\n"
   }
+  try StandardStreams.print(text.joined())
 }

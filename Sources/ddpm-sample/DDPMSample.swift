@@ -137,10 +137,9 @@ struct DDPMSample: ParsableCommand {
     }
     try job.together {
       guard isFirst else { return }
-      for path in outputs {
-        try write(pixels, total, images, loaded, to: path)
-        print(path)
-      }
+      for path in outputs { try write(pixels, total, images, loaded, to: path) }
+      // Afterwards: that their names cannot be printed must not cost files.
+      try StandardStreams.print(outputs.map { $0 + "\n" }.joined())
     }
   }
 

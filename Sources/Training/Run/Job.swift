@@ -99,6 +99,7 @@ public final class Job {
 
   /// Runs a command and ends the process with its exit code.
   public static func run(_ body: (Job) throws -> Void) -> Never {
+    StandardStreams.prepare()
     LaunchCheck.refuseForeignCPU()
     let job = Job()
     do {
@@ -114,11 +115,7 @@ public final class Job {
       if job.launchedRank == 0 || job.session != nil { job.print("\(error)") }
       job.abandon(ExitCode.failure(for: error).exitCode)
     } catch let end as CommandLineEnd {
-      if job.launchedRank == 0 {
-        let stream = end.exitCode == 0 ? FileHandle.standardOutput : FileHandle.standardError
-        stream.write(Data((end.text + "\n").utf8))
-      }
-      job.leave(end.exitCode)
+      job.leave(job.launchedRank == 0 ? job.show(end) : end.exitCode)
     } catch {
       let failure = ExitCode.failure(for: error)
       job.print(failure.message)
@@ -127,7 +124,22 @@ public final class Job {
   }
 
   private func print(_ message: String) {
-    FileHandle.standardError.write(Data("error: \(message)\n".utf8))
+    StandardStreams.tell("error: \(message)\n")
+  }
+
+  /// Prints what a command line alone has led to, and gives the exit code.
+  private func show(_ end: CommandLineEnd) -> Int32 {
+    guard end.exitCode == 0 else {
+      StandardStreams.tell(end.text + "\n")
+      return end.exitCode
+    }
+    do {
+      try StandardStreams.print(end.text + "\n")
+      return 0
+    } catch {
+      print("\(error)")
+      return ExitCode.failure(for: error).exitCode
+    }
   }
 
   /// Ends the process together with the other ranks.

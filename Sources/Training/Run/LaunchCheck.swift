@@ -12,7 +12,7 @@ public enum LaunchCheck {
     let text =
       "error: this binary was built for a CPU with \(missing.joined(separator: ", ")), which this "
       + "node lacks: build again with DDPM_MARCH=x86-64-v3 launch/build.sh, or on this node.\n"
-    FileHandle.standardError.write(Data(text.utf8))
+    StandardStreams.tell(text)
     exit(ExitCode.software)
   }
 

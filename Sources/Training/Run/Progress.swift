@@ -40,7 +40,7 @@ public final class Progress: Sendable {
         line = "\r" + line + String(repeating: " ", count: max(0, state.width - width))
         state.width = width
       }
-      FileHandle.standardError.write(Data((line + (isTerminal && !isLast ? "" : "\n")).utf8))
+      StandardStreams.tell(line + (isTerminal && !isLast ? "" : "\n"))
       if isLast { state = State() }
     }
   }
@@ -49,7 +49,7 @@ public final class Progress: Sendable {
   public func interrupt() {
     guard !isSilent, isTerminal else { return }
     state.withLock { state in
-      if state.width > 0 { FileHandle.standardError.write(Data("\n".utf8)) }
+      if state.width > 0 { StandardStreams.tell("\n") }
       state = State()
     }
   }

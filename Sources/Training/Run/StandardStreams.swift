@@ -1,0 +1,67 @@
+/// What the commands write to stdout and stderr, and what happens where that is impossible.
+
+import Glibc
+import Storage
+
+/// The streams that a process is born with: full, closed or abandoned, they end no run.
+///
+/// Messages to stderr may get lost. Results to stdout may not: where they cannot be written, the
+/// command fails. A reader that has gone has seen what it wanted; that is no failure.
+public enum StandardStreams {
+  /// Makes the streams safe; called before anything else.
+  ///
+  /// A stream that is closed would give its number to the next file that is opened, and messages
+  /// would be written into that file: it becomes /dev/null. And a reader that goes must not end the
+  /// process by a signal.
+  static func prepare() {
+    for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
+      // int fcntl(int fd, int cmd, ...): fails only where there is no such descriptor.
+      guard fcntl(number, F_GETFD) < 0 else { continue }
+      // int open(const char *path, int flags): takes the lowest free number, which is this one.
+      _ = open("/dev/null", O_RDWR)
+    }
+    // sighandler_t signal(int signum, sighandler_t handler)
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// Writes a result to stdout, at once.
+  ///
+  /// - Throws: `StorageError.inputOutput`, as for a full disk; not where the reader has gone.
+  public static func print(_ text: String) throws(StorageError) {
+    guard let code = write(text, to: STDOUT_FILENO), code != EPIPE else { return }
+    throw .inputOutput(
+      path: "standard output", reason: "cannot be written: \(String(cString: strerror(code)))")
+  }
+
+  /// Writes a message to stderr, if that is possible.
+  static func tell(_ text: String) {
+    _ = write(text, to: STDERR_FILENO)
+  }
+
+  /// Writes all of a text; gives the `errno` of the failure, nil where there was none.
+  private static func write(_ text: String, to descriptor: Int32) -> Int32? {
+    var text = text
+    return text.withUTF8 { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let part = UnsafeBufferPointer(rebasing: rest)
+        // ssize_t write(int fd, const void *buf, size_t count): may write less than asked.
+        let count = Glibc.write(descriptor, part.baseAddress, part.count)
+        if count >= 0 {
+          rest = rest.dropFirst(count)
+          continue
+        }
+        switch errno {
+        case EINTR: break
+        case EAGAIN:
+          // A pipe or terminal that somebody has told not to wait: wait here.
+          var ready = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          // int poll(struct pollfd *fds, nfds_t nfds, int timeout)
+          _ = poll(&ready, 1, -1)
+        default: return errno
+        }
+      }
+      return nil
+    }
+  }
+}
