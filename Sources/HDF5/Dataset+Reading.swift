@@ -45,7 +45,8 @@ extension Dataset {
   ) throws(HDF5Error) {
     precondition(!shape.isEmpty, "A scalar has no rows.")
     precondition(rows.lowerBound >= 0 && rows.upperBound <= shape[0], "The rows must exist.")
-    let rowCount = elementCount(Array(shape.dropFirst()))!
+    // Without rows, the other extents may be of any size.
+    let rowCount = shape[0] == 0 ? 0 : elementCount(Array(shape.dropFirst()))!
     precondition(buffer.count == rows.count * rowCount, "The buffer must hold exactly the rows.")
     try requireConversion(to: Element.self)
     guard !buffer.isEmpty else { return }

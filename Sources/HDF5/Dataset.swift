@@ -99,11 +99,14 @@ public struct Dataset: ~Copyable, HDF5Object {
         H5Pget_chunk(creationID, Int32(shape.count), &extents)
       }
       let chunk = extents.map { Int(clamping: $0) }
+      guard chunk.allSatisfy({ $0 > 0 }) else {
+        throw .refused(place: place, reason: "declares chunks of the impossible shape \(chunk)")
+      }
       guard bytes > 0 else { return (chunk, filters) }
       guard stored > 0 else {
         throw .refused(place: place, reason: "declares the shape \(shape), but was never written")
       }
-      let chunks = zip(shape, chunk).map { ($0 + $1 - 1) / $1 }
+      let chunks = zip(shape, chunk).map { $0 / $1 + ($0 % $1 == 0 ? 0 : 1) }
       var written: hsize_t = 0
       // herr_t H5Dget_num_chunks(hid_t dset_id, hid_t fspace_id, hsize_t *nchunks)
       try call("count the chunks", place) { H5Dget_num_chunks(id, spaceID, &written) }

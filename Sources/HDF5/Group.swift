@@ -49,12 +49,14 @@ public struct Group: ~Copyable, HDF5Object {
 
   /// What a path relative to the group stands for, or nil where there is nothing.
   ///
-  /// Only hard links are followed, so that a file cannot lead to another file.
+  /// Only hard links are followed, so that a file cannot lead to another file. A path without a name
+  /// in it, such as "/" or ".", stands for nothing: the library would take it for the group itself,
+  /// and a file may hold links that are called so.
   public func kind(of path: String) throws(HDF5Error) -> Kind? {
     let id = self.id
     let place = self.place.appending(path)
-    let components = path.split(separator: "/")
-    precondition(!components.isEmpty, "A path in a group must name something.")
+    let components = Self.components(path)
+    guard !components.isEmpty else { return nil }
     var kind = Kind.group
     for depth in components.indices {
       // What is not a group has no children, and looking for one would be an error.
@@ -66,6 +68,12 @@ public struct Group: ~Copyable, HDF5Object {
       kind = link == H5L_TYPE_HARD.rawValue ? try objectKind(prefix, place) : .other
     }
     return kind
+  }
+
+  /// The names of a path. It is taken as relative to the group also where it begins with a slash,
+  /// so that what is opened is what `kind(of:)` has looked at.
+  private static func components(_ path: String) -> [Substring] {
+    path.split(separator: "/").filter { $0 != "." }
   }
 
   private func objectKind(_ path: String, _ place: Place) throws(HDF5Error) -> Kind {
@@ -97,6 +105,7 @@ public struct Group: ~Copyable, HDF5Object {
   /// Opens a group below this one.
   public func group(_ path: String) throws(HDF5Error) -> Group {
     try require(.group, path, "group")
+    let path = Self.components(path).joined(separator: "/")
     let place = self.place.appending(path)
     let id = self.id
     return Group(try call("open the group", place) { H5Gopen2(id, path, 0) }, place)
@@ -125,6 +134,7 @@ public struct Group: ~Copyable, HDF5Object {
     _ path: String, chunkCacheBytes: Int? = nil
   ) throws(HDF5Error) -> Dataset {
     try require(.dataset, path, "dataset")
+    let path = Self.components(path).joined(separator: "/")
     let place = self.place.appending(path)
     let access = try propertyList(CHDF5_P_DATASET_ACCESS, place)
     let (id, accessID) = (self.id, access.id)

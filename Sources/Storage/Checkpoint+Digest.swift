@@ -23,14 +23,20 @@ extension Checkpoint {
   }
 
   /// Adds a group's attributes and, in alphabetical order, what is in it.
+  ///
+  /// - Parameter depth: How far below the root the group is: links may lead back to where they are.
   private static func add(
-    _ group: borrowing Group, to hash: inout ContentHash, skipping skipped: String? = nil
+    _ group: borrowing Group, to hash: inout ContentHash, skipping skipped: String? = nil,
+    depth: Int = 0
   ) throws(HDF5Error) {
+    guard depth < 100 else {
+      throw .refused(place: group.place, reason: "lies in itself, or too deep")
+    }
     hash.update(group.place.object)
     try addAttributes(of: group, to: &hash)
     for name in try group.names() where name != skipped {
       switch try group.kind(of: name) {
-      case .group: try add(group.group(name), to: &hash)
+      case .group: try add(group.group(name), to: &hash, depth: depth + 1)
       case .dataset: try add(group.dataset(name), to: &hash)
       case .other, nil:
         throw .refused(place: group.place, reason: "holds \(name), which is no dataset or group")

@@ -45,7 +45,8 @@ extension Checkpoint {
       let root = try file.root()
       try FileFormat.checkpoint.check(root, isRequired: true)
       var checkpoint = Checkpoint(
-        layout: try layout(root), model: [], average: [], firstMoment: [], secondMoment: [],
+        layout: try layout(root, fileSize: image.count), model: [], average: [], firstMoment: [],
+        secondMoment: [],
         progress: try progress(root), configuration: try root.dataset("config").string(),
         facts: try facts(root), state: try state(root), provenance: try provenance(root))
       for group in TensorGroup.allCases where sections.contains(group.section) {
@@ -57,7 +58,11 @@ extension Checkpoint {
   }
 
   /// The names from `/tensors` in their order, the shapes from `/model`.
-  private static func layout(_ root: borrowing Group) throws(HDF5Error) -> ParameterLayout {
+  ///
+  /// All of them together are smaller than the file, whatever its links and filters promise.
+  private static func layout(
+    _ root: borrowing Group, fileSize: Int
+  ) throws(HDF5Error) -> ParameterLayout {
     let model = try root.group("model")
     var layout = ParameterLayout()
     var names: Set<String> = []
@@ -65,8 +70,11 @@ extension Checkpoint {
       guard !name.isEmpty, names.insert(name).inserted else {
         throw .refused(place: root.place, reason: "lists the tensor \"\(name)\" twice or unnamed")
       }
-      let shape = try model.dataset(name).shape
-      guard !shape.isEmpty, shape.allSatisfy({ $0 > 0 }) else {
+      let tensor = try model.dataset(name)
+      let shape = tensor.shape
+      guard !shape.isEmpty, shape.allSatisfy({ $0 > 0 }),
+        tensor.count <= fileSize / MemoryLayout<Float>.size - layout.count
+      else {
         throw .refused(place: model.place, reason: "gives \(name) the shape \(shape)")
       }
       layout.append(name, shape: shape)
@@ -115,8 +123,10 @@ extension Checkpoint {
       seed: try require(group.unsigned("seed"), "seed", group),
       shards: try require(group.integer("shards"), "shards", group),
       loss: try require(group.double("loss"), "loss", group))
-    guard progress.step >= 0, progress.imagesSeen >= 0, progress.shards > 0,
-      progress.epochs.count == progress.shards, progress.epochs.allSatisfy({ $0 >= 0 })
+    let counts = Progress.counts
+    guard counts.contains(progress.step), progress.imagesSeen >= 0, progress.shards > 0,
+      progress.imagesSeen <= counts.upperBound * counts.upperBound,
+      progress.epochs.count == progress.shards, progress.epochs.allSatisfy(counts.contains)
     else {
       throw .refused(place: group.place, reason: "holds impossible values")
     }

@@ -27,6 +27,9 @@ public struct Checkpoint: Equatable, Sendable {
 
   /// How far the run has come.
   public struct Progress: Equatable, Sendable {
+    /// What steps, shards and epochs may be: as for the settings, products of two fit into an Int.
+    static let counts = 0...Int(Int32.max)
+
     /// The number of finished steps.
     public var step: Int
     /// The number of images that these steps have seen.

@@ -89,7 +89,8 @@ public struct CheckpointFolder: Sendable {
   /// The step that a name stands for, if it is exactly the name of a checkpoint.
   private func step(of name: String) -> Int? {
     guard name.hasPrefix("step-"), name.hasSuffix(".h5") else { return nil }
-    guard let step = Int(name.dropFirst(5).dropLast(3)), step >= 0 else { return nil }
+    guard let step = Int(name.dropFirst(5).dropLast(3)), Checkpoint.Progress.counts.contains(step)
+    else { return nil }
     return path(step: step) == "\(path)/\(name)" ? step : nil
   }
 

@@ -65,7 +65,12 @@ enum FileFormat: String {
 }
 
 extension ImageDataset {
-  init(_ source: DatasetSource, group groupName: String?) throws(StorageError) {
+  /// What is no number of a class any more: counting classes must not overflow.
+  static let classLimit = 1 << 31
+
+  init(_ source: DatasetSource, group named: String?) throws(StorageError) {
+    // "/" is the root.
+    let groupName = named.flatMap { $0.allSatisfy { $0 == "/" } ? nil : $0 }
     let path = source.path
     self.source = source
     self.path = path
@@ -211,9 +216,10 @@ extension ImageDataset {
     }
     let names = try labels.strings("class_names")
     let values = try labels.values(as: Int64.self).map { Int($0) }
-    let limit = names?.count ?? .max
+    // Numbers beyond Int are read as its largest, which is no class.
+    let limit = names?.count ?? ImageDataset.classLimit
     if let row = values.firstIndex(where: { $0 < 0 || $0 >= limit }) {
-      let classes = names == nil ? "are not negative" : "are 0 … \(limit - 1) (class_names)"
+      let classes = "are 0 … \(limit - 1)" + (names == nil ? "" : " (class_names)")
       throw .refused(
         place: labels.place,
         reason: "gives image \(row) the class \(values[row]); classes \(classes)"

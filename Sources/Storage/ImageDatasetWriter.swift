@@ -150,12 +150,12 @@ public final class ImageDatasetWriter {
         path: path,
         reason: "image \(count + image) has the value \(value), but levels are 0 … \(levels - 1)")
     }
-    let limit = classNames?.count ?? .max
+    let limit = classNames?.count ?? ImageDataset.classLimit
     if let index = newLabels?.firstIndex(where: { $0 < 0 || $0 >= limit }) {
       throw .badData(
         path: path,
-        reason: "image \(count + index) has the class \(newLabels![index]); classes "
-          + (classNames == nil ? "are not negative" : "are 0 … \(limit - 1)"))
+        reason: "image \(count + index) has the class \(newLabels![index]); classes are "
+          + "0 … \(limit - 1)")
     }
   }
 

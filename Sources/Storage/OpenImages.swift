@@ -31,9 +31,11 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
       let images = try group.dataset(
         "images", chunkCacheBytes: Self.cacheBytes(dataset, limit: memoryLimit))
       // The file may have been replaced since it was described.
-      guard images.shape[0] == dataset.count,
-        images.shape.dropFirst().reduce(1, *) == dataset.shape.count
-      else {
+      let shape = dataset.shape
+      let extents =
+        dataset.order == .channelsLast
+        ? [shape.height, shape.width, shape.channels] : [shape.channels, shape.height, shape.width]
+      guard images.shape == [dataset.count] + extents, images.chunk == dataset.chunk else {
         throw .refused(place: images.place, reason: "has changed while the program ran")
       }
       return OpenImages(dataset, file, images)

@@ -356,7 +356,13 @@ extension RefusalTests {
       + checkpoint("another depth", ["architecture"], replacing("blocks: 1", "blocks: 2"))
       + checkpoint("unknown key", ["/config", "'blobs'"], replacing("blocks: 1", "blobs: 1"))
       + checkpoint("no such network", ["/config"], replacing("groups: 4", "groups: 3"))
+      + checkpoint("impossible progress", ["/progress"]) { run in
+        try run.forge(20) { $0.progress.step = .max }
+      }
       + [
+        resuming("impossible progress", ["step-00000020.h5", "/progress"]) { run in
+          try run.forge(20) { $0.progress.step = .max }
+        },
         resuming("only a damaged checkpoint", ["none of its checkpoints"]) { try $0.damage(20) },
         resuming(
           "another architecture", ["step-00000020.h5", "architecture"], ["blocks=2"],

@@ -109,6 +109,47 @@ let recordedFloats = (0..<60).map { Float($0) / 8 }
       error { () throws(HDF5Error) in _ = try root.dataset("group") }.contains("not a dataset"))
   }
 
+  @Test(arguments: ["", "/", "///", ".", "./", "/./."]) func aPathWithoutANameLeadsNowhere(
+    _ path: String
+  ) throws {
+    let root = try File.open(recorded).root()
+    #expect(try root.kind(of: path) == nil)
+    #expect(
+      error { () throws(HDF5Error) in _ = try root.group(path) }.contains("no such group"))
+    #expect(
+      error { () throws(HDF5Error) in _ = try root.dataset(path) }.contains("no such dataset"))
+    #expect(try root.kind(of: "./group/./floats") == .dataset)
+    // A slash at the beginning does not lead out of a group.
+    let group = try root.group("/group")
+    #expect(try group.dataset("/floats").place.object == "/group/floats")
+    #expect(
+      error { () throws(HDF5Error) in _ = try group.dataset("/group/floats") }
+        .contains("no such dataset"))
+  }
+
+  /// Extents near the largest Int, of a dataset that may grow without limit.
+  @Test func extentsThatOverflowAreRefused() throws {
+    let file = try File.createInMemory(label: "written")
+    let root = try file.root()
+    var rows = try root.createDataset(
+      "rows", of: UInt8.self, shape: [0], layout: .chunked([3], growing: true))
+    try [UInt8](0..<5).withUnsafeBufferPointer { try rows.append(rows: $0) }
+    try rows.close()
+    try root.close()
+    let bytes = try file.finish().withBytes { Array($0) }
+    // The extent and its limit, as eight bytes each.
+    let extent: [UInt8] = [5] + [UInt8](repeating: 0, count: 7) + [UInt8](repeating: 255, count: 8)
+    try #require(bytes.ranges(of: extent).count == 1)
+    for top in [UInt8(0x7F), 0x3F] {
+      let large = [UInt8](repeating: 255, count: 7) + [top] + extent.suffix(8)
+      let image = FileImage(bytes.replacing(extent, with: large))
+      let message = error { () throws(HDF5Error) in
+        _ = try File.open(image: image, label: "changed").root().dataset("rows")
+      }
+      #expect(message.hasPrefix("changed:/rows: has 2 of the "), "\(message)")
+    }
+  }
+
   @Test func theReasonIsTheLibrarysInnermost() throws {
     let message = error { () throws(HDF5Error) in _ = try File.open("/no/such/file.h5") }
     #expect(message.contains("No such file or directory"))

@@ -17,7 +17,8 @@ import Testing
     for name in [
       "step-00000003.h5", "step-100000000.h5", "step-00000001.h5", "step-3.h5", "step-.h5",
       "step-0000000x.h5", "step-00000009.h5.tmp", "step--0000001.h5", "other.h5",
-      "step-000000004.h5",
+      "step-000000004.h5", "step-2147483648.h5", "step-9223372036854775807.h5",
+      "step-9223372036854775808.h5",
     ] {
       try temporary.write([1], to: name)
     }

@@ -224,6 +224,59 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
       } == "/model/b: there is no such dataset")
   }
 
+  @Test func impossibleProgressIsRefused() throws {
+    let changes: [(inout Checkpoint.Progress) -> Void] = [
+      { $0.step = .max }, { $0.step = 1 << 31 }, { $0.step = -1 }, { $0.imagesSeen = .max },
+      { $0.imagesSeen = -1 }, { $0.epochs[2] = .max }, { $0.epochs[3] = -1 },
+    ]
+    for (index, change) in changes.enumerated() {
+      var checkpoint = sampleCheckpoint()
+      change(&checkpoint.progress)
+      let bytes = try checkpoint.encoded()
+      let error = #expect(throws: StorageError.self, "\(index)") { try Checkpoint.decode(bytes) }
+      #expect(error?.reason == "/progress: holds impossible values")
+    }
+    var last = sampleCheckpoint()
+    last.progress.step = Int(Int32.max)
+    last.progress.imagesSeen = last.progress.step * last.progress.step
+    #expect(try Checkpoint.decode(last.encoded()) == last)
+  }
+
+  /// A tensor under more names than the file has room for: memory must not be taken for all.
+  @Test func linksDoNotMultiplyTheTensors() throws {
+    let file = try File.createInMemory(label: "wrong")
+    let root = try file.root()
+    try root.setAttribute("format", "ddpm-checkpoint")
+    try root.setAttribute("version", 1)
+    try root.createGroup("diffusion").close()
+    try root.write("model/a", [Float](repeating: 1, count: 10_000))
+    try root.write("tensors", strings: (0..<9).map { String(repeating: "/", count: $0) + "a" })
+    try root.close()
+    let bytes = try file.finish().withBytes { Array($0) + Checkpoint.trailer(for: $0) }
+    let error = #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }
+    #expect(error?.reason.hasPrefix("/model: gives ") == true, "\(error as Any)")
+  }
+
+  /// A group that holds itself, which hard links make possible.
+  @Test func aLoopOfGroupsEnds() throws {
+    let folder = try TemporaryFolder()
+    let file = try File.createInMemory(label: "loop")
+    let root = try file.root()
+    try root.setAttribute("format", "ddpm-checkpoint")
+    try root.setAttribute("version", 1)
+    try root.createGroup("a").close()
+    try root.close()
+    var image = try file.finish().withBytes { Array($0) }
+    // The root's symbol table node lists one entry, behind 8 bytes: the offset of its name (8
+    // bytes), and where its object is (32). The superblock says at byte 64 where the root is.
+    let node = try #require(image.firstRange(of: Array("SNOD".utf8))).lowerBound
+    image.replaceSubrange((node + 16)..<(node + 48), with: image[64..<96])
+    let trailer = image.withUnsafeBytes { Checkpoint.trailer(for: $0) }
+    let path = try folder.write(image + trailer, to: "a.h5")
+    let error = #expect(throws: StorageError.self) { try Checkpoint.contentDigest(path: path) }
+    #expect(error?.reason.hasSuffix("lies in itself, or too deep") == true, "\(error as Any)")
+  }
+
   @Test func aFullDiskKeepsTheOldCheckpoint() throws {
     try withSmallDisk(megabytes: 1) { disk in
       let folder = CheckpointFolder(path: disk)

@@ -196,9 +196,11 @@ private let recorded = Bundle.module.path(
     #expect(
       try refusal(four, [2, 2, 2, 1], labels: [0, 1, 2])
         == "/labels: has the shape [3], but there are 2 images")
-    #expect(
-      try refusal(four, [2, 2, 2, 1], labels: [0, -1])
-        == "/labels: gives image 1 the class -1; classes are not negative")
+    for label in [-1, 1 << 31, .max] {
+      #expect(
+        try refusal(four, [2, 2, 2, 1], labels: [0, Int64(label)])
+          == "/labels: gives image 1 the class \(label); classes are 0 … 2147483647")
+    }
     #expect(
       try refusal(four, [2, 2, 2, 1], labels: [0, 2], classNames: ["a", "b"])
         == "/labels: gives image 1 the class 2; classes are 0 … 1 (class_names)")
@@ -224,6 +226,51 @@ private let recorded = Bundle.module.path(
     #expect(
       try refusal(values, shape, layout: "HWCN")
         == "/images: its attribute layout is HWCN, neither NHWC nor NCHW")
+  }
+
+  @Test func theRootMayBeNamed() throws {
+    for group in ["/", "//", ""] {
+      let error = #expect(throws: StorageError.self) {
+        try ImageDataset(path: recorded, group: group)
+      }
+      #expect(error?.reason.hasPrefix("holds no dataset named images, but the groups") == true)
+    }
+    #expect(throws: StorageError.self) { try ImageDataset(path: recorded, group: ".") }
+  }
+
+  /// Groups whose names lead nowhere, in the message that lists the splits.
+  @Test(arguments: ["\0\0\0", "///", ".\0\0", "/./"]) func namesThatAreNone(
+    _ name: String
+  ) throws {
+    let folder = try TemporaryFolder()
+    let file = try File.create(folder.file("a.h5"))
+    let root = try file.root()
+    try root.createGroup("qqq").close()
+    try root.close()
+    try file.close()
+    let bytes = try folder.bytes("a.h5").replacing(
+      Array("qqq\0".utf8), with: Array(name.utf8) + [0])
+    try folder.write(bytes, to: "a.h5")
+    let error = #expect(throws: StorageError.self) { try ImageDataset(path: folder.file("a.h5")) }
+    #expect(error?.reason == "holds no dataset named images")
+  }
+
+  @Test func aFileThatIsReplacedMeanwhileIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a.h5")
+    func write(_ shape: [Int]) throws {
+      let file = try File.create(path)
+      try file.root().write(
+        "images", [UInt8](repeating: 1, count: shape.reduce(1, *)), shape: shape)
+      try file.close()
+    }
+    try write([6, 5, 4, 3])
+    let dataset = try ImageDataset(path: path)
+    for shape in [[], [6], [6, 60], [6, 4, 5, 3], [5, 5, 4, 3]] {
+      try write(shape)
+      let error = #expect(throws: StorageError.self) { try ImageReader(dataset, range: 0..<6) }
+      #expect(error?.reason == "/images: has changed while the program ran", "\(shape)")
+    }
   }
 
   @Test func filesThatAreNoDatasets() throws {

@@ -53,8 +53,16 @@ extension Picture {
 
   /// Writes the picture as a PNG file that appears complete or not at all.
   ///
-  /// - Throws: `StorageError` where the file cannot be made or written.
+  /// - Throws: `StorageError` where the file cannot be made or written, and where libpng does not
+  ///   make pictures of that size.
   public func writePNG(to path: String) throws(StorageError) {
+    // libpng's own limits: extents of a million, rows of bytes whose number fits into 32 bits.
+    guard max(shape.height, shape.width) <= 1_000_000, shape.count <= Int(UInt32.max) else {
+      throw .cannotCreate(
+        path: path,
+        reason: "would be a picture of \(shape.height) × \(shape.width) pixels, more than a PNG "
+          + "file can have; draw fewer images")
+    }
     try AtomicFile.write(pngBytes(), to: path)
   }
 }

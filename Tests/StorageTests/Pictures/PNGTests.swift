@@ -61,6 +61,18 @@ import Testing
     expectRefusal("/nowhere/p.png", "No such file") { try picture.writePNG(to: "/nowhere/p.png") }
   }
 
+  @Test func aPictureBeyondTheLimitsOfPNG() throws {
+    try withFolder { folder in
+      for (height, width) in [(1_000_001, 1), (1, 1_000_001)] {
+        let shape = ImageShape(height: height, width: width, channels: 1)
+        let picture = Picture(shape: shape, pixels: [UInt8](repeating: 0, count: shape.count))
+        expectRefusal("would be a picture of \(height) × \(width) pixels") {
+          try picture.writePNG(to: folder + "/p.png")
+        }
+      }
+    }
+  }
+
   @Test func refusals() throws {
     expectRefusal("rgba-transparent.png: is transparent at row 3, column 2") {
       _ = try Picture(png: fixturePath("pictures/rgba-transparent.png"))
