@@ -98,6 +98,9 @@ struct BenchmarkCommand: JobCommand {
       if let value { options.training.overrides.append((key, value)) }
     }
     if let workers { options.training.overrides.append(("workers", "\(workers)")) }
+    try job.together { [training = options.training] in
+      try RepeatedKeys.refuse(assignments: training.assignments, options: training.overrides)
+    }
     options.images = images
     options.parts = parts?.parts ?? (paced ? [.step, .evaluation] : BenchmarkRun.Part.allCases)
     options.evaluationBatch = batch

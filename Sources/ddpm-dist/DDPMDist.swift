@@ -31,6 +31,11 @@ enum Main {
       var command: any ParsableCommand
       do {
         command = try DDPMDist.parseAsRoot()
+        if let command = command as? any JobCommand {
+          let refusal = RepeatedOption.refusal(
+            in: CommandLine.arguments.dropFirst(), describedBy: type(of: command)._dumpHelp())
+          if let refusal { throw ValidationError(refusal) }
+        }
       } catch {
         throw commandLineEnd(error)
       }

@@ -50,7 +50,7 @@ struct Train: JobCommand {
   @Option(
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Change settings, one or several; options such as --steps win over them.",
+      "Change settings, one or several; none that is also given by an option such as --steps.",
       valueName: "key=value"))
   var settings: [String] = []
 
@@ -71,6 +71,9 @@ struct Train: JobCommand {
     ]
     for (key, value) in values {
       if let value { options.overrides.append((key, "\(value)")) }
+    }
+    try job.together {
+      try RepeatedKeys.refuse(assignments: settings, options: options.overrides)
     }
     try TrainingRun(options, job: job, logger: logger).run()
   }

@@ -236,6 +236,9 @@ enum Main {
       let command: DDPMSample
       do {
         command = try DDPMSample.parse()
+        let refusal = RepeatedOption.refusal(
+          in: CommandLine.arguments.dropFirst(), describedBy: DDPMSample._dumpHelp())
+        if let refusal { throw ValidationError(refusal) }
       } catch {
         throw CommandLineEnd(
           text: DDPMSample.fullMessage(for: error),

@@ -16,8 +16,8 @@ extension CommandTests {
     }
 
     private static let words =
-      ["benchmark", "--batch", "16", "--workers", "1", "--rounds", "2", "--set"]
-      + SmallRun.settings
+      ["benchmark", "--batch", "16", "--workers", "1", "--rounds", "2"]
+      + SmallRun.words(beside: ["--batch"])
 
     private typealias Object = [String: Any]
 

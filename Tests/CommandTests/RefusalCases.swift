@@ -19,6 +19,34 @@ extension RefusalTests {
       parts: ["Unknown option '--bogus'"]),
     Case(
       name: "ill-typed option", words: ["train", "--steps", "many"], code: 64, parts: ["'many'"]),
+    Case(
+      name: "an option twice", words: ["train", "--data", "a", "--run", "@run", "--data=b"],
+      code: 64, parts: ["--data is given twice"]),
+    Case(
+      name: "an option twice, after settings",
+      words: ["train", "--seed", "1", "--set", "steps=1", "--seed", "1"], code: 64,
+      parts: ["--seed is given twice"], ranks: [nil]),
+    Case(
+      name: "benchmark: an option twice",
+      words: ["benchmark", "--json=-", "--rounds", "1", "--json=-"], code: 64,
+      parts: ["--json is given twice"], ranks: [nil]),
+    Case(
+      name: "import: an option twice",
+      words: ["dataset", "import", "csv", "@a", "--output", "a.h5", "--output", "b.h5"], code: 64,
+      parts: ["--output is given twice"], ranks: [nil]),
+    Case(
+      name: "inspect: an option twice",
+      words: ["dataset", "inspect", "digits", "--count=1", "--count=2"], code: 64,
+      parts: ["--count is given twice"], ranks: [nil]),
+    Case(
+      name: "predict: an option twice",
+      words: [
+        "predict", "--ckpt", "@a", "--input", "@x", "--output", "@y.h5", "--ckpt", "@b",
+      ], code: 64, parts: ["--ckpt is given twice"], ranks: [nil]),
+    Case(
+      name: "sample: an option twice", program: .sample,
+      words: ["--ckpt", "@a", "--out", "a.png", "--out", "b.png", "--seed", "1", "--seed=2"],
+      code: 64, parts: ["--seed is given twice"], ranks: [nil]),
     Case(name: "unknown command", words: ["trian"], code: 64, parts: ["trian"]),
     Case(name: "no checkpoint named", program: .sample, words: [], code: 64, parts: ["--ckpt"]),
     Case(
@@ -66,11 +94,26 @@ extension RefusalTests {
       name: "unknown key", words: train([], ["chanels=3"]), code: 64,
       parts: ["--set chanels=3", "'channels'"]),
     Case(
-      name: "ill-typed value", words: train([], ["steps=many"]), code: 64,
-      parts: ["'steps'", "'many'", "whole number"]),
+      name: "ill-typed value", words: train([], ["warmup_steps=many"]), code: 64,
+      parts: ["'warmup_steps'", "'many'", "whole number"]),
     Case(
       name: "unknown choice", words: train([], ["schedule=steep"]), code: 64,
       parts: ["linear, cosine"]),
+    Case(
+      name: "a setting twice", words: ["train", "--run", "@run", "--set", "steps=3", "steps=4"],
+      code: 64, parts: ["--set steps=4", "'steps' is given twice", "--set steps=3"]),
+    Case(
+      name: "a setting twice, apart",
+      words: ["train", "--set", "steps=3", "--run", "@run", "--set", "steps=4"], code: 64,
+      parts: ["--set steps=4", "'steps' is given twice", "--set steps=3"], ranks: [nil]),
+    Case(
+      name: "a setting and its option",
+      words: ["train", "--run", "@run", "--steps", "5", "--set", "steps=6"], code: 64,
+      parts: ["--set steps=6", "'steps' is given twice", "--steps 5"]),
+    Case(
+      name: "benchmark: a setting and its option",
+      words: ["benchmark", "--batch", "5", "--set", "batch=6"], code: 64,
+      parts: ["--set batch=6", "'batch' is given twice", "--batch 5"]),
     Case(name: "no value", words: train([], ["steps"]), code: 64, parts: ["key=value"]),
     Case(
       name: "unknown key in a file", words: ["train", "--config", "@a.yaml", "--run", "@run"],
@@ -159,11 +202,11 @@ extension RefusalTests {
 
   private static func output(
     _ name: String, _ words: [String], code: Int32 = 73, _ parts: [String],
-    of program: Program = .dist
+    of program: Program = .dist, ranks: [Int?] = [nil]
   ) -> Case {
     Case(
       name: "output: \(name)", program: program, words: words, code: code, parts: parts,
-      prepare: files)
+      ranks: ranks, prepare: files)
   }
 
   private static var outputs: [Case] {
@@ -174,13 +217,17 @@ extension RefusalTests {
     let benchmark = ["benchmark", "--parts", "reading", "--json"]
     let checkpoint = "@run/checkpoints/step-00000020.h5"
     return [
-      output("predict over a checkpoint", predict + [checkpoint], ["ddpm-checkpoint", "no file"]),
+      output(
+        "predict over a checkpoint", predict + [checkpoint], ["ddpm-checkpoint", "no file"],
+        ranks: [nil, 2]),
       output("predict over a link to one", predict + ["@c.h5"], ["c.h5", "ddpm-checkpoint"]),
       output("predict over a dataset", predict + ["@d.h5"], ["ddpm-dataset", "another name"]),
       output("predict over its input", predict + ["@run/../x.h5"], ["own input"]),
       output("predict to a device", predict + ["@null.h5"], ["null.h5", "device"]),
       output("predict to a picture", predict + ["@p.png"], code: 64, ["--output", ".h5 or .hdf5"]),
-      output("import over a checkpoint", csv + [checkpoint], ["ddpm-checkpoint", "no dataset"]),
+      output(
+        "import over a checkpoint", csv + [checkpoint], ["ddpm-checkpoint", "no dataset"],
+        ranks: [nil, 2]),
       output("import over arrays", csv + ["@x.h5"], ["x.h5", "no dataset"]),
       output("import to a device", csv + ["/dev/null"], code: 64, ["/dev/null", ".h5"]),
       output("import over its input", csv + ["@a.csv"], code: 64, ["a.csv", ".h5 or .hdf5"]),
@@ -188,7 +235,9 @@ extension RefusalTests {
       output("a grid over a dataset", inspect + ["@d.h5"], code: 64, ["--grid", ".png"]),
       output("a grid to a device", inspect + ["@null.png"], ["null.png", "device"]),
       output("a report over a text", benchmark + ["@a.yaml"], code: 64, ["--json", ".json"]),
-      output("a report to a device", benchmark + ["@null.json"], ["null.json", "device"]),
+      output(
+        "a report to a device", benchmark + ["@null.json"], ["null.json", "device"],
+        ranks: [nil, 2]),
       output("samples over a checkpoint", sample + [checkpoint], ["own input"], of: .sample),
       output(
         "samples over a dataset", sample + ["@d.h5"], ["ddpm-dataset", "samples"], of: .sample),
@@ -197,7 +246,7 @@ extension RefusalTests {
       output("samples to a device", sample + ["@null.png"], ["null.png", "device"], of: .sample),
       output(
         "samples over the start", ["--init", "@x.h5"] + sample + ["@./x.h5"], ["own input"],
-        of: .sample),
+        of: .sample, ranks: [nil, 2]),
     ]
   }
 

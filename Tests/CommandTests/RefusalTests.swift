@@ -17,6 +17,8 @@ import Testing
     let code: Int32
     /// What the line must contain.
     let parts: [String]
+    /// The numbers of ranks that it is tried on: without mpirun, and with two.
+    var ranks: [Int?] = [nil, 2]
     /// Makes the input in the test's folder.
     var prepare: @Sendable (TemporaryFolder) async throws -> Void = { _ in }
 
@@ -30,7 +32,7 @@ import Testing
   private static let gate = Gate(width: 4)
 
   private func check(_ bad: Case) async throws {
-    for ranks in [nil, 2] {
+    for ranks in bad.ranks {
       let folder = try TemporaryFolder()
       try await bad.prepare(folder)
       let before = try snapshot(folder.path)
@@ -48,8 +50,8 @@ import Testing
 
   /// `ddpm-dist train` with the small network's settings into a folder that does not exist.
   static func train(_ options: [String] = [], _ settings: [String] = []) -> [String] {
-    ["train", "--run", "@run", "--steps", "2"] + options + ["--set"] + SmallRun.settings
-      + settings
+    ["train", "--run", "@run"] + (options.contains("--steps") ? [] : ["--steps", "2"]) + options
+      + SmallRun.words(settings, beside: options)
   }
 
   @Test func ranksThatDoNotDivideTheShardsAreRefused() async throws {

@@ -15,6 +15,15 @@ struct SmallRun: Sendable {
     "channels=8", "groups=4", "batch=32", "diffusion_steps=20", "sample_every=0", "warmup_steps=2",
   ]
 
+  /// The words that give the small network's settings, and more, beside other options.
+  ///
+  /// A setting must not be given twice: those of `settings`, and those that have an option of their
+  /// own in `options`, take the place of the small network's.
+  static func words(_ settings: [String] = [], beside options: [String] = []) -> [String] {
+    let given = settings.map { $0.prefix { $0 != "=" } } + options.map { $0.drop { $0 == "-" } }
+    return ["--set"] + Self.settings.filter { !given.contains($0.prefix { $0 != "=" }) } + settings
+  }
+
   let path: String
 
   /// One run of 20 steps in a single process: what many tests compare with or go on from.
@@ -33,7 +42,7 @@ struct SmallRun: Sendable {
     meanwhile: (@Sendable (pid_t) async -> Void)? = nil
   ) async throws -> Outcome {
     try await run(
-      .dist, ["train", "--run", path] + options + ["--set"] + Self.settings + settings,
+      .dist, ["train", "--run", path] + options + Self.words(settings, beside: options),
       ranks: ranks, meanwhile: meanwhile)
   }
 
