@@ -7,7 +7,8 @@ import HDF5
 /// little-endian), and XXH3-128 of the HDF5 part (16 bytes, most significant first).
 ///
 /// HDF5 tools do not look behind the end that the HDF5 part declares. Neither does this program
-/// show a byte to the HDF5 library before the trailer has vouched for it.
+/// show a byte to the HDF5 library before the trailer has vouched for it, except to tell what a
+/// file without a trailer is instead.
 enum CheckpointTrailer {
   /// `DDPMEND` and the version of the trailer.
   static let mark = Array("DDPMEND1".utf8)
@@ -78,15 +79,24 @@ enum CheckpointTrailer {
     _ found: [UInt8], _ expected: [UInt8], path: String
   ) throws(StorageError) {
     guard found.prefix(mark.count) == mark[...] else {
-      throw .badData(
-        path: path,
-        reason: "is no checkpoint of this program, or a damaged or truncated one: "
-          + "the mark at its end is missing")
+      throw .badData(path: path, reason: reasonWithoutMark(path))
     }
     guard found == expected else {
       throw .badData(
         path: path,
         reason: "is damaged, or was changed by another program: its checksum does not fit")
+    }
+  }
+
+  /// What a file is that does not end as a checkpoint does.
+  private static func reasonWithoutMark(_ path: String) -> String {
+    switch HDF5Content(path) {
+    case .format(let format) where format != FileFormat.checkpoint.rawValue:
+      "is a \(format) file, not a checkpoint"
+    case .other: "is an HDF5 file, but no checkpoint of this program"
+    case .format, .none:
+      "is no checkpoint of this program, or a damaged or truncated one: "
+        + "the mark at its end is missing"
     }
   }
 

@@ -95,18 +95,21 @@ public enum OutputKind: CaseIterable, Sendable {
 
   /// Refuses a file with something in it that is not of this kind.
   private func checkContent(_ path: String) throws(StorageError) {
-    let found = declaredFormat(path)
-    let isOurs: Bool
+    let found = HDF5Content(path)
     if let signature {
-      isOurs = try firstBytes(path, signature.count) == signature
-    } else {
-      isOurs = found != nil && found == format?.rawValue
+      if try firstBytes(path, signature.count) == signature { return }
+    } else if let format, found == .format(format.rawValue) {
+      return
     }
-    guard !isOurs else { return }
+    let what =
+      switch found {
+      case .format(let format): "is a \(format) file"
+      case .other: "is an HDF5 file"
+      case .none: "is there"
+      }
     throw .cannotCreate(
       path: path,
-      reason: (found.map { "is a \($0) file" } ?? "is there") + ", but no \(name), and is not "
-        + "replaced; remove it or choose another name")
+      reason: "\(what), but no \(name), and is not replaced; remove it or choose another name")
   }
 
   private func firstBytes(_ path: String, _ count: Int) throws(StorageError) -> [UInt8] {
@@ -125,8 +128,21 @@ public enum OutputKind: CaseIterable, Sendable {
   }
 }
 
-/// What an HDF5 file says that it is; nil for other files, and for those that say nothing.
-func declaredFormat(_ path: String) -> String? {
-  guard isHDF5(path) else { return nil }
-  return try? File.open(path).root().string("format")
+/// What an HDF5 file says that it is.
+enum HDF5Content: Equatable {
+  /// A file whose root has the attribute `format`.
+  case format(String)
+  /// A file that says nothing.
+  case other
+  /// A file of another kind, or one that the HDF5 library does not open: a truncated one.
+  case none
+
+  /// Looks into a file.
+  init(_ path: String) {
+    guard isHDF5(path), let file = try? File.open(path), let root = try? file.root() else {
+      self = .none
+      return
+    }
+    self = ((try? root.string("format")) ?? nil).map { .format($0) } ?? .other
+  }
 }

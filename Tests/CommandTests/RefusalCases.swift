@@ -131,6 +131,22 @@ extension RefusalTests {
       name: "no such configuration", words: ["train", "--config", "@a.yaml", "--run", "@run"],
       code: 66, parts: ["a.yaml"]),
     Case(
+      name: "a folder for a configuration", words: ["train", "--config", "@a", "--run", "@run"],
+      code: 66, parts: ["a: is a folder"], ranks: [nil]
+    ) {
+      try FileManager.default.createDirectory(
+        atPath: $0.file("a"), withIntermediateDirectories: true)
+    },
+    Case(
+      name: "a configuration that is no text",
+      words: ["train", "--config", "@a.yaml", "--run", "@run"], code: 64,
+      parts: ["a.yaml", "UTF-8"], ranks: [nil]
+    ) { try $0.write(Array("name: gr".utf8) + [0xFC, 10], to: "a.yaml") },
+    Case(
+      name: "a tab in a file", words: ["train", "--config", "@a.yaml", "--run", "@run"],
+      code: 64, parts: ["a.yaml:2", "tab", "spaces"], ranks: [nil]
+    ) { try $0.write(Array("multipliers:\n\t- 4\n".utf8), to: "a.yaml") },
+    Case(
       name: "a batch that does not divide", words: train(["--batch", "30"], ["shards=4"]), code: 64,
       parts: ["30 images", "4 shards"]),
     Case(
@@ -386,6 +402,10 @@ extension RefusalTests {
       Case(
         name: "sample: missing", program: .sample, words: ["--ckpt", "@no"], code: 66,
         parts: ["no"]),
+      Case(
+        name: "sample: a dataset for a checkpoint", program: .sample, words: ["--ckpt", "@d.h5"],
+        code: 65, parts: ["d.h5", "is a ddpm-dataset file, not a checkpoint"], ranks: [nil],
+        prepare: files),
       Case(
         name: "sample: an empty folder", program: .sample, words: ["--ckpt", "@run"], code: 66,
         parts: ["run", "no good checkpoint"]

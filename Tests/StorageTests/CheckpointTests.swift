@@ -183,6 +183,38 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     ) { try Checkpoint.read(path: folder.path) }
   }
 
+  /// Other files where a checkpoint is asked for.
+  @Test func otherFilesAreNamed() throws {
+    let folder = try TemporaryFolder()
+    let shape = ImageShape(height: 2, width: 2, channels: 1)
+    let writer = try ImageDatasetWriter(output: folder.file("d.h5"), shape: shape, name: "d")
+    try writer.append(images: [1, 2, 3, 4])
+    _ = try writer.finish()
+    try SampleFile.write(
+      [1, 2, 3, 4], shape: shape, levels: 17, origin: [:], to: folder.file("s.h5"))
+    try File.create(folder.file("o.h5")).close()
+    try folder.write(Array(sampleCheckpoint().encoded().dropLast(32)), to: "c.h5")
+    try folder.write(Array("name: digits\n".utf8) + [UInt8](repeating: 10, count: 99), to: "t.h5")
+    let reasons = [
+      "d.h5": "is a ddpm-dataset file, not a checkpoint",
+      "s.h5": "is a ddpm-samples file, not a checkpoint",
+      "o.h5": "is an HDF5 file, but no checkpoint of this program",
+      "c.h5": "is no checkpoint of this program, or a damaged or truncated one: "
+        + "the mark at its end is missing",
+      "t.h5": "is no checkpoint of this program, or a damaged or truncated one: "
+        + "the mark at its end is missing",
+    ]
+    for (name, reason) in reasons {
+      let path = folder.file(name)
+      #expect(throws: StorageError.badData(path: path, reason: reason)) {
+        try Checkpoint.read(path: path)
+      }
+      #expect(throws: StorageError.badData(path: path, reason: reason)) {
+        try Checkpoint.verify(path: path)
+      }
+    }
+  }
+
   /// A file whose checksum fits, but whose content is not a checkpoint's.
   @Test func wrongContent() throws {
     func reason(_ fill: (borrowing Group) throws -> Void) throws -> String? {

@@ -15,7 +15,7 @@ extension Configuration {
     do {
       root = try Yams.compose(yaml: yaml)
     } catch let error as YamlError {
-      throw Self.error(error, source)
+      throw Self.error(error, yaml, source)
     } catch {
       throw ConfigurationError(source: source, reason: "\(error)")
     }
@@ -85,11 +85,17 @@ extension Configuration {
     }
   }
 
-  private static func error(_ error: YamlError, _ source: String) -> ConfigurationError {
+  private static func error(
+    _ error: YamlError, _ yaml: String, _ source: String
+  ) -> ConfigurationError {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
-      ConfigurationError(source: "\(source):\(mark.line)", reason: "not YAML: \(problem).")
+      ConfigurationError(
+        source: "\(source):\(mark.line)",
+        reason: isIndentedByTab(line: mark.line, of: yaml)
+          ? "not YAML: the line begins with a tab; YAML wants spaces."
+          : "not YAML: \(problem).")
     case .duplicatedKeysInMapping(let duplicates, let context):
       ConfigurationError(
         source: "\(source):\(context.mark.line)",
@@ -98,6 +104,13 @@ extension Configuration {
       ConfigurationError(source: source, reason: "not YAML: \(error).")
     }
   }
+}
+
+/// Whether there is a tab in the indentation of a line, counted from 1.
+private func isIndentedByTab(line: Int, of text: String) -> Bool {
+  let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+  guard lines.indices.contains(line - 1) else { return false }
+  return lines[line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
 }
 
 /// The least number of insertions, deletions and substitutions between two texts (Levenshtein).

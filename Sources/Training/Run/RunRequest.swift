@@ -44,11 +44,7 @@ public struct RunOptions: Sendable {
       if FileManager.default.fileExists(atPath: path) { source = path }
     }
     if let source {
-      guard let yaml = try? String(contentsOfFile: source, encoding: .utf8) else {
-        throw StorageError.missingInput(
-          path: source, reason: "there is no readable configuration file of this name")
-      }
-      try configuration.apply(yaml: yaml, source: source)
+      try configuration.apply(yaml: try Configuration.text(ofFile: source), source: source)
     }
     try assign(to: &configuration)
     // So that the run can be resumed from another folder.

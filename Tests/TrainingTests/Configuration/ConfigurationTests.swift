@@ -108,6 +108,16 @@ import Training
   }
 
   @Test(arguments: [
+    ("steps: 5\n\tbatch: 4\n", 2), ("multipliers:\n\t- 4\n", 2), ("\tsteps: 4\n", 1),
+    ("steps: 4\r\n \tbatch: 4\r\n", 2),
+  ])
+  func aTabIsNamed(yaml: String, line: Int) {
+    let error = refusal(yaml)
+    #expect(error?.source == "test.yaml:\(line)")
+    #expect(error?.reason == "not YAML: the line begins with a tab; YAML wants spaces.")
+  }
+
+  @Test(arguments: [
     ("steps: [5]", 1), ("steps: {a: 5}", 1), ("batch: 4\nmultipliers: {a: 1}", 2),
     ("[a]: 5", 1), ("batch: 4\n<<: {steps: 5}", 2),
   ])
