@@ -70,12 +70,10 @@ extension Configuration {
     _ key: String, _ value: Node, source: String
   ) throws(ConfigurationError) {
     guard let setting = Self.settings.first(where: { $0.key == key }) else {
-      let nearest = Self.settings.map(\.key).min {
-        editDistance($0, key) < editDistance($1, key)
-      }
+      let meant = suggestion(for: key, among: Self.settings.map(\.key))
       throw ConfigurationError(
         source: source,
-        reason: "there is no key '\(key)'; the nearest is '\(nearest ?? "")' "
+        reason: "there is no key '\(key)'\(meant.map { "; did you mean '\($0)'?" } ?? "") "
           + "(ddpm-dist train --help lists all).")
     }
     do {
@@ -111,20 +109,4 @@ private func isIndentedByTab(line: Int, of text: String) -> Bool {
   let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
   guard lines.indices.contains(line - 1) else { return false }
   return lines[line - 1].prefix { $0 == " " || $0 == "\t" }.contains("\t")
-}
-
-/// The least number of insertions, deletions and substitutions between two texts (Levenshtein).
-private func editDistance(_ a: String, _ b: String) -> Int {
-  let b = Array(b)
-  var row = Array(0...b.count)
-  for (i, x) in a.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for (j, y) in b.enumerated() {
-      (diagonal, row[j + 1]) = (
-        row[j + 1], min(diagonal + (x == y ? 0 : 1), row[j] + 1, row[j + 1] + 1)
-      )
-    }
-  }
-  return row[b.count]
 }

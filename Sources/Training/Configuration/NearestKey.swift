@@ -1,0 +1,89 @@
+/// What somebody may have meant who wrote a key that does not exist.
+
+/// The keys under which others know our settings.
+private let synonyms: [String: [String]] = [
+  "adam_beta1": ["beta1", "beta_1", "adam_b1"],
+  "adam_beta2": ["beta2", "beta_2", "adam_b2"],
+  "adam_epsilon": ["eps", "epsilon", "adam_eps"],
+  "attention": ["attention_resolutions", "attn_resolutions", "attn"],
+  "average_decay": ["ema", "ema_decay", "ema_rate"],
+  "batch": ["batch_size", "bs", "train_batch_size"],
+  "beta_end": ["beta_t", "beta_max"],
+  "beta_start": ["beta_min"],
+  "blocks": ["num_res_blocks", "layers_per_block", "res_blocks"],
+  "channels": ["dim", "base_channels", "model_channels", "num_channels"],
+  "checkpoint_every": [
+    "save_every", "save_interval", "checkpoint_interval", "ckpt_every", "ckpt_interval",
+    "checkpointing_steps",
+  ],
+  "clip_norm": ["grad_clip", "max_grad_norm", "clip", "gradient_clip", "grad_norm"],
+  "data": ["dataset", "data_path", "path", "data_dir", "dataset_path"],
+  "diffusion_steps": ["timesteps", "t", "num_timesteps", "num_train_timesteps", "noise_steps"],
+  "dropout": ["drop", "drop_rate", "dropout_rate", "p_dropout"],
+  "flip": ["random_flip", "hflip", "horizontal_flip"],
+  "groups": ["norm_num_groups", "num_groups"],
+  "heads": ["num_heads", "attention_heads"],
+  "height": ["image_size", "size", "resolution", "img_size"],
+  "image_channels": ["in_channels", "out_channels"],
+  "keep_checkpoints": ["max_checkpoints", "save_total_limit", "checkpoints_total_limit"],
+  "learning_rate": ["lr"],
+  "multipliers": ["dim_mults", "channel_mult", "ch_mult", "channel_multipliers"],
+  "name": ["run_name", "experiment"],
+  "objective": ["loss", "loss_type"],
+  "prediction": ["prediction_type", "parameterization", "pred_type"],
+  "sample_count": ["num_samples", "n_samples"],
+  "sample_every": ["sample_interval"],
+  "schedule": ["beta_schedule", "noise_schedule"],
+  "seed": ["random_seed"],
+  "steps": [
+    "epochs", "num_epochs", "max_steps", "iterations", "num_steps", "total_steps", "n_iter",
+    "train_steps", "max_train_steps",
+  ],
+  "variance": ["variance_type", "var_type"],
+  "warmup_steps": ["warmup", "lr_warmup_steps", "warm_up"],
+  "workers": ["num_workers", "threads", "num_threads"],
+]
+
+/// The key that was probably meant; nil where none is near.
+///
+/// It is the key itself in another spelling, the one that goes by this name elsewhere, or one that
+/// a few slips of the fingers turn into it: a letter too many, too few or wrong, or two in the wrong
+/// order, at most one for each three letters of the shorter word.
+///
+/// - Parameters:
+///   - key: What was written.
+///   - keys: What could have been meant.
+package func suggestion(for key: String, among keys: [String]) -> String? {
+  let written = normalized(key)
+  if let same = keys.first(where: { normalized($0) == written }) { return same }
+  let other = keys.first { key in
+    synonyms[key]?.contains { normalized($0) == written } ?? false
+  }
+  if let other { return other }
+  let near = keys.map { (key: $0, slips: slips(written, normalized($0))) }
+    .filter { $0.slips <= min(written.count, normalized($0.key).count) / 3 }
+  return near.min { $0.slips < $1.slips }?.key
+}
+
+/// Letters and digits in lower case: "Learning-Rate" is "learningrate".
+private func normalized(_ key: String) -> [Character] {
+  key.lowercased().filter { $0.isLetter || $0.isNumber }.map { $0 }
+}
+
+/// The least number of letters to insert, delete, replace or swap with their neighbour between two
+/// words, none twice (optimal string alignment).
+private func slips(_ a: [Character], _ b: [Character]) -> Int {
+  // The last three rows of the table; row[j] is the distance between a prefix of a and b[..<j].
+  var before: [Int] = []
+  var above = Array(0...b.count)
+  for i in a.indices {
+    var row = [i + 1]
+    for j in b.indices {
+      var least = min(above[j] + (a[i] == b[j] ? 0 : 1), above[j + 1] + 1, row[j] + 1)
+      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, before[j - 1] + 1) }
+      row.append(least)
+    }
+    (before, above) = (above, row)
+  }
+  return above[b.count]
+}
