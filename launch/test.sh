@@ -133,7 +133,7 @@ part "Comparison with PyTorch" 60 "$venv/bin/python" Tests/Python/test_compariso
 
 # Needs a kernel and rights that not every machine has: then the check ends with 77.
 code=0
-why=$("$here/hosts.sh" --rate 100mbit --check 2 2>&1) || code=$?
+why=$("$here/hosts.sh" --check 2 2>&1) || code=$?
 if ((code == 77)); then
   printf '\n== Hosts, over TCP\n%s\n' "$why"
   summary+=("$(printf '  %-28s %s' "Hosts, over TCP" "$why")")
