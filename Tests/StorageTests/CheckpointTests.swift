@@ -191,7 +191,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     try writer.append(images: [1, 2, 3, 4])
     _ = try writer.finish()
     try SampleFile.write(
-      [1, 2, 3, 4], shape: shape, levels: 17, origin: [:], to: folder.file("s.h5"))
+      [1, 2, 3, 4], shape: shape, format: .levels(17), origin: [:], to: folder.file("s.h5"))
     try File.create(folder.file("o.h5")).close()
     try folder.write(Array(sampleCheckpoint().encoded().dropLast(32)), to: "c.h5")
     try folder.write(Array("name: digits\n".utf8) + [UInt8](repeating: 10, count: 99), to: "t.h5")

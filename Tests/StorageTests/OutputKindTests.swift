@@ -3,6 +3,7 @@
 import Foundation
 import HDF5
 import Storage
+import Tensors
 import TestSupport
 import Testing
 
@@ -13,13 +14,14 @@ import Testing
   private func files() throws -> [(name: String, kind: OutputKind?)] {
     let shape = ImageShape(height: 2, width: 2, channels: 1)
     try Picture(shape: shape, pixels: [1, 2, 3, 4]).writePNG(to: folder.file("a.png"))
-    try NumPyArchive.write(images: [1, 2, 3, 4], count: 1, shape: shape, to: folder.file("a.npz"))
+    try NumPyArchive.write(
+      images: [1, 2, 3, 4], count: 1, shape: shape, format: .levels(256), to: folder.file("a.npz"))
     try AtomicFile.write("{\"a\": 1}\n", to: folder.file("a.json"))
     let writer = try ImageDatasetWriter(output: folder.file("d.h5"), shape: shape, name: "d")
     try writer.append(images: [1, 2, 3, 4])
     _ = try writer.finish()
     try SampleFile.write(
-      [1, 2, 3, 4], shape: shape, levels: 17, origin: [:], to: folder.file("s.h5"))
+      [1, 2, 3, 4], shape: shape, format: .levels(17), origin: [:], to: folder.file("s.h5"))
     try NoisyImages.writePrediction([1, 2, 3, 4], shape: shape, to: folder.file("p.h5"))
     try sampleCheckpoint().write(to: folder.file("c.h5"))
     let other = try File.create(folder.file("o.h5"))

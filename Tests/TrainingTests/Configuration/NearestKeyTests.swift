@@ -4,7 +4,7 @@ import Testing
 import Training
 
 @Suite struct NearestKeyTests {
-  private static let keys = Setting.all.map(\.key)
+  private static let keys = Configuration.settings.map(\.key)
 
   @Test(arguments: [
     ("bath", "batch"), ("btach", "batch"), ("leaning_rate", "learning_rate"), ("Steps", "steps"),
