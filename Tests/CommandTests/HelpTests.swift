@@ -10,8 +10,9 @@ extension CommandTests {
       (
         .dist, ["train"],
         [
-          "learning_rate: 0.002", "batch: 128", "steps: 2000", "image rows, pixels", "--resume",
-          "else the embedded digits)", "else 2000)", "diffusion_steps: 200",
+          "learning_rate: 0.002", "batch: 128", "steps: 2000", "auto, or 1 to 4096 pixels", "--resume",
+          "else the embedded digits)", "else 2000)", "diffusion_steps: 200", "model: ddpm",
+          "linear, cosine", "prediction: epsilon", "epsilon, clean, mean, v", "OPTIMIZER",
         ]
       ),
       (
@@ -31,7 +32,10 @@ extension CommandTests {
       (.dist, ["predict"], ["/x_t", "Float32 (N, H, W, C)", "default: average"]),
       (
         .sample, [],
-        ["(default: 1)", "(default: samples.png)", "default: average", "--init", "fixed_large"]
+        [
+          "(default: 1)", "(default: samples.png)", "default: average", "--init", "fixed_large",
+          "ddim", "trailing", "--eta",
+        ]
       ),
     ]
 
@@ -43,6 +47,16 @@ extension CommandTests {
       // The text is wrapped at the width of a terminal.
       let text = outcome.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
       for part in parts { #expect(text.contains(part), "\(part) in: \(text)") }
+    }
+
+    /// Options come before the many settings.
+    @Test func settingsStandBelowTheOptions() async throws {
+      let help = try await run(.dist, ["train", "--help"]).output
+      let (options, settings) = (
+        try #require(help.range(of: "OPTIONS:")), try #require(help.range(of: "SETTINGS, for"))
+      )
+      #expect(options.upperBound < settings.lowerBound)
+      #expect(help.contains("learning_rate: 0.002"))
     }
 
     @Test(arguments: [Program.dist, .sample]) func theVersionIsANumber(

@@ -58,6 +58,27 @@ extension RefusalTests {
     Case(
       name: "unknown sampler", program: .sample, words: ["--ckpt", "x", "--sampler", "magic"],
       code: 64, parts: ["'magic'"]),
+    Case(
+      name: "another sampler's option", program: .sample,
+      words: ["--ckpt", "@run", "--sampler", "ddim", "--variance", "fixed_small"], code: 64,
+      parts: ["ddim", "--variance", "ancestral"], prepare: referenceRun),
+    Case(
+      name: "eta of nothing", program: .sample, words: ["--ckpt", "@run", "--eta", "0.5"], code: 64,
+      parts: ["ancestral", "--eta", "ddim"], prepare: referenceRun),
+    Case(
+      name: "eta out of range", program: .sample,
+      words: ["--ckpt", "@run", "--sampler", "ddim", "--eta", "1.5"], code: 64,
+      parts: ["--eta", "0 to 1"], prepare: referenceRun),
+    Case(
+      name: "unknown grid", program: .sample, words: ["--ckpt", "x", "--grid", "chess"], code: 64,
+      parts: ["'chess'"]),
+    Case(
+      name: "a list that is no grid", program: .sample,
+      words: ["--ckpt", "@run", "--grid", "5,5,21"], code: 64, parts: ["[5, 5, 21]", "1 to 20"],
+      prepare: referenceRun),
+    Case(
+      name: "unknown family", words: train([], ["model=magic"]), code: 64,
+      parts: ["'model'", "ddpm", "'magic'"]),
     Case(name: "no input named", words: ["predict", "--ckpt", "x"], code: 64, parts: ["--input"]),
     Case(
       name: "option out of range", words: ["train", "--run", "@run", "--steps", "0"], code: 64,
@@ -254,7 +275,7 @@ extension RefusalTests {
       output(
         "a report to a device", benchmark + ["@null.json"], ["null.json", "device"],
         ranks: [nil, 2]),
-      output("samples over a checkpoint", sample + [checkpoint], ["own input"], of: .sample),
+      output("samples over a checkpoint", sample + [checkpoint], ["ddpm-checkpoint file"], of: .sample),
       output(
         "samples over a dataset", sample + ["@d.h5"], ["ddpm-dataset", "samples"], of: .sample),
       output(

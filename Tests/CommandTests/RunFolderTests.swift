@@ -101,7 +101,8 @@ extension CommandTests {
     @Test func metricsAndSamplesAreWhatTheSettingsAskFor() async throws {
       let run = SmallRun(folder.file("run"))
       let outcome = try await run.train(
-        ["--steps", "4"], settings: ["sample_every=3", "sample_count=5"], ranks: 2)
+        ["--steps", "4"], settings: ["sample_every=3", "sample_count=5", "sample_last=true"],
+        ranks: 2)
       try #require(outcome.status == 0, "\(outcome)")
       let lines = try run.metrics()
       #expect(lines.map { $0["images"] } == [32, 64, 96, 128])
@@ -110,6 +111,36 @@ extension CommandTests {
       let grids = try FileManager.default.contentsOfDirectory(atPath: "\(run.path)/samples")
       #expect(grids.sorted() == ["step-00000003.png", "step-00000004.png"])
       for grid in grids { _ = try Picture(png: "\(run.path)/samples/\(grid)") }
+    }
+
+    /// An hour of drawing is not what the end of a run should bring unasked.
+    @Test func gridsAreDrawnOnlyWhenTheyAreDue() async throws {
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(
+        ["--steps", "4"], settings: ["sample_every=3", "sample_count=5"])
+      try #require(outcome.status == 0, "\(outcome)")
+      let grids = try FileManager.default.contentsOfDirectory(atPath: "\(run.path)/samples")
+      #expect(grids == ["step-00000003.png"])
+    }
+
+    /// The time of a run is that of all its processes.
+    @Test func secondsGoOnAfterAResume() async throws {
+      let run = SmallRun(folder.file("run"))
+      _ = try await run.train(["--steps", "3", "--workers", "1"])
+      let outcome = try await run.train(["--resume", "--steps", "5", "--workers", "1"])
+      try #require(outcome.status == 0, "\(outcome)")
+      let seconds = try run.metrics().map { $0["seconds"]! }
+      #expect(seconds.count == 5 && seconds == seconds.sorted() && Set(seconds).count == 5)
+    }
+
+    /// The loss of the bound is in bits, and a run says so.
+    @Test func aLossHasItsUnit() async throws {
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(["--steps", "2"], settings: ["objective=bound"])
+      #expect(outcome.errors.contains(" bits/dim  gradient "), "\(outcome)")
+      let line = try #require(try run.metrics().last)
+      let terms = ["prior", "diffusion", "reconstruction"].map { line["terms.\($0)"]! }
+      #expect(abs(terms.reduce(0, +) - line["loss"]!) < 1e-9 * line["loss"]!)
     }
   }
 }

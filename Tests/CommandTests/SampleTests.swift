@@ -80,12 +80,72 @@ extension CommandTests {
           == plain, "These are the defaults.")
       let others = [
         ["--seed", "2"], ["--steps", "5"], ["--variance", "fixed_large"], ["--weights", "model"],
+        ["--sampler", "ddim"], ["--sampler", "ddim", "--eta", "0.5"],
+        ["--sampler", "ddim", "--steps", "5"], ["--grid", "1,7,20"],
+        ["--sampler", "ddim", "--steps", "5", "--grid", "quadratic"],
       ]
       for other in others {
         let images = try await sample(["--count", "8"] + other)
         #expect(images.count == plain.count && images != plain, "\(other)")
       }
       #expect(try await sample(["--count", "8", "--steps", "20"]) == plain)
+    }
+
+    /// How images were made stands in their file, and few steps of a fixed_large model are told of.
+    @Test func fewStepsTakeTheSmallVarianceAndSaySo() async throws {
+      let small = SmallRun(folder.file("run"))
+      let trained = try await small.train(
+        ["--steps", "2", "--workers", "1"], settings: ["variance=fixed_large"])
+      try #require(trained.status == 0, "\(trained)")
+      func facts(_ options: [String]) async throws -> (variance: String?, notes: Bool) {
+        let path = folder.file("\(UUID().uuidString).h5")
+        let outcome = try await drawHere(
+          ["--ckpt", small.path, "--count", "8", "--out", path] + options)
+        try #require(outcome.status == 0, "\(outcome)")
+        let root = try File.open(path).root()
+        return (try root.string("variance"), outcome.errors.contains("would leave grain"))
+      }
+      for (options, variance, notes) in [
+        ([], "fixed_large", false), (["--steps", "5"], "fixed_small", true),
+        (["--steps", "5", "--variance", "fixed_large"], "fixed_large", false),
+      ] as [([String], String, Bool)] {
+        let found = try await facts(options)
+        #expect(found.variance == variance && found.notes == notes, "\(options)")
+      }
+    }
+
+    /// A network trained on continuous images draws continuous images in their range.
+    @Test func continuousImagesStayContinuous() async throws {
+      let data = folder.file("data.h5")
+      do {
+        let file = try File.create(data)
+        let root = try file.root()
+        let values = (0..<40 * 64).map { 100 + Float(($0 * 37) % 101) }
+        try root.write("images", values, shape: [40, 8, 8, 1])
+        let images = try root.dataset("images")
+        try images.setAttribute("value_range", .doubles([100, 200]))
+        try images.close()
+        try root.close()
+        try file.close()
+      }
+      let small = SmallRun(folder.file("run"))
+      let trained = try await small.train(
+        ["--data", data, "--steps", "2", "--workers", "1"], settings: ["prediction=v"])
+      try #require(trained.status == 0, "\(trained)")
+      let outcome = try await drawHere(
+        ["--ckpt", small.path, "--count", "5", "--out", "a.h5", "--out", "a.npz", "--out", "a.png"])
+      try #require(outcome.status == 0, "\(outcome)")
+      let samples = try File.open(folder.file("a.h5")).root().dataset("samples")
+      #expect(samples.shape == [5, 8, 8, 1])
+      #expect(try samples.doubles("value_range") == [100, 200])
+      let values = try samples.values(as: Float.self)
+      #expect(values.allSatisfy { $0 >= 100 && $0 <= 200 } && Set(values).count > 100)
+      _ = try Picture(png: folder.file("a.png"))
+    }
+
+    /// `ddpm-sample` in this test's folder.
+    private func drawHere(_ words: [String]) async throws -> Outcome {
+      try await run(.sample, words, in: folder.path)
     }
 
     @Test func aGivenStartReplacesTheDrawnOne() async throws {

@@ -65,10 +65,23 @@ struct SmallRun: Sendable {
     try FileManager.default.contentsOfDirectory(atPath: "\(path)/checkpoints").sorted()
   }
 
-  /// The lines of metrics.jsonl.
+  /// The lines of metrics.jsonl: their numbers, with those of terms and sums under names such as
+  /// `terms.simple` and `sums.loss_by_timestep.3`.
   func metrics() throws -> [[String: Double]] {
-    try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8).split(separator: "\n")
-      .map { try JSONDecoder().decode([String: Double].self, from: Data($0.utf8)) }
+    func flat(_ value: Any, _ name: String) -> [(String, Double)] {
+      switch value {
+      case let object as [String: Any]:
+        object.flatMap { flat($0.value, name.isEmpty ? $0.key : "\(name).\($0.key)") }
+      case let list as [Any]: list.enumerated().flatMap { flat($0.element, "\(name).\($0.offset)") }
+      case let number as Double: [(name, number)]
+      default: []
+      }
+    }
+    return try String(contentsOfFile: "\(path)/metrics.jsonl", encoding: .utf8)
+      .split(separator: "\n").map { line in
+        let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+        return Dictionary(uniqueKeysWithValues: flat(object, ""))
+      }
   }
 
   /// Changes a checkpoint and writes it anew, with a checksum that fits.
