@@ -67,7 +67,8 @@ let package = Package(
 
     // Tests.
     .target(
-      name: "TestSupport", dependencies: ["Layers", "MPI", "Tensors"], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["HDF5", "Layers", "MPI", "Storage", "Tensors"],
+      path: "Tests/TestSupport"),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion"], exclude: ["Fixtures/record.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),

@@ -8,7 +8,7 @@ import Training
 
 /// A dataset of random images for measurements, in a temporary file that the ranks of a node share.
 ///
-/// The file goes when it is removed or its owner lets go, after an error too. Readers that have
+/// The file goes when it is removed or its owner releases it, after an error too. Readers that have
 /// opened it go on reading.
 final class SyntheticImages {
   /// The file.

@@ -45,18 +45,4 @@ extension GaussianDiffusion {
     }
     return squares / Double(x0.count)
   }
-
-  /// The factor w_t for which the bound's term is w_t × `simpleTerm` + a constant, for t ≥ 2.
-  ///
-  /// w_t = d a²/(2σ_t²) with a = ∂μ_θ/∂output; for ε-prediction that is
-  /// d β_t²/(2 σ_t² α_t (1−ᾱ_t)) (Ho et al. 2020, eq. 12). The simple objective sets it to 1.
-  ///
-  /// - Parameters:
-  ///   - t: The step, 2 … T; also 1 for continuous images.
-  ///   - dimensions: d.
-  public func boundWeight(_ t: Int, dimensions: Int) -> Double {
-    precondition(t > 1 || levels == nil, "The decoder of grey levels is not a squared error.")
-    let slope = prediction.conversion(to: .mean, at: t, of: schedule).scale
-    return Double(dimensions) * slope * slope / (2 * reverseVariance(t))
-  }
 }

@@ -32,13 +32,13 @@ enum Library {
   /// files must not be able to load plug-ins.
   static let start: Void = {
     // herr_t H5dont_atexit(void): must come before every other call.
-    let quiet = H5dont_atexit()
+    let exitless = H5dont_atexit()
     // herr_t H5open(void)
     let opened = H5open()
     // herr_t H5PLset_loading_state(unsigned int plugin_control_mask)
     let plugins = H5PLset_loading_state(0)
     precondition(
-      quiet >= 0 && opened >= 0 && plugins >= 0, "The HDF5 library cannot be initialised.")
+      exitless >= 0 && opened >= 0 && plugins >= 0, "The HDF5 library cannot be initialised.")
   }()
 
   /// The innermost entry of this thread's error stack, in one line.

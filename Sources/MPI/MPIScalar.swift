@@ -2,7 +2,7 @@
 
 internal import CMPI
 
-/// The machine representations that travel between ranks.
+/// The machine representations of numbers in messages.
 public enum ScalarKind: Sendable {
   /// IEEE 754 binary32.
   case float

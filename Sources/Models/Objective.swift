@@ -15,7 +15,7 @@ public protocol Objective: Sendable {
   var terms: [String] { get }
   /// The unit of the terms, `bits/dim` for example; nil where they have none.
   var unit: String? { get }
-  /// The vectors that travel with the terms: the loss by timestep, a schedule's bins.
+  /// The vectors that are added beside the terms: the loss by timestep, a schedule's bins.
   var sums: [SumVector] { get }
   /// What the readers of a checkpoint must know beside the weights; nil where there is nothing.
   var facts: ModelFacts? { get }

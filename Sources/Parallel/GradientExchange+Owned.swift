@@ -4,13 +4,6 @@ import MPI
 import Tensors
 
 extension GradientExchange {
-  /// Zeros for the parts that this rank owns.
-  ///
-  /// - Returns: A buffer with this exchange's partition.
-  public func makeOwnedBuffer() -> OwnedBuffer {
-    OwnedBuffer(partition: partition, rank: owner)
-  }
-
   /// Collects the parts of all ranks on one.
   ///
   /// - Parameters:

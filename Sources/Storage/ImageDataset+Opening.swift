@@ -228,22 +228,6 @@ extension ImageDataset {
     return (values, names)
   }
 
-  /// The text of each image, or nil where the file has no captions.
-  public func captions() throws(StorageError) -> [String]? {
-    try reading(path) { () throws(HDF5Error) -> [String]? in
-      let file = try source.open()
-      let folder = try self.open(in: file)
-      guard try folder.kind(of: "captions") != nil else { return nil }
-      let captions = try folder.dataset("captions")
-      guard captions.shape == [count] else {
-        throw .refused(
-          place: captions.place,
-          reason: "has the shape \(captions.shape), but there are \(count) images")
-      }
-      return try captions.strings()
-    }
-  }
-
   /// The group that holds the images.
   func open(in file: borrowing File) throws(HDF5Error) -> Group {
     let root = try file.root()

@@ -1,4 +1,4 @@
-/// What a command writes where the user says, and which files it may replace there.
+// What a command writes where the user says, and which files it may replace there.
 
 import Glibc
 import HDF5

@@ -20,8 +20,8 @@ struct Train: JobCommand {
     for (title, settings) in Configuration.sections {
       lines += ["", "  \(title.uppercased())"]
       for setting in settings {
-        lines.append("  \(setting.key): \(setting.value(in: defaults))")
-        lines.append("          \(setting.help); \(setting.values)")
+        lines.append("  \(setting.key): \(setting.value(in: defaults))   (\(setting.values))")
+        lines.append("      \(setting.help)")
       }
     }
     return lines.joined(separator: "\n")

@@ -10,7 +10,8 @@ extension CommandTests {
       (
         .dist, ["train"],
         [
-          "learning_rate: 0.002", "batch: 128", "steps: 2000", "auto, or 1 to 4096 pixels", "--resume",
+          "learning_rate: 0.002", "batch: 128", "steps: 2000", "auto, or 1 to 4096 pixels",
+          "--resume",
           "else the embedded digits)", "else 2000)", "diffusion_steps: 200", "model: ddpm",
           "linear, cosine", "prediction: epsilon", "epsilon, clean, mean, v", "OPTIMIZER",
         ]

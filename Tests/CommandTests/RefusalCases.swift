@@ -275,7 +275,8 @@ extension RefusalTests {
       output(
         "a report to a device", benchmark + ["@null.json"], ["null.json", "device"],
         ranks: [nil, 2]),
-      output("samples over a checkpoint", sample + [checkpoint], ["ddpm-checkpoint file"], of: .sample),
+      output(
+        "samples over a checkpoint", sample + [checkpoint], ["ddpm-checkpoint file"], of: .sample),
       output(
         "samples over a dataset", sample + ["@d.h5"], ["ddpm-dataset", "samples"], of: .sample),
       output(

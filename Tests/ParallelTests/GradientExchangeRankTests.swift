@@ -132,7 +132,7 @@ import Testing
       var squares = 0.0
       for value in gradient.values { squares += Double(value * value) }
       #expect(try exchange.squaredNorm() == squares)
-      #expect(exchange.makeOwnedBuffer().count == count)
+      #expect(OwnedBuffer(partition: exchange.partition, rank: exchange.owner).count == count)
       try exchange.gather(gradient)
       #expect(difference(gradient.values, (0..<count).map { Float($0 % 11 * factor) }) == nil)
     }
@@ -146,7 +146,7 @@ import Testing
         communicator: world, count: count, bucketBytes: 32768, reduction: reduction)
       let whole = AlignedFloats((0..<count).map { Float($0) })
       for root in [0, world.size - 1] {
-        let owned = exchange.makeOwnedBuffer()
+        let owned = OwnedBuffer(partition: exchange.partition, rank: exchange.owner)
         let source = world.rank == root ? whole : nil
         try exchange.scatter(source, into: owned, root: root)
         #expect(difference(owned.values, owned.ranges.flatMap { $0.map { Float($0) } }) == nil)

@@ -289,26 +289,6 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     #expect(error?.reason.hasPrefix("/model: gives ") == true, "\(error as Any)")
   }
 
-  /// A group that holds itself, which hard links make possible.
-  @Test func aLoopOfGroupsEnds() throws {
-    let folder = try TemporaryFolder()
-    let file = try File.createInMemory(label: "loop")
-    let root = try file.root()
-    try root.setAttribute("format", "ddpm-checkpoint")
-    try root.setAttribute("version", 1)
-    try root.createGroup("a").close()
-    try root.close()
-    var image = try file.finish().withBytes { Array($0) }
-    // The root's symbol table node lists one entry, behind 8 bytes: the offset of its name (8
-    // bytes), and where its object is (32). The superblock says at byte 64 where the root is.
-    let node = try #require(image.firstRange(of: Array("SNOD".utf8))).lowerBound
-    image.replaceSubrange((node + 16)..<(node + 48), with: image[64..<96])
-    let trailer = image.withUnsafeBytes { Checkpoint.trailer(for: $0) }
-    let path = try folder.write(image + trailer, to: "a.h5")
-    let error = #expect(throws: StorageError.self) { try Checkpoint.contentDigest(path: path) }
-    #expect(error?.reason.hasSuffix("lies in itself, or too deep") == true, "\(error as Any)")
-  }
-
   @Test func aFullDiskKeepsTheOldCheckpoint() throws {
     try withSmallDisk(megabytes: 1) { disk in
       let folder = CheckpointFolder(path: disk)

@@ -33,9 +33,7 @@ private let recorded = Bundle.module.path(
     #expect(dataset.labels == [0, 1, 2, 0, 1, 2])
     #expect(dataset.classNames == ["a", "b", "c"])
     #expect(dataset.contentHash == nil)
-    #expect(try dataset.captions() == (0..<6).map { "image \($0)" })
     #expect(dataset.storage == "contiguous")
-    #expect(try ImageDataset(path: recorded, group: "first").captions() == nil)
   }
 
   @Test func theChecksumIsThatOfPython() throws {

@@ -1,3 +1,5 @@
+// The text of a configuration file, or why there is none.
+
 import Foundation
 import Storage
 

@@ -1,4 +1,4 @@
-/// What somebody may have meant who wrote a key that does not exist.
+// What somebody may have meant who wrote a key that does not exist.
 
 /// The keys under which others know our settings.
 private let synonyms: [String: [String]] = [

@@ -1,3 +1,5 @@
+// Settings that are given twice.
+
 /// Settings that a command line gives twice, of which only one could have its way.
 public enum RepeatedKeys {
   /// Refuses a key that is assigned twice, or assigned and given by an option of its own.

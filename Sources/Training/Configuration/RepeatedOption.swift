@@ -1,3 +1,5 @@
+// Options that are given twice.
+
 import Foundation
 
 /// Options on a command line that are given twice, of which only one could have its way.

@@ -1,4 +1,4 @@
-/// What the commands write to stdout and stderr, and what happens where that is impossible.
+// What the commands write to stdout and stderr, and what happens where that is impossible.
 
 import Glibc
 import Storage

@@ -1,7 +1,7 @@
-/// What other implementations compute, printed by `record.py`: do not edit.
-///
-/// numpy 2.4.6, mpmath 1.3.0, torch 2.13.0+cpu,
-/// diffusers 0.42.1. Each text is read by `rows(of:)`.
+// What other implementations compute, printed by `record.py`: do not edit.
+//
+// numpy 2.4.6, mpmath 1.3.0, torch 2.13.0+cpu,
+// diffusers 0.42.1. Each text is read by `rows(of:)`.
 enum RecordedValues {
   /// The fields of a schedule's step, by Ho's formulas.
   static let stepFields = [

@@ -211,10 +211,10 @@ def step_rows():
 
 
 def main():
-    print(f"""/// What other implementations compute, printed by `record.py`: do not edit.
-///
-/// numpy {np.__version__}, mpmath {mpmath.__version__}, torch {torch.__version__},
-/// diffusers {diffusers.__version__}. Each text is read by `rows(of:)`.
+    print(f"""// What other implementations compute, printed by `record.py`: do not edit.
+//
+// numpy {np.__version__}, mpmath {mpmath.__version__}, torch {torch.__version__},
+// diffusers {diffusers.__version__}. Each text is read by `rows(of:)`.
 enum RecordedValues {{
   /// The fields of a schedule's step, by Ho's formulas.
   static let stepFields = [

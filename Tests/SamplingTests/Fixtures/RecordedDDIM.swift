@@ -1,7 +1,7 @@
-/// What diffusers' DDIMScheduler computes, printed by `record_ddim.py`: do not edit.
-///
-/// numpy 2.4.6, torch 2.13.0+cpu, diffusers 0.42.1,
-/// in float64.
+// What diffusers' DDIMScheduler computes, printed by `record_ddim.py`: do not edit.
+//
+// numpy 2.4.6, torch 2.13.0+cpu, diffusers 0.42.1,
+// in float64.
 enum RecordedDDIM {
   /// x_t, the raw output and z of `steps`.
   static let stepNoisy: [Float] = [0.5, -1.0, 0.125, 1.5, -2.0]

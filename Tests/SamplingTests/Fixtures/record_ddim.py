@@ -95,10 +95,10 @@ def grid_rows(spacing):
 
 
 def main():
-    print(f"""/// What diffusers' DDIMScheduler computes, printed by `record_ddim.py`: do not edit.
-///
-/// numpy {np.__version__}, torch {torch.__version__}, diffusers {diffusers.__version__},
-/// in float64.
+    print(f"""// What diffusers' DDIMScheduler computes, printed by `record_ddim.py`: do not edit.
+//
+// numpy {np.__version__}, torch {torch.__version__}, diffusers {diffusers.__version__},
+// in float64.
 enum RecordedDDIM {{
   /// x_t, the raw output and z of `steps`.
   static let stepNoisy: [Float] = {NOISY}

@@ -1,6 +1,7 @@
 // The checksum of all of a checkpoint but its provenance, by which equal runs are compared.
 
 import HDF5
+import Storage
 
 extension Checkpoint {
   /// A checksum over every object of a checkpoint outside `/provenance`.
@@ -9,37 +10,25 @@ extension Checkpoint {
   /// give equal digests; `h5diff --exclude-path /provenance` compares the same.
   ///
   /// - Returns: 32 hexadecimal digits.
-  /// - Throws: As `read`.
-  public static func contentDigest(path: String) throws(StorageError) -> String {
-    let image = try CheckpointTrailer.load(path: path)
-    return try reading(path) { () throws(HDF5Error) -> String in
-      let file = try File.open(image: image, label: path)
-      let root = try file.root()
-      try FileFormat.checkpoint.check(root, isRequired: true)
-      var hash = ContentHash()
-      try add(root, to: &hash, skipping: "provenance")
-      return hash.hexadecimal()
-    }
+  public static func contentDigest(path: String) throws -> String {
+    try verify(path: path)
+    var hash = ContentHash()
+    try add(File.open(path).root(), to: &hash, skipping: "provenance")
+    return hash.hexadecimal()
   }
 
   /// Adds a group's attributes and, in alphabetical order, what is in it.
-  ///
-  /// - Parameter depth: How far below the root the group is: links may lead back to where they are.
   private static func add(
-    _ group: borrowing Group, to hash: inout ContentHash, skipping skipped: String? = nil,
-    depth: Int = 0
+    _ group: borrowing Group, to hash: inout ContentHash, skipping skipped: String? = nil
   ) throws(HDF5Error) {
-    guard depth < 100 else {
-      throw .refused(place: group.place, reason: "lies in itself, or too deep")
-    }
     hash.update(group.place.object)
     try addAttributes(of: group, to: &hash)
     for name in try group.names() where name != skipped {
       switch try group.kind(of: name) {
-      case .group: try add(group.group(name), to: &hash, depth: depth + 1)
+      case .group: try add(group.group(name), to: &hash)
       case .dataset: try add(group.dataset(name), to: &hash)
       case .other, nil:
-        throw .refused(place: group.place, reason: "holds \(name), which is no dataset or group")
+        preconditionFailure("A checkpoint holds \(name), which is no dataset or group.")
       }
     }
   }
@@ -59,7 +48,7 @@ extension Checkpoint {
     case .string:
       for string in try dataset.strings() { hash.update(string) }
     case .other:
-      throw .refused(place: dataset.place, reason: "is of \(dataset.elementType)")
+      preconditionFailure("A checkpoint holds \(dataset.elementType).")
     }
   }
 
