@@ -73,18 +73,18 @@ extension BenchmarkRun {
       case .quit:
         return try answer(output, Quit(peakMemoryBytes: PeakMemory.bytes(over: communicator)))
       case .endOfInput: return
-      case .other: try refuse(line ?? "")
+      case .other: try fail(line ?? "")
       }
     }
   }
 
   /// One round of a part; collective.
   private func round(_ part: Part) throws -> Round {
-    guard options.parts.contains(part) else { try refuse(part.rawValue) }
+    guard options.parts.contains(part) else { try fail(part.rawValue) }
     switch part {
     case .step: return try round(part, trainingWork)
     case .evaluation: return try round(part, evaluationWork)
-    case .exchange, .reading: try refuse(part.rawValue)
+    case .exchange, .reading: try fail(part.rawValue)
     }
   }
 
@@ -122,7 +122,7 @@ extension BenchmarkRun {
     return Command(rawValue: word[0])!
   }
 
-  private func refuse(_ line: String) throws -> Never {
+  private func fail(_ line: String) throws -> Never {
     throw AgreedFailure(
       rank: 0,
       failure: Failure(

@@ -73,8 +73,8 @@ public enum TimestepGrid: Sendable, Equatable {
       if count == 1 { return [last] }
       return indices.map { 1 + rounded(Double($0 * (last - 1)) / Double(count - 1)) }
     case .logSNR:
-      let (noisy, clear) = (schedule.logSNR(last), schedule.logSNR(1))
-      return indices.map { schedule.step(logSNR: noisy + share($0) * (clear - noisy)) }
+      let (first, final) = (schedule.logSNR(last), schedule.logSNR(1))
+      return indices.map { schedule.step(logSNR: first + share($0) * (final - first)) }
     case .quadratic:
       return indices.map { i in
         let root = 1 - Double(i) / Double(count)
@@ -83,8 +83,8 @@ public enum TimestepGrid: Sendable, Equatable {
     case .karras:
       // σ̃ = exp(−λ).
       func root(_ t: Int) -> Double { exp(-schedule.logSNR(t) / 7) }
-      let (noisy, clear) = (root(last), root(1))
-      return indices.map { schedule.step(logSNR: -7 * log(noisy + share($0) * (clear - noisy))) }
+      let (first, final) = (root(last), root(1))
+      return indices.map { schedule.step(logSNR: -7 * log(first + share($0) * (final - first))) }
     case .list(let list): return list
     }
   }

@@ -17,7 +17,7 @@ public struct AdamSettings: Equatable, Sendable {
   /// What is added to the root of the second moment, ε.
   public var epsilon = 1e-8
   /// The decay of the moving average of the weights; it has no warm-up.
-  public var averageDecay = 0.9999
+  public var emaDecay = 0.9999
 
   /// The usual constants, those of Ho et al. 2020.
   public init() {}
@@ -43,7 +43,7 @@ public final class Adam {
   /// The running mean of the gradient's squares, v.
   public let second: OwnedBuffer
   /// The moving average of the weights, a.
-  public let average: OwnedBuffer
+  public let ema: OwnedBuffer
 
   /// The optimizer before its first step: moments of zero, an average equal to the weights.
   ///
@@ -58,8 +58,8 @@ public final class Adam {
     self.settings = settings
     first = OwnedBuffer(partition: partition, rank: rank)
     second = OwnedBuffer(partition: partition, rank: rank)
-    average = OwnedBuffer(partition: partition, rank: rank)
-    average.copy(from: weights)
+    ema = OwnedBuffer(partition: partition, rank: rank)
+    ema.copy(from: weights)
   }
 
   /// Continues a run whose moments and average have been put into place.
@@ -101,7 +101,7 @@ public struct AdamStep: Sendable {
 
   private let first: OwnedBuffer
   private let second: OwnedBuffer
-  private let average: OwnedBuffer
+  private let ema: OwnedBuffer
   private let gradientScale: Float
   private let firstRate: Float
   private let secondDecay: Float
@@ -109,14 +109,14 @@ public struct AdamStep: Sendable {
   private let stepSize: Float
   private let inverseRootCorrection: Float
   private let epsilon: Float
-  private let averageRate: Float
+  private let emaRate: Float
 
   init(adam: Adam, learningRate: Double, gradientScale: Double) {
     let settings = adam.settings
     let t = Double(adam.steps)
     first = adam.first
     second = adam.second
-    average = adam.average
+    ema = adam.ema
     self.gradientScale = Float(gradientScale)
     firstRate = Float(1 - settings.beta1)
     secondDecay = Float(settings.beta2)
@@ -124,7 +124,7 @@ public struct AdamStep: Sendable {
     stepSize = Float(learningRate / (1 - pow(settings.beta1, t)))
     inverseRootCorrection = Float(1 / (1 - pow(settings.beta2, t)).squareRoot())
     epsilon = Float(settings.epsilon)
-    averageRate = Float(1 - settings.averageDecay)
+    emaRate = Float(1 - settings.emaDecay)
   }
 
   /// Updates this rank's part of a bucket, or one of several pieces of it, in one pass.
@@ -152,7 +152,7 @@ public struct AdamStep: Sendable {
     let g = UnsafePointer(gradient.elements.baseAddress!) + range.lowerBound
     let m = first[bucket].baseAddress! + begin
     let v = second[bucket].baseAddress! + begin
-    let a = average[bucket].baseAddress! + begin
+    let a = ema[bucket].baseAddress! + begin
     let whole = range.count & ~15
     var i = 0
     while i < whole {
@@ -204,7 +204,7 @@ public struct AdamStep: Sendable {
     x.m += (g - x.m) * firstRate
     x.v = x.v * secondDecay + g * g * secondRate
     x.w -= x.m * stepSize / (x.v.squareRoot() * inverseRootCorrection + epsilon)
-    x.a += (x.w - x.a) * averageRate
+    x.a += (x.w - x.a) * emaRate
   }
 
   @inline(__always)

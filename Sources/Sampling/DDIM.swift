@@ -70,9 +70,9 @@ public struct DDIM: Sampler {
       let (x0Factor, deviation) = (to.x0 - kept * from.x0, variance.squareRoot())
       for n in 0..<x.shape.n {
         if deviation > 0 { noise.fill(z.scalars, image: n, step: i) }
-        let (image, clean) = (x.image(n), x0.image(n))
+        let (image, start) = (x.image(n), x0.image(n))
         for k in image.indices {
-          let mean = x0Factor * Double(clean[k]) + kept * Double(image[k])
+          let mean = x0Factor * Double(start[k]) + kept * Double(image[k])
           image[k] = Float(deviation > 0 ? mean + deviation * Double(z.pointer[k]) : mean)
         }
       }

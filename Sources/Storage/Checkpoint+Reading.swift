@@ -45,7 +45,7 @@ extension Checkpoint {
       let root = try file.root()
       try FileFormat.checkpoint.check(root, isRequired: true)
       var checkpoint = Checkpoint(
-        layout: try layout(root, fileSize: image.count), model: [], average: [], firstMoment: [],
+        layout: try layout(root, fileSize: image.count), model: [], ema: [], firstMoment: [],
         secondMoment: [],
         progress: try progress(root), configuration: try root.dataset("config").string(),
         facts: try facts(root), state: try state(root), provenance: try provenance(root))

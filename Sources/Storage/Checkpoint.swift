@@ -18,11 +18,11 @@ public struct Checkpoint: Equatable, Sendable {
     /// The weights.
     public static let model = Sections(rawValue: 1)
     /// The moving average of the weights.
-    public static let average = Sections(rawValue: 2)
+    public static let ema = Sections(rawValue: 2)
     /// Adam's two moments.
     public static let moments = Sections(rawValue: 4)
     /// Everything: what continuing a run needs.
-    public static let all: Sections = [.model, .average, .moments]
+    public static let all: Sections = [.model, .ema, .moments]
   }
 
   /// How far the run has come.
@@ -61,7 +61,7 @@ public struct Checkpoint: Equatable, Sendable {
   /// The weights; empty where they were not loaded.
   public var model: [Float]
   /// The moving average of the weights; empty where it was not loaded or does not exist.
-  public var average: [Float]
+  public var ema: [Float]
   /// Adam's first moment; empty where it was not loaded or does not exist.
   public var firstMoment: [Float]
   /// Adam's second moment; empty where it was not loaded or does not exist.
@@ -79,13 +79,13 @@ public struct Checkpoint: Equatable, Sendable {
 
   /// A checkpoint in memory.
   public init(
-    layout: ParameterLayout, model: [Float], average: [Float], firstMoment: [Float],
+    layout: ParameterLayout, model: [Float], ema: [Float], firstMoment: [Float],
     secondMoment: [Float], progress: Progress, configuration: String, facts: ModelFacts? = nil,
     state: [String: [Double]] = [:], provenance: [String: String]
   ) {
     self.layout = layout
     self.model = model
-    self.average = average
+    self.ema = ema
     self.firstMoment = firstMoment
     self.secondMoment = secondMoment
     self.progress = progress
@@ -98,7 +98,7 @@ public struct Checkpoint: Equatable, Sendable {
   /// The groups of the file that hold tensors.
   enum TensorGroup: String, CaseIterable {
     case model = "model"
-    case average = "average"
+    case ema = "average"
     case firstMoment = "optimizer/first"
     case secondMoment = "optimizer/second"
 
@@ -106,7 +106,7 @@ public struct Checkpoint: Equatable, Sendable {
     var section: Sections {
       switch self {
       case .model: .model
-      case .average: .average
+      case .ema: .ema
       case .firstMoment, .secondMoment: .moments
       }
     }
@@ -115,7 +115,7 @@ public struct Checkpoint: Equatable, Sendable {
     var buffer: WritableKeyPath<Checkpoint, [Float]> & Sendable {
       switch self {
       case .model: \.model
-      case .average: \.average
+      case .ema: \.ema
       case .firstMoment: \.firstMoment
       case .secondMoment: \.secondMoment
       }

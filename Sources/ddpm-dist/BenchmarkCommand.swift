@@ -99,7 +99,7 @@ struct BenchmarkCommand: JobCommand {
     }
     if let workers { options.training.overrides.append(("workers", "\(workers)")) }
     try job.together { [training = options.training] in
-      try RepeatedKeys.refuse(assignments: training.assignments, options: training.overrides)
+      try RepeatedKeys.requireNone(assignments: training.assignments, options: training.overrides)
     }
     options.images = images
     options.parts = parts?.parts ?? (paced ? [.step, .evaluation] : BenchmarkRun.Part.allCases)

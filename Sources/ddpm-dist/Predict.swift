@@ -25,7 +25,7 @@ struct Predict: JobCommand {
   @Option(help: "The HDF5 file to write /prediction to.")
   var output: String
   @Option(help: "The weights: average (over the training) or model (of the last step).")
-  var weights: WeightKind = .average
+  var weights: WeightKind = .ema
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?
 

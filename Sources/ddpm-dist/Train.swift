@@ -73,7 +73,7 @@ struct Train: JobCommand {
       if let value { options.overrides.append((key, "\(value)")) }
     }
     try job.together {
-      try RepeatedKeys.refuse(assignments: settings, options: options.overrides)
+      try RepeatedKeys.requireNone(assignments: settings, options: options.overrides)
     }
     try TrainingRun(options, job: job, logger: logger).run()
   }

@@ -61,7 +61,7 @@ struct DDPMSample: ParsableCommand {
   @Flag(help: "Leave the predicted x_0 of each step as it is, instead of forcing it into [-1, 1].")
   var noClip = false
   @Option(help: "The weights: average (over the training) or model (of the last step).")
-  var weights: WeightKind = .average
+  var weights: WeightKind = .ema
   @Option(
     name: .customLong("init"),
     help: "Start from /x_T, Float32 (N, H, W, C), of this HDF5 file, instead of drawing it.")

@@ -15,7 +15,7 @@ import Testing
       let norm: Double
     }
     let limit: Double
-    let averageDecay: Double
+    let emaDecay: Double
     let initial: [Float]
     let steps: [Step]
     let weights: [Float]
@@ -53,7 +53,7 @@ import Testing
           adam.beginStep(learningRate: 0.01, gradientScale: 0.5), to: weights,
           (0..<count).map { roughNumber($0, stream: step) }, pieces: pieces)
       }
-      return [weights.values, adam.first.values, adam.second.values, adam.average.values]
+      return [weights.values, adam.first.values, adam.second.values, adam.ema.values]
     }
     for (one, several) in zip(run(1), run(pieces)) { #expect(difference(one, several) == nil) }
   }
@@ -62,7 +62,7 @@ import Testing
     let url = try #require(Bundle.module.url(forResource: "Fixtures/adam", withExtension: "json"))
     let recording = try JSONDecoder().decode(Recording.self, from: Data(contentsOf: url))
     var settings = AdamSettings()
-    settings.averageDecay = recording.averageDecay
+    settings.emaDecay = recording.emaDecay
     let weights = AlignedFloats(recording.initial)
     let partition = ParameterPartition(count: weights.count, ranks: 1, bucketBytes: 1)
     let adam = Adam(settings: settings, weights: weights, partition: partition, rank: 0)
@@ -76,7 +76,7 @@ import Testing
     }
     #expect(adam.steps == recording.steps.count)
     #expect(isClose(weights.values, recording.weights, tolerance: 2e-6))
-    #expect(isClose(adam.average.values, recording.average, tolerance: 2e-6))
+    #expect(isClose(adam.ema.values, recording.average, tolerance: 2e-6))
     #expect(isClose(adam.second.values, recording.second, tolerance: 2e-6))
     // Moments are sums of both signs: measured against the largest.
     let scale = recording.first.map(abs).max()!
@@ -88,14 +88,14 @@ import Testing
     let gradient: [Float] = [3, -0.25, 1e-8, 0, -1e-12]
     let weights = AlignedFloats([1, 1, 1, 1, 1])
     var settings = AdamSettings()
-    settings.averageDecay = 0.75
+    settings.emaDecay = 0.75
     let partition = ParameterPartition(count: 5, ranks: 1, bucketBytes: 1)
     let adam = Adam(settings: settings, weights: weights, partition: partition, rank: 0)
     apply(adam.beginStep(learningRate: 0.5, gradientScale: 2), to: weights, gradient)
     for (i, g) in gradient.enumerated() {
       let moved = 0.5 * 2 * Double(g) / (2 * abs(Double(g)) + 1e-8)
       #expect(abs(Double(weights.values[i]) - (1 - moved)) < 1e-5)
-      #expect(abs(Double(adam.average.values[i]) - (1 - 0.25 * moved)) < 1e-5)
+      #expect(abs(Double(adam.ema.values[i]) - (1 - 0.25 * moved)) < 1e-5)
     }
   }
 
@@ -123,7 +123,7 @@ import Testing
           let update = adam.beginStep(learningRate: 0.01, gradientScale: 0.3)
           apply(update, to: weights, gradient)
         }
-        adam.average.copy(to: average)
+        adam.ema.copy(to: average)
         adam.second.copy(to: second)
       }
       return [weights.values, average.values, second.values]

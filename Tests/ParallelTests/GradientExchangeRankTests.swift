@@ -182,7 +182,7 @@ import Testing
           if step == 3 {
             let resumed = makeAdam()
             let isRoot = communicator.rank == 0
-            for path in [\Adam.first, \Adam.second, \Adam.average] {
+            for path in [\Adam.first, \Adam.second, \Adam.ema] {
               let stored = isRoot ? AlignedFloats(count: count) : nil
               try exchange.gather(adam[keyPath: path], into: stored)
               try exchange.scatter(
@@ -198,10 +198,10 @@ import Testing
             weights, by: gradient, learningRate: 0.01,
             scale: Adam.clipFactor(norm: norm, limit: 1), over: exchange, Workers(count: 2))
         }
-        let rest = [\Adam.first, \Adam.second, \Adam.average].map { _ in
+        let rest = [\Adam.first, \Adam.second, \Adam.ema].map { _ in
           AlignedFloats(count: count)
         }
-        for (path, buffer) in zip([\Adam.first, \Adam.second, \Adam.average], rest) {
+        for (path, buffer) in zip([\Adam.first, \Adam.second, \Adam.ema], rest) {
           try exchange.gatherEverywhere(adam[keyPath: path], into: buffer)
         }
         return [weights] + rest

@@ -16,7 +16,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
   layout.append("a_last/b", shape: [2])
   func values(_ scale: Float) -> [Float] { (0..<layout.count).map { scale * Float($0) - 1 } }
   return Checkpoint(
-    layout: layout, model: values(0.5), average: values(0.25), firstMoment: values(-3),
+    layout: layout, model: values(0.5), ema: values(0.25), firstMoment: values(-3),
     secondMoment: values(1e-9),
     progress: .init(
       step: 12, imagesSeen: 1536, epochs: [1, 0, 1, 2], seed: .max, shards: 4, loss: 0.0625),
@@ -40,12 +40,12 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
   @Test func partsAreLoadedAlone() throws {
     let checkpoint = sampleCheckpoint()
     let bytes = try checkpoint.encoded()
-    let average = try Checkpoint.decode(bytes, sections: .average)
-    #expect(average.average == checkpoint.average)
-    #expect(average.model.isEmpty && average.firstMoment.isEmpty && average.secondMoment.isEmpty)
-    #expect(average.layout == checkpoint.layout && average.progress == checkpoint.progress)
+    let ema = try Checkpoint.decode(bytes, sections: .ema)
+    #expect(ema.ema == checkpoint.ema)
+    #expect(ema.model.isEmpty && ema.firstMoment.isEmpty && ema.secondMoment.isEmpty)
+    #expect(ema.layout == checkpoint.layout && ema.progress == checkpoint.progress)
     let nothing = try Checkpoint.decode(bytes, sections: [])
-    #expect(nothing.average.isEmpty && nothing.configuration == checkpoint.configuration)
+    #expect(nothing.ema.isEmpty && nothing.configuration == checkpoint.configuration)
   }
 
   @Test func missingPartsAreMissed() throws {
@@ -55,7 +55,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     checkpoint.facts = nil
     checkpoint.state = [:]
     let bytes = try checkpoint.encoded()
-    #expect(try Checkpoint.decode(bytes, sections: [.model, .average]) == checkpoint)
+    #expect(try Checkpoint.decode(bytes, sections: [.model, .ema]) == checkpoint)
     let error = #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }
     #expect(error?.reason == "/optimizer/first: there is no such group")
   }
@@ -111,7 +111,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     let before = try folder.bytes("a.h5")
     for value in [Float.nan, .infinity, -.infinity] {
       var checkpoint = sampleCheckpoint()
-      checkpoint.average[15] = value
+      checkpoint.ema[15] = value
       let error = #expect(throws: StorageError.self) { try checkpoint.write(to: path) }
       #expect(
         error?.reason
@@ -298,7 +298,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
       var large = sampleCheckpoint()
       large.layout = layout
       for buffer in [
-        \Checkpoint.model, \Checkpoint.average, \Checkpoint.firstMoment, \Checkpoint.secondMoment,
+        \Checkpoint.model, \Checkpoint.ema, \Checkpoint.firstMoment, \Checkpoint.secondMoment,
       ] {
         large[keyPath: buffer] = [Float](repeating: 1, count: 300_000)
       }

@@ -2,14 +2,14 @@
 
 /// Settings that a command line gives twice, of which only one could have its way.
 public enum RepeatedKeys {
-  /// Refuses a key that is assigned twice, or assigned and given by an option of its own.
+  /// Requires that no key is assigned twice, or assigned and given by an option of its own.
   ///
   /// - Parameters:
   ///   - assignments: What stands behind `--set`: `key=value`. What has another form is refused
   ///     elsewhere.
   ///   - options: The settings that have been given by an option, as `("steps", "10")`.
   /// - Throws: `ConfigurationError` that names both.
-  public static func refuse(
+  public static func requireNone(
     assignments: [String], options: [(key: String, value: String)]
   ) throws(ConfigurationError) {
     var given: [String: String] = [:]

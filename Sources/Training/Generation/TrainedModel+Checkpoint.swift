@@ -53,8 +53,8 @@ extension TrainedModel {
     path: String, _ kind: WeightKind, _ report: (String) -> Void
   ) throws -> (file: String, checkpoint: Checkpoint, weights: [Float]) {
     let file = try checkpointPath(path, report)
-    let checkpoint = try Checkpoint.read(path: file, sections: kind == .model ? .model : .average)
-    let weights = kind == .model ? checkpoint.model : checkpoint.average
+    let checkpoint = try Checkpoint.read(path: file, sections: kind == .model ? .model : .ema)
+    let weights = kind == .model ? checkpoint.model : checkpoint.ema
     guard !weights.isEmpty else {
       throw StorageError.badData(
         path: file, reason: "has no \(kind.rawValue) weights; choose the others with --weights")

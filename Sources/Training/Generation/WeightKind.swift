@@ -3,7 +3,7 @@
 /// Which of a checkpoint's weights are used.
 public enum WeightKind: String, CaseIterable, Sendable {
   /// The moving average over the training.
-  case average
+  case ema = "average"
   /// The weights of the last step.
   case model
 }

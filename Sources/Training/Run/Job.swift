@@ -100,7 +100,7 @@ public final class Job {
   /// Runs a command and ends the process with its exit code.
   public static func run(_ body: (Job) throws -> Void) -> Never {
     StandardStreams.prepare()
-    LaunchCheck.refuseForeignCPU()
+    LaunchCheck.requireSuitableCPU()
     let job = Job()
     do {
       // Under a launcher even a wrong argument must end all ranks together.

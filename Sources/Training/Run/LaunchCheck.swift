@@ -6,7 +6,7 @@ import Tensors
 /// Whether this CPU has the instructions that the binary was built for.
 public enum LaunchCheck {
   /// Ends the process with a sentence instead of an illegal instruction later.
-  static func refuseForeignCPU() {
+  static func requireSuitableCPU() {
     let missing = missingFeatures()
     guard !missing.isEmpty else { return }
     let text =

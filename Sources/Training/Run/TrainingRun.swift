@@ -147,7 +147,7 @@ public final class TrainingRun {
     var options = GenerationOptions()
     options.seed = plan.seed
     let sampler = try ImageSampler(
-      try trainer.averageModel(), options,
+      try trainer.emaModel(), options,
       ImageGroups(communicator: communicator, workers: workers))
     let progress = progress
     let images = try sampler.images(count: count, together: count) { share in

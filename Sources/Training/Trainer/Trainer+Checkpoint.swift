@@ -16,12 +16,12 @@ extension Trainer {
       try exchange.gather(owned, into: whole)
       return whole?.values ?? []
     }
-    let (average, first, second) = (
-      try gathered(adam.average), try gathered(adam.first), try gathered(adam.second)
+    let (ema, first, second) = (
+      try gathered(adam.ema), try gathered(adam.first), try gathered(adam.second)
     )
     guard isFirst else { return nil }
     return Checkpoint(
-      layout: objective.parameters.layout, model: weights.values, average: average,
+      layout: objective.parameters.layout, model: weights.values, ema: ema,
       firstMoment: first, secondMoment: second,
       progress: Checkpoint.Progress(
         step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
@@ -43,7 +43,7 @@ extension Trainer {
     if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
     try exchange.communicator.broadcast(weights.elements, from: 0)
     for (values, owned) in [
-      (checkpoint?.average, adam.average), (checkpoint?.firstMoment, adam.first),
+      (checkpoint?.ema, adam.ema), (checkpoint?.firstMoment, adam.first),
       (checkpoint?.secondMoment, adam.second),
     ] {
       try exchange.scatter(values.map { AlignedFloats($0) }, into: owned)
@@ -51,9 +51,9 @@ extension Trainer {
   }
 
   /// The model with the moving average of the weights; collective.
-  package func averageModel() throws -> TrainedModel {
+  package func emaModel() throws -> TrainedModel {
     let whole = AlignedFloats(count: weights.count)
-    try exchange.gatherEverywhere(adam.average, into: whole)
+    try exchange.gatherEverywhere(adam.ema, into: whole)
     return TrainedModel(objective, adopting: whole, plan.configuration.data)
   }
 }

@@ -35,7 +35,7 @@ state = adam.state[weights]
 print(json.dumps({
     "torch": torch.__version__,
     "limit": LIMIT,
-    "averageDecay": DECAY,
+    "emaDecay": DECAY,
     "initial": initial.tolist(),
     "steps": steps,
     "weights": weights.detach().tolist(),

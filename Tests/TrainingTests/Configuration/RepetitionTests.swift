@@ -30,7 +30,7 @@ import Training
       _ assignments: [String], _ options: [(key: String, value: String)] = []
     ) -> String? {
       do {
-        try RepeatedKeys.refuse(assignments: assignments, options: options)
+        try RepeatedKeys.requireNone(assignments: assignments, options: options)
         return nil
       } catch {
         return error.description

@@ -33,7 +33,7 @@ import Training
   private func state(_ trainer: Trainer) throws -> [[UInt32]]? {
     guard let checkpoint = try trainer.checkpoint(provenance: [:]) else { return nil }
     return [
-      checkpoint.model, checkpoint.average, checkpoint.firstMoment, checkpoint.secondMoment,
+      checkpoint.model, checkpoint.ema, checkpoint.firstMoment, checkpoint.secondMoment,
     ].map { bits($0) }
   }
 
@@ -125,7 +125,7 @@ import Training
         let clip = min(1, 0.5 / norm)
         let rate = 2e-3 * min(1, Double(step + 1) / 2)
         let t = Double(step + 1)
-        let decay = plan.configuration.optimizer.averageDecay
+        let decay = plan.configuration.optimizer.emaDecay
         for i in 0..<count {
           let g = sum[i] / shards * clip
           first[i] = 0.9 * first[i] + 0.1 * g
@@ -145,7 +145,7 @@ import Training
         #expect(differing < count / 50, "\(differing) of \(count)")
       }
       if let checkpoint = try trainer.checkpoint(provenance: [:]) {
-        let differing = zip(checkpoint.average, average).count { abs(Double($0) - $1) > 1e-6 }
+        let differing = zip(checkpoint.ema, average).count { abs(Double($0) - $1) > 1e-6 }
         #expect(differing < count / 50)
       }
     }
@@ -167,18 +167,18 @@ import Training
 
       // Each rank for itself: rank 0's checkpoint in all, two more steps, back.
       let alone = try trainer(configuration, world.alone())
-      let copies = try world.allGather(saved.map { $0.model + $0.average + $0.firstMoment } ?? [])
+      let copies = try world.allGather(saved.map { $0.model + $0.ema + $0.firstMoment } ?? [])
       let second = try world.allGather(saved?.secondMoment ?? [])[0]
       let count = second.count
       var copy =
         saved
         ?? Checkpoint(
-          layout: alone.plan.objective.parameters.layout, model: [], average: [], firstMoment: [],
+          layout: alone.plan.objective.parameters.layout, model: [], ema: [], firstMoment: [],
           secondMoment: second,
           progress: .init(step: 2, imagesSeen: 0, epochs: [], seed: 1, shards: 1, loss: 0),
           configuration: "", provenance: [:])
       copy.model = Array(copies[0][..<count])
-      copy.average = Array(copies[0][count..<2 * count])
+      copy.ema = Array(copies[0][count..<2 * count])
       copy.firstMoment = Array(copies[0][(2 * count)...])
       try alone.restore(ResumePoint.share(copy, alone.exchange.communicator)!, copy)
       #expect(alone.step == 2)
@@ -206,9 +206,9 @@ import Training
       let report = try trainer.trainStep()
       let checkpoint = try trainer.checkpoint(provenance: ["host": "a"])
       #expect((checkpoint != nil) == (world.rank == 0))
-      let average = try trainer.averageModel()
-      #expect(average.shape == ImageShape(height: 8, width: 8, channels: 1))
-      #expect(average.format == .levels(17))
+      let ema = try trainer.emaModel()
+      #expect(ema.shape == ImageShape(height: 8, width: 8, channels: 1))
+      #expect(ema.format == .levels(17))
       #expect(try ResumePoint.share(nil, world) == nil)
       guard let checkpoint else { return }
       #expect(bits(checkpoint.model) == bits(trainer.weights.values))

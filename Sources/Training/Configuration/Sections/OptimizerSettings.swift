@@ -17,7 +17,7 @@ public struct OptimizerSettings: SettingsSection {
   /// The largest global norm of a gradient; larger ones are scaled down to it.
   public var clipNorm = 1.0
   /// The decay of the moving average of the weights.
-  public var averageDecay = 0.98
+  public var emaDecay = 0.98
 
   /// Those of the embedded digits.
   public init() {}
@@ -31,7 +31,7 @@ public struct OptimizerSettings: SettingsSection {
     .number("adam_epsilon", .training, \.adamEpsilon, 1e-30...1, "added to Adam's denominator"),
     .number("clip_norm", .training, \.clipNorm, 1e-6...1e9, "largest global gradient norm"),
     .number(
-      "average_decay", .training, \.averageDecay, 0...0.9999999,
+      "average_decay", .training, \.emaDecay, 0...0.9999999,
       "decay of the moving average of the weights"),
   ]
 
@@ -41,7 +41,7 @@ public struct OptimizerSettings: SettingsSection {
     settings.beta1 = adamBeta1
     settings.beta2 = adamBeta2
     settings.epsilon = adamEpsilon
-    settings.averageDecay = averageDecay
+    settings.emaDecay = emaDecay
     return settings
   }
 
