@@ -97,7 +97,10 @@ let package = Package(
         "TestSupport", "Training",
       ]),
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
-    .testTarget(name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
+      exclude: ["Fixtures/record_version_1.sh"],
+      resources: [.copy("Fixtures/version-1")]),
   ],
   swiftLanguageModes: [.v6]
 )
