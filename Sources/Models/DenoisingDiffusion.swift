@@ -70,8 +70,10 @@ extension DenoisingDiffusion {
   /// The bins of t for the loss by timestep: t of the k-th is in T k/8 + 1 … T (k+1)/8.
   private static let bins = 8
 
+  /// Those of the network.
   public var parameters: ParameterRegistry { network.parameters }
 
+  /// The squared error; or of the bound L_T, the L_{t−1} and L_0 (Ho, Jain, Abbeel 2020, equation 5).
   public var terms: [String] {
     switch target {
     case .simple: ["simple"]
@@ -79,8 +81,10 @@ extension DenoisingDiffusion {
     }
   }
 
+  /// That of the bound; a squared error has none.
   public var unit: String? { target == .bound ? "bits/dim" : nil }
 
+  /// The loss, and the number of images, of each bin of t.
   public var sums: [SumVector] {
     [
       SumVector("loss_by_timestep", count: Self.bins),
@@ -88,6 +92,7 @@ extension DenoisingDiffusion {
     ]
   }
 
+  /// Noises the images, each to a step t of its own, and compares what the network says of them.
   public func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses {
     let (x0, xt) = (batch.images, Tensor(batch.images.shape, in: pass.pool))
     let steps = pass.profile.measure(.batch) {
@@ -195,6 +200,7 @@ extension DenoisingDiffusion {
 // MARK: Generation
 
 extension DenoisingDiffusion {
+  /// The reverse process by one of the samplers.
   public func generation(_ options: GenerationOptions) throws -> any Generation {
     let kind = try options.sampler.map(SamplerKind.init(named:)) ?? SamplerKind.all[0]
     return Chain(

@@ -32,10 +32,13 @@ public struct Ancestral: Sampler {
   /// The chain of these steps.
   private let chain: NoiseSchedule
   fileprivate var variance: ReverseVariance
+  /// That few steps take the small variance, where they do.
   public fileprivate(set) var notes: [String] = []
 
+  /// One for each step.
   public var evaluations: Int? { grid.count }
 
+  /// The steps and the variance.
   public var facts: [String: Fact] {
     [
       "sampler": .text("ancestral"), "steps": .integer(grid.count), "grid": .text(rule.name),
@@ -61,6 +64,7 @@ public struct Ancestral: Sampler {
     self.variance = variance
   }
 
+  /// Samples x_{t−1}, then x_{t−2}, down to x_0.
   public func run(
     _ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool,
     denoise: (_ x: Tensor, _ t: Double) -> Denoised

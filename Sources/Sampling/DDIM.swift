@@ -29,8 +29,10 @@ public struct DDIM: Sampler {
   private let chain: NoiseSchedule
   private let eta: Double
 
+  /// One for each step.
   public var evaluations: Int? { grid.count }
 
+  /// The steps and η.
   public var facts: [String: Fact] {
     [
       "sampler": .text("ddim"), "steps": .integer(grid.count), "grid": .text(rule.name),
@@ -56,6 +58,7 @@ public struct DDIM: Sampler {
     self.eta = eta
   }
 
+  /// Goes from each step of the grid to the next one, and from the last to x̂_0.
   public func run(
     _ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool,
     denoise: (_ x: Tensor, _ t: Double) -> Denoised

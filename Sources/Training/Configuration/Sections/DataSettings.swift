@@ -25,6 +25,7 @@ public struct DataSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: which images, and what they are.
   public static let settings: [Setting<Self>] = [
     .scalar(
       "data", .execution, \.path, values: "a path, or digits for the embedded ones",

@@ -31,6 +31,7 @@ public struct DiffusionSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: the chain, what the network emits, what is minimised.
   public static let settings: [Setting<Self>] = [
     .integer("diffusion_steps", .model, \.steps, from: 2, to: 1_000_000, "diffusion steps T"),
     .choice("schedule", .model, \.schedule, "schedule of the variances beta_t"),

@@ -3,6 +3,7 @@
 import Layers
 
 extension UNetConfiguration: SettingsSection {
+  /// The keys: widths, depth and attention.
   public static let settings: [Setting<Self>] = [
     .integer(
       "channels", .model, \.channels, from: 4, to: Setting<Self>.largestExtent,

@@ -22,6 +22,7 @@ public struct OptimizerSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: Adam and the moving average.
   public static let settings: [Setting<Self>] = [
     .number("learning_rate", .training, \.learningRate, 0...10, "Adam's learning rate"),
     .integer(

@@ -16,6 +16,7 @@ public struct RecordingSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: what is kept and drawn, and when.
   public static let settings: [Setting<Self>] = [
     .integer(
       "checkpoint_every", .training, \.checkpointEvery, from: 1, unit: "steps",

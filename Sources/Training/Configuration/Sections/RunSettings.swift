@@ -10,6 +10,7 @@ public struct RunSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: the family and the name.
   public static let settings: [Setting<Self>] = [
     .text("name", .execution, \.name, "the run's name; its folder is runs/<name>"),
     .scalar(

@@ -20,6 +20,7 @@ public struct TrainingSettings: SettingsSection {
   /// Those of the embedded digits.
   public init() {}
 
+  /// The keys: how much, on what, and in which order.
   public static let settings: [Setting<Self>] = [
     .integer(
       "steps", .training, \.steps, from: 1, unit: "steps", "optimizer steps of the whole run"),
