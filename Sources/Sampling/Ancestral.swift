@@ -11,7 +11,7 @@ extension SamplerKind {
     var sampler = try Ancestral(
       schedule: schedule, grid: options.grid ?? .linspace, steps: options.steps,
       variance: options.variance ?? trained)
-    let count = sampler.grid.count
+    let count = sampler.visited.grid.count
     if options.variance == nil, trained == .fixedLarge, count < schedule.steps {
       // β of a long jump is far above what x_{t−1} varies by: it would leave grain in the image.
       sampler.variance = .fixedSmall
@@ -26,41 +26,33 @@ extension SamplerKind {
 
 /// The reverse process: x_{t−1} = μ̃_t(x_t, x̂_0) + σ_t z (Ho, Jain, Abbeel 2020, algorithm 2).
 public struct Ancestral: Sampler {
-  /// The steps that are visited, rising.
-  fileprivate let grid: [Int]
-  private let rule: TimestepGrid
-  /// The chain of these steps.
-  private let chain: NoiseSchedule
+  fileprivate let visited: VisitedSteps
   fileprivate var variance: ReverseVariance
   /// That few steps take the small variance, where they do.
   public fileprivate(set) var notes: [String] = []
 
   /// One for each step.
-  public var evaluations: Int? { grid.count }
+  public var evaluations: Int? { visited.grid.count }
 
   /// The steps and the variance.
   public var facts: [String: Fact] {
-    [
-      "sampler": .text("ancestral"), "steps": .integer(grid.count), "grid": .text(rule.name),
-      "variance": .text(variance.rawValue),
-    ]
+    visited.facts.merging(
+      ["sampler": .text("ancestral"), "variance": .text(variance.rawValue)]) { $1 }
   }
 
   /// The reverse process over some steps of a chain.
   ///
   /// - Parameters:
   ///   - schedule: The whole chain.
-  ///   - rule: Which of its steps are visited.
+  ///   - grid: Which of its steps are visited.
   ///   - steps: How many; nil: all, or as many as a list has.
   ///   - variance: The variance of a step.
   /// - Throws: `DiffusionError` for steps that cannot be chosen.
   public init(
-    schedule: NoiseSchedule, grid rule: TimestepGrid = .linspace, steps: Int? = nil,
+    schedule: NoiseSchedule, grid: TimestepGrid = .linspace, steps: Int? = nil,
     variance: ReverseVariance
   ) throws(DiffusionError) {
-    grid = try rule.steps(steps, of: schedule)
-    self.rule = rule
-    chain = schedule.respaced(to: grid)
+    visited = try VisitedSteps(grid, steps, of: schedule)
     self.variance = variance
   }
 
@@ -70,6 +62,7 @@ public struct Ancestral: Sampler {
     denoise: (_ x: Tensor, _ t: Double) -> Denoised
   ) {
     let z = Tensor(Shape(1, x.shape.h, x.shape.w, x.shape.c), in: pool)
+    let (grid, chain) = (visited.grid, visited.chain)
     for i in (1...grid.count).reversed() {
       let x0 = denoise(x, Double(grid[i - 1])).x0
       let variance = variance.value(at: i, of: chain)

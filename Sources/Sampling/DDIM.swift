@@ -22,39 +22,30 @@ extension SamplerKind {
 /// ε̂ = (x_t − √ᾱ_t x̂_0)/√(1−ᾱ_t) is what x̂_0 leaves of x_t, after clipping too. η = 1 is the
 /// ancestral sampler with `fixed_small`; with η = 0 the image is a function of x_T.
 public struct DDIM: Sampler {
-  /// The steps that are visited, rising.
-  private let grid: [Int]
-  private let rule: TimestepGrid
-  /// The chain of these steps.
-  private let chain: NoiseSchedule
+  private let visited: VisitedSteps
   private let eta: Double
 
   /// One for each step.
-  public var evaluations: Int? { grid.count }
+  public var evaluations: Int? { visited.grid.count }
 
   /// The steps and η.
   public var facts: [String: Fact] {
-    [
-      "sampler": .text("ddim"), "steps": .integer(grid.count), "grid": .text(rule.name),
-      "eta": .number(eta),
-    ]
+    visited.facts.merging(["sampler": .text("ddim"), "eta": .number(eta)]) { $1 }
   }
 
   /// DDIM over some steps of a chain.
   ///
   /// - Parameters:
   ///   - schedule: The whole chain.
-  ///   - rule: Which of its steps are visited.
+  ///   - grid: Which of its steps are visited.
   ///   - steps: How many; nil: all, or as many as a list has.
   ///   - eta: η, 0 … 1.
   /// - Throws: `DiffusionError` for steps that cannot be chosen.
   public init(
-    schedule: NoiseSchedule, grid rule: TimestepGrid = .trailing, steps: Int? = nil, eta: Double
+    schedule: NoiseSchedule, grid: TimestepGrid = .trailing, steps: Int? = nil, eta: Double
   ) throws(DiffusionError) {
     precondition((0...1).contains(eta), "η lies in [0, 1].")
-    grid = try rule.steps(steps, of: schedule)
-    self.rule = rule
-    chain = schedule.respaced(to: grid)
+    visited = try VisitedSteps(grid, steps, of: schedule)
     self.eta = eta
   }
 
@@ -64,6 +55,7 @@ public struct DDIM: Sampler {
     denoise: (_ x: Tensor, _ t: Double) -> Denoised
   ) {
     let z = Tensor(Shape(1, x.shape.h, x.shape.w, x.shape.c), in: pool)
+    let (grid, chain) = (visited.grid, visited.chain)
     for i in (1...grid.count).reversed() {
       let x0 = denoise(x, Double(grid[i - 1])).x0
       let (from, to) = (chain.forwardCoefficients(i), chain.forwardCoefficients(i - 1))
