@@ -12,8 +12,7 @@ public enum Fact: Equatable, Sendable {
 
 /// What a reader of a checkpoint must know of its model beside the weights: texts and tables.
 ///
-/// They follow from the configuration; a checkpoint states them for other programs, and a model that is
-/// loaded compares them.
+/// A checkpoint states them for other programs, and a model that is loaded compares its own with them.
 public struct ModelFacts: Equatable, Sendable {
   /// The group of the checkpoint that holds them, `diffusion` for example.
   public let name: String

@@ -172,6 +172,42 @@ private struct TinyModel: Objective, Likelihood, Generator {
     }
   }
 
+  /// What a model keeps beside its weights is there again when it draws; and is refused where it is
+  /// another model's.
+  @Test func theStateIsLoaded() throws {
+    try RankWorld.run { world throws in
+      let trainer = try trainer(world, shards: 4 * world.size)
+      for _ in 0..<2 { _ = try trainer.trainStep() }
+      let saved = try trainer.checkpoint(provenance: [:])
+      let folder = try TemporaryFolder()
+      let path = folder.file("step.h5")
+      func model(_ configuration: Configuration) -> TinyModel {
+        TinyModel(configuration.data.shape!)
+      }
+      func read() throws -> TrainedModel.Source {
+        try TrainedModel.read(path: path, .ema, { _ in }, makeModel: model)
+      }
+      try saved?.write(to: path)
+      let loaded = try TrainedModel.share(
+        world.rank == 0 ? try read() : nil, world, makeModel: model)
+      #expect(loaded.step == 2 && loaded.trained.model.state == trainer.objective.state)
+      #expect(loaded.trained.model.state["history"]![1] == 2)
+      guard var forged = saved else { return }
+      for (state, reason) in [
+        (["history": [1]], "/state/history has the length 1, not 2"),
+        ([:], "/state/history is missing"),
+        (
+          ["history": [1, 0], "more": [3]],
+          "/state/more is nothing that this model keeps"
+        ),
+      ] as [([String: [Double]], String)] {
+        forged.state = state
+        try forged.write(to: path)
+        #expect(throws: StorageError.badData(path: path, reason: reason)) { try read() }
+      }
+    }
+  }
+
   /// The sum of the gradient's two losses is what training descends along: the penalty alone would shrink
   /// W, the error alone lead to the identity.
   @Test func trainingDescendsAlongBothTerms() throws {

@@ -41,16 +41,22 @@ public struct ImageSampler {
   ) throws -> [UInt8] {
     let (trained, generation) = (trained, generation)
     let counter = Atomic(0)
-    let total = groups.ownedCount(of: count, together: together) * (generation.evaluations ?? 1)
+    // Where each image decides for itself, a group counts when it is done.
+    let evaluations = generation.evaluations
+    let total = groups.ownedCount(of: count, together: together) * (evaluations ?? 1)
+    @Sendable func advance() {
+      let done = counter.add(1, ordering: .relaxed).newValue
+      progress(Double(done) / Double(total))
+    }
     return try groups.map(
       count, together: together, width: trained.shape.count * trained.format.bytes
     ) { (images, pool) throws(Failure) in
       let x = generation.draw(images) {
         trained.makePass(pool)
       } progress: {
-        let done = counter.add(1, ordering: .relaxed).newValue
-        progress(Double(done) / Double(total))
+        if evaluations != nil { advance() }
       }
+      if evaluations == nil { advance() }
       guard x.scalars.allSatisfy(\.isFinite) else {
         throw Failure(
           "the network's output is not finite: this checkpoint's run has diverged; "

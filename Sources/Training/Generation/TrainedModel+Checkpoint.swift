@@ -35,23 +35,42 @@ extension TrainedModel {
     let read = try job.together {
       communicator.rank == 0 ? try Self.read(path: path, kind, report) : nil
     }
+    return try share(read, communicator)
+  }
+
+  /// A checkpoint that the first rank has read and checked.
+  package struct Source {
+    let file: String
+    let checkpoint: Checkpoint
+    let weights: [Float]
+  }
+
+  /// The model of the checkpoint that the first rank has read, on all ranks; collective.
+  package static func share(
+    _ read: Source?, _ communicator: Communicator,
+    makeModel: (Configuration) throws -> any Objective = { try $0.model() }
+  ) throws -> Loaded {
     func shared(_ text: String?) throws(MPIError) -> String {
       try communicator.broadcast(text ?? "", from: 0)
     }
     let (file, yaml) = (try shared(read?.file), try shared(read?.checkpoint.configuration))
     let step = try communicator.broadcast([read?.checkpoint.progress.step ?? 0], from: 0)[0]
     let weights = try communicator.broadcast(read?.weights ?? [], from: 0)
-    let trained = try job.together {
+    let state = try Checkpoint.shareState(read?.checkpoint, communicator)
+    let trained = try communicator.together {
       let configuration = try Self.configuration(yaml, path: file)
-      return TrainedModel(try configuration.model(), weights: weights, configuration.data)
+      var model = try makeModel(configuration)
+      model.state = state
+      return TrainedModel(model, weights: weights, configuration.data)
     }
     return Loaded(trained: trained, path: file, step: step)
   }
 
   /// Reads and checks a checkpoint.
-  private static func read(
-    path: String, _ kind: WeightKind, _ report: (String) -> Void
-  ) throws -> (file: String, checkpoint: Checkpoint, weights: [Float]) {
+  package static func read(
+    path: String, _ kind: WeightKind, _ report: (String) -> Void,
+    makeModel: (Configuration) throws -> any Objective = { try $0.model() }
+  ) throws -> Source {
     let file = try checkpointPath(path, report)
     let checkpoint = try Checkpoint.read(path: file, sections: kind == .model ? .model : .ema)
     let weights = kind == .model ? checkpoint.model : checkpoint.ema
@@ -62,11 +81,12 @@ extension TrainedModel {
     let configuration = try configuration(checkpoint.configuration, path: file)
     let model: any Objective
     do {
-      model = try configuration.model()
+      model = try makeModel(configuration)
     } catch {
       throw StorageError.badData(path: file, reason: "/config describes no model: \(error)")
     }
     try model.parameters.layout.require(of: checkpoint, path: file)
+    try model.requireState(of: checkpoint, path: file)
     if let facts = model.facts {
       guard let found = checkpoint.facts else {
         throw StorageError.badData(path: file, reason: "has no group /\(facts.name)")
@@ -79,7 +99,7 @@ extension TrainedModel {
     if configuration.data.levels == 0, configuration.data.valueRange == nil {
       report("\(file) does not say the range of its images: samples are in -1 … 1.")
     }
-    return (file, checkpoint, weights)
+    return Source(file: file, checkpoint: checkpoint, weights: weights)
   }
 
   /// The checkpoint that a path stands for: itself, or the newest good one of a run folder.

@@ -56,16 +56,7 @@ public final class Job {
   /// - Parameter body: Work without collective operations.
   /// - Throws: `AgreedFailure`, the same on all ranks, if the body threw on any of them.
   public func together<Result>(_ body: () throws -> Result) throws -> Result {
-    let communicator = try communicator()
-    var result: Result?
-    var failure: Failure?
-    do {
-      result = try body()
-    } catch {
-      failure = ExitCode.failure(for: error)
-    }
-    if let agreed = try communicator.agree(failure) { throw agreed }
-    return result!
+    try communicator().together(body)
   }
 
   /// Runs a piece of work on the first rank only, and lets all ranks know how it went.
@@ -159,5 +150,20 @@ public final class Job {
     if let session, session.world.size > 1 { session.world.abort(code: exitCode) }
     try? session?.finalize()
     exit(exitCode)
+  }
+}
+
+extension Communicator {
+  /// What `Job.together` says, of these ranks.
+  func together<Result>(_ body: () throws -> Result) throws -> Result {
+    var result: Result?
+    var failure: Failure?
+    do {
+      result = try body()
+    } catch {
+      failure = ExitCode.failure(for: error)
+    }
+    if let agreed = try agree(failure) { throw agreed }
+    return result!
   }
 }

@@ -96,8 +96,9 @@ struct RunRequest {
       if let point { try configuration.continueRun(of: point.configuration) }
       let plan = try TrainingPlan(configuration, rankCount: communicator.size)
       if let checkpoint {
-        try plan.objective.parameters.layout.require(
-          of: checkpoint, path: folder.checkpoints.path(step: checkpoint.progress.step))
+        let path = folder.checkpoints.path(step: checkpoint.progress.step)
+        try plan.objective.parameters.layout.require(of: checkpoint, path: path)
+        try plan.objective.requireState(of: checkpoint, path: path)
       }
       return plan
     }

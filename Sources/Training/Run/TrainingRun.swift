@@ -94,12 +94,19 @@ public final class TrainingRun {
     let busy = workers.count * communicator.size
     if busy > plan.tree.shards {
       logger.warning(
-        "\(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. A run with more shards would keep all of them busy."
+        """
+        \(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. \
+        A run with more shards would keep all of them busy.
+        """
       )
     }
     let parameters = plan.objective.parameters.layout.count
     logger.info(
-      "\(folder.path): \(plan.dataset.count) images of \(plan.dataset.shape) from \(plan.dataset.path), \(parameters) parameters, batch \(settings.batch) in \(plan.tree.shards) shards, steps \(trainer.step + 1) to \(settings.steps)"
+      """
+      \(folder.path): \(plan.dataset.count) images of \(plan.dataset.shape) from \(plan.dataset.path), \
+      \(parameters) parameters, batch \(settings.batch) in \(plan.tree.shards) shards, \
+      steps \(trainer.step + 1) to \(settings.steps)
+      """
     )
   }
 

@@ -27,19 +27,6 @@ package struct ResumePoint {
       step: step,
       loss: try communicator.broadcast([checkpoint?.progress.loss ?? 0], from: 0)[0],
       configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0),
-      state: try state(checkpoint, communicator))
-  }
-
-  private static func state(
-    _ checkpoint: Checkpoint?, _ communicator: Communicator
-  ) throws(MPIError) -> [String: [Double]] {
-    let own = (checkpoint?.state ?? [:]).sorted { $0.key < $1.key }
-    var state: [String: [Double]] = [:]
-    for i in 0..<(try communicator.broadcast([own.count], from: 0)[0]) {
-      let mine = i < own.count ? own[i] : (key: "", value: [])
-      let name = try communicator.broadcast(mine.key, from: 0)
-      state[name] = try communicator.broadcast(mine.value, from: 0)
-    }
-    return state
+      state: try Checkpoint.shareState(checkpoint, communicator))
   }
 }
