@@ -8,14 +8,6 @@ import Tensors
 /// A denoising diffusion probabilistic model (Ho, Jain, Abbeel 2020): the network, the process, and what
 /// the network is trained towards.
 public struct DenoisingDiffusion: Objective, Likelihood, Generator {
-  /// What the network's output is trained towards.
-  public enum Target: String, CaseIterable, Sendable {
-    /// The mean squared error of the prediction (Ho, Jain, Abbeel 2020, equation 14).
-    case simple
-    /// The variational bound itself, an unbiased estimate in bits per dimension (equation 5).
-    case bound
-  }
-
   /// The network that is told x_t and t.
   public let network: UNet
   /// The process, and what the network's output means in it.
@@ -73,16 +65,11 @@ extension DenoisingDiffusion {
   /// Those of the network.
   public var parameters: ParameterRegistry { network.parameters }
 
-  /// The squared error; or of the bound L_T, the L_{t−1} and L_0 (Ho, Jain, Abbeel 2020, equation 5).
-  public var terms: [String] {
-    switch target {
-    case .simple: ["simple"]
-    case .bound: ["prior", "diffusion", "reconstruction"]
-    }
-  }
+  /// Those of the target.
+  public var terms: [String] { target.terms }
 
-  /// That of the bound; a squared error has none.
-  public var unit: String? { target == .bound ? "bits/dim" : nil }
+  /// That of the target.
+  public var unit: String? { target.unit }
 
   /// The loss, and the number of images, of each bin of t.
   public var sums: [SumVector] {
@@ -110,9 +97,14 @@ extension DenoisingDiffusion {
         terms: Array(repeating: 0, count: terms.count),
         sums: sums.map { Array(repeating: 0, count: $0.count) })
       for (n, t) in steps.enumerated() {
-        let values = loss(
-          t, x0.image(n), xt.image(n), output.value.image(n), count: batch.count,
+        let image = NoisedImage(
+          t: t, x0: x0.image(n), xt: xt.image(n), output: output.value.image(n),
           gradient: gradients.first?.image(n))
+        let (values, factor) = target.loss(image, diffusion)
+        if let gradient = image.gradient {
+          let scale = Float(factor / Double(batch.count))
+          for i in gradient.indices { gradient[i] *= scale }
+        }
         for (term, value) in values.enumerated() { losses.terms[term] += value }
         let bin = (t - 1) * Self.bins / diffusion.schedule.steps
         losses.sums[0][bin] += values.reduce(0, +)
@@ -121,47 +113,6 @@ extension DenoisingDiffusion {
       for term in terms.indices { losses.terms[term] /= Double(batch.count) }
       return losses
     }
-  }
-
-  /// The terms of one image, and the gradient of its share of the mean, if it is wanted.
-  private func loss(
-    _ t: Int, _ x0: UnsafeMutableBufferPointer<Float>, _ xt: UnsafeMutableBufferPointer<Float>,
-    _ output: UnsafeMutableBufferPointer<Float>, count: Int,
-    gradient: UnsafeMutableBufferPointer<Float>?
-  ) -> [Double] {
-    let (x0, xt, output) = (x0.span, xt.span, output.span)
-    let values: [Double]
-    let factor: Double
-    switch target {
-    case .simple:
-      let term: Double
-      if var slope = gradient?.mutableSpan {
-        term = diffusion.simpleTerm(t: t, x0: x0, xt: xt, output: output, gradient: &slope)
-      } else {
-        term = diffusion.simpleTerm(t: t, x0: x0, xt: xt, output: output)
-      }
-      (values, factor) = ([term], 1)
-    case .bound:
-      let term: Double
-      if var slope = gradient?.mutableSpan {
-        term = diffusion.boundTerm(t: t, x0: x0, xt: xt, output: output, gradient: &slope)
-      } else {
-        term = diffusion.boundTerm(t: t, x0: x0, xt: xt, output: output)
-      }
-      // T times a term of uniform t, and L_T: an unbiased estimate of the whole bound.
-      let steps = Double(diffusion.schedule.steps)
-      func bits(_ nats: Double) -> Double { bitsPerDimension(nats: nats, dimensions: x0.count) }
-      let estimate = bits(steps * term)
-      values = [
-        bits(diffusion.terminalTerm(x0: x0)), t > 1 ? estimate : 0, t == 1 ? estimate : 0,
-      ]
-      factor = bits(steps)
-    }
-    if let gradient {
-      let scale = Float(factor / Double(count))
-      for i in gradient.indices { gradient[i] *= scale }
-    }
-    return values
   }
 }
 
