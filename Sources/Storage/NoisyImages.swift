@@ -10,7 +10,7 @@ import Tensors
 public struct NoisyImages: Equatable, Sendable {
   /// The images, (n, h, w, c).
   public let images: [Float]
-  /// The network time of each image, 0 … T − 1; empty where the file has none.
+  /// The timestep of each image, 0 … T − 1; empty where the file has none.
   public let times: [Int]
   /// The extents of one image.
   public let shape: ImageShape

@@ -11,7 +11,7 @@ public enum SampleFile {
   ///   - images: N × H × W × C values, channels last, in the bytes of the format.
   ///   - shape: The extents of one image.
   ///   - format: The element type and scale; an attribute states the levels or the range.
-  ///   - origin: How the images were made: the checkpoint, its hash, the sampler, the seed …
+  ///   - origin: How the images were made: the checkpoint, the sampler, the seed …
   ///   - path: The file; one that exists is replaced.
   /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public static func write(

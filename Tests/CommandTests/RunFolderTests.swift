@@ -72,6 +72,21 @@ extension CommandTests {
       #expect(try snapshot(run.path) == before)
     }
 
+    @Test(arguments: [nil, 2]) func aStateOfAnotherModelIsRefused(ranks: Int?) async throws {
+      let forged = try await copy()
+      try forged.forge(20) { $0.state = ["history": [1, 2]] }
+      let before = try snapshot(forged.path)
+      for outcome in [
+        try await forged.train(["--resume", "--steps", "25"], ranks: ranks),
+        try await run(
+          .sample, ["--ckpt", forged.path, "--out", folder.file("a.png")], ranks: ranks),
+      ] {
+        #expect(outcome.status == 65 && outcome.errorLines.count == 1, "\(outcome)")
+        #expect(outcome.errors.contains("/state/history is nothing that"), "\(outcome)")
+      }
+      #expect(try snapshot(forged.path) == before)
+    }
+
     @Test func theResolvedConfigurationMakesTheSameRun() async throws {
       let reference = try await SmallRun.reference.value
       let again = SmallRun(folder.file("again"))
