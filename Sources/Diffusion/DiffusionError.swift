@@ -6,6 +6,8 @@ public enum DiffusionError: Error, Equatable, Sendable {
   case noSteps(Int)
   /// β_t, `value`, is not in the open interval (0, 1); `t` is counted from 1.
   case invalidBeta(t: Int, value: Double)
+  /// ᾱ_t is 0 in a Double from step `t` on.
+  case nothingLeft(t: Int, steps: Int)
   /// A subset of `steps` steps was asked of a chain that has `available`.
   case invalidSubset(steps: Int, available: Int)
   /// Steps that are no subset of 1 … `available`: none, one twice, one beyond, or another number.
@@ -22,6 +24,9 @@ extension DiffusionError: CustomStringConvertible {
       "The noise schedule has \(steps) steps: give it at least 1."
     case .invalidBeta(let t, let value):
       "The noise schedule has β_\(t) = \(value): every β must lie strictly between 0 and 1."
+    case .nothingLeft(let t, let steps):
+      "The noise schedule leaves nothing of an image from step \(t) of \(steps) on: give it fewer "
+        + "steps, or smaller β."
     case .invalidSubset(let steps, let available):
       "Cannot choose \(steps) of \(available) diffusion steps: ask for 1 to \(available)."
     case .invalidGrid(let steps, let available):

@@ -21,7 +21,8 @@ extension NoiseSchedule {
       for s in (previous + 1)...t {
         variance = alpha(s) * variance + beta(s)
       }
-      newBetas.append(variance)
+      // Of a long jump over much noise nothing is left that a Double could tell from 1 − β = 0.
+      newBetas.append(min(variance, 1.0.nextDown))
       previous = t
     }
     return NoiseSchedule(betas: newBetas, timesteps: chosen.map(timestep))

@@ -96,8 +96,14 @@ extension NoiseSchedule {
     0.5 * log(cumulativeAlpha(t) / noiseVariance(t))
   }
 
-  /// The step whose λ is nearest.
+  /// The step whose λ is nearest: λ falls with t.
   fileprivate func step(logSNR wanted: Double) -> Int {
-    (1...steps).min { abs(logSNR($0) - wanted) < abs(logSNR($1) - wanted) }!
+    var (low, high) = (1, steps)
+    while low < high {
+      let middle = (low + high) / 2
+      if logSNR(middle) <= wanted { high = middle } else { low = middle + 1 }
+    }
+    guard low > 1, abs(logSNR(low - 1) - wanted) <= abs(logSNR(low) - wanted) else { return low }
+    return low - 1
   }
 }

@@ -187,7 +187,10 @@ extension DenoisingDiffusion {
     var evaluations: Int? { sampler.evaluations }
     var notes: [String] { sampler.notes }
     var facts: [String: Fact] {
-      sampler.facts.merging(["clipping": .integer(options.clipping ? 1 : 0)]) { $1 }
+      var facts = sampler.facts
+      facts["clipping"] = .integer(options.clipping ? 1 : 0)
+      facts["init"] = .integer(options.starts == nil ? 0 : 1)
+      return facts
     }
 
     func draw(_ images: Range<Int>, _ makePass: () -> Pass, progress: () -> Void) -> Tensor {

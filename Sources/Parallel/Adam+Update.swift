@@ -20,15 +20,21 @@ extension Adam {
   ) throws(MPIError) {
     let step = beginStep(learningRate: learningRate, gradientScale: scale)
     exchange.startGather(weights)
-    for bucket in 0..<step.bucketCount {
-      workers.forEach(0..<workers.count) { worker, _ in
-        profile.measure(.optimizer) {
-          step.apply(
-            bucket: bucket, piece: worker, of: workers.count, weights: weights, gradient: gradient)
+    do {
+      for bucket in 0..<step.bucketCount {
+        workers.forEach(0..<workers.count) { worker, _ in
+          profile.measure(.optimizer) {
+            step.apply(
+              bucket: bucket, piece: worker, of: workers.count, weights: weights,
+              gradient: gradient)
+          }
         }
+        try exchange.gather(bucket: bucket)
       }
-      try exchange.gather(bucket: bucket)
+      try exchange.finishGather()
+    } catch {
+      exchange.abandon()
+      throw error
     }
-    try exchange.finishGather()
   }
 }

@@ -125,6 +125,12 @@ public final class GradientExchange {
     finalOffset = partition.count
   }
 
+  /// Leaves everything as it is, after an error.
+  func abandon() {
+    // What is in flight may still be written to: it must outlive the error's way to the user.
+    _ = Unmanaged.passRetained(self)
+  }
+
   /// Begins the exchange of the buckets that are ready, as many as may be in flight at once;
   /// `progress` and `finish` begin the others. Never waits.
   ///

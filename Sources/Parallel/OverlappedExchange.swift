@@ -56,10 +56,7 @@ package final class OverlappedExchange {
   }
 
   /// Leaves the exchange as it is, after an error.
-  package func abandon() {
-    // What is in flight may still be written to: it must outlive the error's way to the user.
-    _ = Unmanaged.passRetained(exchange)
-  }
+  package func abandon() { exchange.abandon() }
 
   /// Waits until all of the rank's shards are added, posts the rest, and waits for the sum over all
   /// ranks.
@@ -74,9 +71,14 @@ package final class OverlappedExchange {
       abandon()
       throw failure
     }
-    return try profile.measure(.exchange) { () throws(MPIError) in
-      try exchange.finish()
-      return (gradient, try exchange.sum(losses))
+    do {
+      return try profile.measure(.exchange) { () throws(MPIError) in
+        try exchange.finish()
+        return (gradient, try exchange.sum(losses))
+      }
+    } catch {
+      abandon()
+      throw error
     }
   }
 }

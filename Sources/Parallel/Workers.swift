@@ -9,6 +9,9 @@ import Tensors
 ///
 /// Which worker takes which item never shows in the result.
 public final class Workers: @unchecked Sendable {
+  /// The largest number of threads that a user may ask for.
+  public static let largestCount = 4096
+
   /// The number of threads.
   public let count: Int
   private let pools: [BufferPool]

@@ -15,7 +15,7 @@ extension SamplerKind {
     if options.variance == nil, trained == .fixedLarge, count < schedule.steps {
       // β of a long jump is far above what x_{t−1} varies by: it would leave grain in the image.
       sampler.variance = .fixedSmall
-      sampler.notes = [
+      sampler.notes += [
         "With \(count) of \(schedule.steps) steps the variance is fixed_small, since fixed_large "
           + "would leave grain; --variance fixed_large takes it all the same."
       ]
@@ -28,8 +28,8 @@ extension SamplerKind {
 public struct Ancestral: Sampler {
   fileprivate let visited: VisitedSteps
   fileprivate var variance: ReverseVariance
-  /// That few steps take the small variance, where they do.
-  public fileprivate(set) var notes: [String] = []
+  /// That few steps take the small variance, and that some are the same, where it is so.
+  public fileprivate(set) var notes: [String]
 
   /// One for each step.
   public var evaluations: Int? { visited.grid.count }
@@ -53,6 +53,7 @@ public struct Ancestral: Sampler {
     variance: ReverseVariance
   ) throws(DiffusionError) {
     visited = try VisitedSteps(grid, steps, of: schedule)
+    notes = visited.notes
     self.variance = variance
   }
 

@@ -28,6 +28,9 @@ public struct DDIM: Sampler {
   /// One for each step.
   public var evaluations: Int? { visited.grid.count }
 
+  /// That some steps are the same, where it is so.
+  public var notes: [String] { visited.notes }
+
   /// The steps and η.
   public var facts: [String: Fact] {
     visited.facts.merging(["sampler": .text("ddim"), "eta": .number(eta)]) { $1 }

@@ -180,7 +180,7 @@ extension ImageDataset {
           place: place,
           reason: "holds float32 without the attribute value_range: two numbers, black and white")
       }
-      guard range.count == 2, range[0] < range[1], (range[1] - range[0]).isFinite else {
+      guard isFloatRange(range) else {
         throw .refused(
           place: place, reason: "has the value_range \(range); two rising numbers are needed")
       }

@@ -125,3 +125,10 @@ struct StorageErrorReason: Error {
   let text: String
   init(_ text: String) { self.text = text }
 }
+
+/// Whether two numbers are the ends of a range of Floats.
+public func isFloatRange(_ ends: [Double]) -> Bool {
+  guard ends.count == 2 else { return false }
+  let (low, high) = (Float(ends[0]), Float(ends[1]))
+  return low < high && (high - low).isFinite
+}

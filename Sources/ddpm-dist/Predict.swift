@@ -30,7 +30,9 @@ struct Predict: JobCommand {
   var workers: Int?
 
   func validate() throws {
-    if let workers, workers < 1 { throw ValidationError("--workers needs at least 1.") }
+    if let workers, !(1...Workers.largestCount).contains(workers) {
+      throw ValidationError("--workers needs a number from 1 to \(Workers.largestCount).")
+    }
     if let fault = OutputKind.prediction.fault(inName: output) {
       throw ValidationError("--output \(fault)")
     }

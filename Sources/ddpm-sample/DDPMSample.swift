@@ -80,9 +80,13 @@ struct DDPMSample: ParsableCommand {
   }
 
   func validate() throws {
-    for (name, value) in [("count", count), ("batch", batch), ("workers", workers)] {
-      if let value, value < 1 || value > Int(Int32.max) {
-        throw ValidationError("--\(name) needs a number from 1 to \(Int32.max).")
+    let largest = Int(Int32.max)
+    for (name, value, largest) in [
+      ("count", count, largest), ("batch", batch, largest),
+      ("workers", workers, Workers.largestCount),
+    ] {
+      if let value, value < 1 || value > largest {
+        throw ValidationError("--\(name) needs a number from 1 to \(largest).")
       }
     }
     if let steps, steps < 1 { throw ValidationError("--steps needs at least 1.") }

@@ -20,6 +20,24 @@ extension RefusalTests {
     Case(
       name: "ill-typed option", words: ["train", "--steps", "many"], code: 64, parts: ["'many'"]),
     Case(
+      name: "more parameters than there can be",
+      words: [
+        "train", "--run", "@run", "--set", "channels=4096", "multipliers=[4096,4096]",
+        "attention=[]",
+      ], code: 64, parts: ["parameters; 2147483647 are possible"]),
+    Case(
+      name: "nothing left of an image",
+      words: [
+        "train", "--run", "@run", "--set", "schedule=linear", "beta_start=0.9", "beta_end=0.999",
+        "diffusion_steps=500",
+      ], code: 64, parts: ["leaves nothing of an image from step"]),
+    Case(
+      name: "more threads than a rank has",
+      words: [
+        "predict", "--ckpt", "@a", "--input", "@x", "--output", "@y.h5", "--workers", "5000",
+      ],
+      code: 64, parts: ["--workers needs a number from 1 to 4096"], ranks: [nil]),
+    Case(
       name: "an option twice", words: ["train", "--data", "a", "--run", "@run", "--data=b"],
       code: 64, parts: ["--data is given twice"]),
     Case(

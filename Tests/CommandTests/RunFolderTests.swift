@@ -72,6 +72,26 @@ extension CommandTests {
       #expect(try snapshot(run.path) == before)
     }
 
+    @Test func checkpointsWithoutARunAreNotReplaced() async throws {
+      let run = try await copy()
+      for path in ["config.yaml", "metrics.jsonl"] {
+        try FileManager.default.removeItem(atPath: "\(run.path)/\(path)")
+      }
+      let before = try snapshot(run.path)
+      let outcome = try await run.train(["--steps", "5"])
+      #expect(outcome.status == 73 && outcome.errorLines.count == 1, "\(outcome)")
+      #expect(try snapshot(run.path) == before)
+    }
+
+    @Test func aRunThatIsDoneKeepsItsSettings() async throws {
+      let run = try await copy()
+      let before = try snapshot(run.path)
+      let outcome = try await run.train(
+        ["--resume", "--steps", "3"], settings: ["objective=bound"])
+      #expect(outcome.status == 0 && outcome.errors.contains("at step 20 already"), "\(outcome)")
+      #expect(try snapshot(run.path) == before)
+    }
+
     @Test(arguments: [nil, 2]) func aStateOfAnotherModelIsRefused(ranks: Int?) async throws {
       let forged = try await copy()
       try forged.forge(20) { $0.state = ["history": [1, 2]] }

@@ -150,6 +150,15 @@ import Testing
     #expect((1...3).map(twice.timestep) == [0, 333, 999])
   }
 
+  /// Over a long jump, 1 − β' is less than a Double can tell from 0 where it is taken from 1.
+  @Test func longJumpsOverMuchNoiseHaveAStep() throws {
+    let schedule = try NoiseSchedule(validating: .linear(from: 1e-4, to: 0.9), steps: 1000)
+    for count in [1, 2, 5, 20, 50] {
+      let chain = schedule.respaced(to: try TimestepGrid.trailing.steps(count, of: schedule))
+      #expect(chain.betas.count == count && chain.betas.allSatisfy { $0 > 0 && $0 < 1 })
+    }
+  }
+
   @Test func faultsSayWhatAndWhere() {
     #expect(throws: DiffusionError.invalidBeta(t: 2, value: 1)) {
       try NoiseSchedule(validating: [0.5, 1])
@@ -158,6 +167,9 @@ import Testing
       try NoiseSchedule(validating: .linear(from: 0, to: 0.5), steps: 3)
     }
     #expect(throws: DiffusionError.self) { try NoiseSchedule(validating: [0.1, .nan]) }
+    #expect(throws: DiffusionError.nothingLeft(t: 108, steps: 200)) {
+      try NoiseSchedule(validating: Array(repeating: 0.999, count: 200))
+    }
     #expect(throws: DiffusionError.noSteps(0)) { try NoiseSchedule(validating: []) }
     #expect(throws: DiffusionError.noSteps(-3)) {
       try NoiseSchedule(validating: .cosine, steps: -3)

@@ -37,6 +37,26 @@ import Testing
     #expect(try sampler("ancestral").evaluations == 20)
   }
 
+  /// A rule that gives a step twice visits it once; what was drawn can be drawn again.
+  @Test func stepsGivenTwiceAreToldAndListed() throws {
+    for name in SamplerKind.all.map(\.name) {
+      let thinned = try sampler(name, variance: .fixedSmall) { ($0.grid, $0.steps) = (.karras, 20) }
+      let count = try #require(thinned.evaluations)
+      #expect(count < 20 && thinned.facts["steps"] == .integer(count))
+      #expect(
+        thinned.notes == ["The grid karras has \(count) different steps where 20 were asked for."])
+      guard case .text(let list) = thinned.facts["grid"] else {
+        Issue.record("\(thinned.facts)")
+        continue
+      }
+      let again = try sampler(name, variance: .fixedSmall) {
+        $0.grid = .list(list.split(separator: ",").map { Int($0)! })
+      }
+      #expect(again.evaluations == count && again.notes.isEmpty)
+      #expect(try sampler(name) { $0.steps = 10 }.facts["grid"] != thinned.facts["grid"])
+    }
+  }
+
   /// β of a long jump leaves grain: fewer steps take the smaller variance unless told otherwise.
   @Test func fewStepsTakeTheSmallVariance() throws {
     let whole = try sampler("ancestral")

@@ -14,8 +14,14 @@ extension ModelFamily {
     if let defect = configuration.network.defect(of: images) {
       throw ConfigurationError(source: "network", reason: defect)
     }
+    let network = UNet(configuration.network, images: images)
+    guard network.parameters.layout.count <= Int(Int32.max) else {
+      throw ConfigurationError(
+        source: "network",
+        reason: "has \(network.parameters.layout.count) parameters; \(Int32.max) are possible.")
+    }
     return DenoisingDiffusion(
-      network: UNet(configuration.network, images: images),
+      network: network,
       diffusion: try configuration.diffusion.process(levels: levels),
       target: configuration.diffusion.objective)
   }

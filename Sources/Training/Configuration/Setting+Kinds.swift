@@ -1,5 +1,6 @@
 // The kinds of values that settings have, and how each is read, written and described.
 
+import Storage
 import Yams
 
 extension Setting {
@@ -171,7 +172,7 @@ extension Setting {
         if node.scalar?.string == "auto" { return root[keyPath: path] = nil }
         let ends = node.sequence.map { $0.compactMap { $0.string.flatMap(Double.init) } }
         guard let ends, ends.count == node.sequence?.count,
-          ends.isEmpty || ends.count == 2 && ends[0] < ends[1] && (ends[1] - ends[0]).isFinite
+          ends.isEmpty || ends.count == 2 && isFloatRange(ends)
         else { throw Mismatch(reason: "needs auto, [], or two rising numbers, as in [0.0, 1.0]") }
         root[keyPath: path] = ends
       })

@@ -27,10 +27,11 @@ public struct RunFolder: Sendable {
     return "\(path)/samples/step-\(name).png"
   }
 
-  /// Whether a run has begun here.
+  /// Whether a run has begun here, or its checkpoints have been brought here.
   public var exists: Bool {
     FileManager.default.fileExists(atPath: configuration)
       || FileManager.default.fileExists(atPath: metrics)
+      || (try? checkpoints.steps().isEmpty) == false
   }
 
   /// Makes the folders, writes the configuration and removes what a killed writer has left.

@@ -41,6 +41,8 @@ public final class TrainingRun {
       plan: request.plan, ranks: communicator.size, workers: nodes.workers,
       runPath: request.folder.path)
     if let point = request.point { try trainer.restore(point, request.checkpoint) }
+    // A run that is done keeps the settings that it was done with.
+    guard trainer.step < plan.configuration.training.steps else { return }
     try job.together { [communicator] in
       guard communicator.rank == 0 else { return }
       try request.folder.prepare(configuration: request.plan.configuration.yaml())

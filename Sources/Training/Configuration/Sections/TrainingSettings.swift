@@ -29,7 +29,7 @@ public struct TrainingSettings: SettingsSection {
     .integer(
       "shards", .model, \.shards, from: 1, "shards of a batch; auto: 8 or more where it allows"),
     .integer(
-      "workers", .execution, \.workers, from: 1, unit: "threads",
+      "workers", .execution, \.workers, from: 1, to: Workers.largestCount, unit: "threads",
       "worker threads of each rank; auto: the cores that it may use"),
     .choice(
       "reduction", .training, \.reduction,
