@@ -16,8 +16,8 @@ import Training
 ///
 ///     {"images":16,"images_per_second":2.5,"part":"step","peak_memory_bytes":…,"seconds":6.4}
 ///
-/// `quit` is answered by `{"peak_memory_bytes":…,"quit":true}` and ends the program; so does the end
-/// of the input, without a word. Between rounds all ranks sleep.
+/// `quit` is answered by `{"peak_memory_bytes":…,"quit":true}` and ends the program; so does the
+/// end of the input, without a word. Between rounds all ranks sleep.
 extension BenchmarkRun {
   private enum Command: Int, CaseIterable {
     case step, evaluation, quit, endOfInput, other
@@ -56,8 +56,8 @@ extension BenchmarkRun {
   /// - Parameters:
   ///   - input: Called on rank 0 for the next line; nil at the end.
   ///   - output: Called on rank 0 with each line of JSON, to be passed on at once.
-  /// - Throws: `AgreedFailure` for a line that is no command or no part of this benchmark; on rank 0
-  ///   what `output` throws.
+  /// - Throws: `AgreedFailure` for a line that is no command or no part of this benchmark; on rank
+  ///   0 what `output` throws.
   public func serve(input: () -> String?, output: (String) throws -> Void) throws {
     for part in options.parts { _ = try round(part) }
     try answer(

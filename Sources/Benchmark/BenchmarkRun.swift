@@ -138,7 +138,8 @@ public final class BenchmarkRun {
 
   /// Evaluations, by the trainer's weights where there are any.
   private(set) lazy var evaluationWork: EvaluationWork = {
-    // Weights of its own: those of the trainer change, and a trained model keeps transformed kernels.
+    // Weights of its own: those of the trainer change, and a trained model keeps transformed
+    // kernels.
     let weights =
       trainer?.weights.values ?? plan.objective.parameters.initialWeights(seed: plan.seed)
     return EvaluationWork(

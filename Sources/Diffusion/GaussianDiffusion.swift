@@ -20,7 +20,8 @@ public struct GaussianDiffusion: Sendable, Equatable {
 
   /// The model of images with `levels` ≥ 2 grey levels, or of continuous ones.
   ///
-  /// A network that predicts the mean needs the schedule that it was trained on, not a respaced one.
+  /// A network that predicts the mean needs the schedule that it was trained on, not a respaced
+  /// one.
   public init(
     schedule: NoiseSchedule, prediction: Prediction = .epsilon,
     variance: ReverseVariance = .fixedLarge, levels: Int? = 256

@@ -25,8 +25,8 @@ public struct NoiseSchedule: Sendable, Equatable {
     self.init(betas: betas, timesteps: Array(betas.indices))
   }
 
-  /// The schedule with these β, checked: throws when there is none, one is not in (0, 1), or nothing is
-  /// left of an image at the end.
+  /// The schedule with these β, checked: throws when there is none, one is not in (0, 1), or
+  /// nothing is left of an image at the end.
   public init(validating betas: [Double]) throws(DiffusionError) {
     if let fault = Self.fault(in: betas) { throw fault }
     self.init(betas: betas)

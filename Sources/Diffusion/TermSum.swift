@@ -2,8 +2,8 @@
 
 /// Adds the values of a term over the scalars of an image, from the first to the last.
 ///
-/// One body computes the value and the derivative with respect to the raw output. Where nobody wants
-/// the derivative, `slope` does nothing, and what computes it goes.
+/// One body computes the value and the derivative with respect to the raw output. Where nobody
+/// wants the derivative, `slope` does nothing, and what computes it goes.
 ///
 /// - Parameters:
 ///   - count: d.

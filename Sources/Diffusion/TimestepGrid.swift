@@ -4,8 +4,8 @@ import Foundation
 
 /// A rule that chooses steps of a chain, each of 1 … T at most once.
 ///
-/// Where a rule gives a step twice, it is visited once, and the grid has fewer steps than were asked
-/// for. What follows a step is the next one of the grid, never t − T/K.
+/// Where a rule gives a step twice, it is visited once, and the grid has fewer steps than were
+/// asked for. What follows a step is the next one of the grid, never t − T/K.
 public enum TimestepGrid: Sendable, Equatable {
   /// t_i = round(T − i T/K), halves to even: begins at T (Lin et al. 2023, table 2).
   case trailing
@@ -16,8 +16,8 @@ public enum TimestepGrid: Sendable, Equatable {
   case linspace
   /// The steps nearest to equal distances of λ = ½ log(ᾱ/(1−ᾱ)) (Lu et al. 2022, section 3).
   case logSNR
-  /// t_i = round(T (1 − i/K)²), at least 1: many steps where there is little noise (Song et al. 2020,
-  /// appendix D.2).
+  /// t_i = round(T (1 − i/K)²), at least 1: many steps where there is little noise (Song et al.
+  /// 2020, appendix D.2).
   case quadratic
   /// The steps nearest to Karras' noise levels, whose seventh roots of √((1−ᾱ)/ᾱ) have equal
   /// distances (Karras et al. 2022, eq. 5).

@@ -6,8 +6,9 @@ import CHDF5
 public enum DatasetLayout: Equatable, Sendable {
   /// One block, written once.
   case contiguous
-  /// Blocks of a shape, compressed by gzip (deflate) at a level of 1 to 9 unless nil, with the bytes
-  /// of elements sorted by significance before if `shuffle`; rows can be appended if `growing`.
+  /// Blocks of a shape, compressed by gzip (deflate) at a level of 1 to 9 unless nil, with the
+  /// bytes of elements sorted by significance before if `shuffle`; rows can be appended if
+  /// `growing`.
   case chunked(_ shape: [Int], gzip: Int? = nil, shuffle: Bool = false, growing: Bool = false)
 }
 

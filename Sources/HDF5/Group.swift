@@ -49,9 +49,9 @@ public struct Group: ~Copyable, HDF5Object {
 
   /// What a path relative to the group stands for, or nil where there is nothing.
   ///
-  /// Only hard links are followed, so that a file cannot lead to another file. A path without a name
-  /// in it, such as "/" or ".", stands for nothing: the library would take it for the group itself,
-  /// and a file may hold links that are called so.
+  /// Only hard links are followed, so that a file cannot lead to another file. A path without a
+  /// name in it, such as "/" or ".", stands for nothing: the library would take it for the group
+  /// itself, and a file may hold links that are called so.
   public func kind(of path: String) throws(HDF5Error) -> Kind? {
     let id = self.id
     let place = self.place.appending(path)

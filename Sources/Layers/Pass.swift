@@ -37,7 +37,8 @@ public final class Pass {
   ///   - weights: The parameter buffer; it must outlive the pass and stay unchanged.
   ///   - gradient: The buffer that gets the gradients of all parameters that are used, whatever it
   ///     holds; nil where none is wanted.
-  ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is dropped.
+  ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is
+  ///     dropped.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
   ///   - preparedKernels: Transformed kernels of these weights, kept from pass to pass; nil: none.
   public init(
@@ -76,8 +77,8 @@ public final class Pass {
     weights + parameter.range.lowerBound
   }
 
-  /// The gradient of a parameter, and whether it holds a part of it to which more is added; otherwise
-  /// it is to be written, whatever it holds.
+  /// The gradient of a parameter, and whether it holds a part of it to which more is added;
+  /// otherwise it is to be written, whatever it holds.
   func partialGradient(
     _ parameter: Parameter
   ) -> (scalars: UnsafeMutablePointer<Float>, adds: Bool) {

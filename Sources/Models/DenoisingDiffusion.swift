@@ -5,8 +5,8 @@ import Layers
 import Sampling
 import Tensors
 
-/// A denoising diffusion probabilistic model (Ho, Jain, Abbeel 2020): the network, the process, and what
-/// the network is trained towards.
+/// A denoising diffusion probabilistic model (Ho, Jain, Abbeel 2020): the network, the process, and
+/// what the network is trained towards.
 public struct DenoisingDiffusion: Objective, Likelihood, Generator {
   /// The network that is told x_t and t.
   public let network: UNet

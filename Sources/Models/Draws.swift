@@ -2,8 +2,8 @@
 
 import Tensors
 
-/// The random numbers of some images: functions of what they are for and of who they belong to, never of
-/// the rank or the thread that asks.
+/// The random numbers of some images: functions of what they are for and of who they belong to,
+/// never of the rank or the thread that asks.
 public struct Draws: Sendable {
   private enum Owner: Sendable {
     /// The images of one shard at one step of training.
@@ -40,8 +40,8 @@ public struct Draws: Sendable {
   ///
   /// - Parameters:
   ///   - n: The image's place in the batch.
-  ///   - index: Tells several streams of one purpose apart, the timesteps of a bound for example; 0 to
-  ///     127 in training.
+  ///   - index: Tells several streams of one purpose apart, the timesteps of a bound for example; 0
+  ///     to 127 in training.
   public func stream(
     _ purpose: RandomStream.Purpose, image n: Int, index: Int = 0
   ) -> RandomStream {

@@ -31,8 +31,8 @@ public struct GenerationOptions: Sendable {
 
 /// A way to draw images that has been found possible.
 public protocol Generation: Sendable {
-  /// How often a network is asked for each image: the unit of progress; nil where each image decides
-  /// for itself.
+  /// How often a network is asked for each image: the unit of progress; nil where each image
+  /// decides for itself.
   var evaluations: Int? { get }
   /// How the images are made, for the files that hold them.
   var facts: [String: Fact] { get }

@@ -3,11 +3,11 @@
 import Layers
 import Tensors
 
-/// What training minimises: the layout of one parameter buffer, and the loss of a batch as a function
-/// of it.
+/// What training minimises: the layout of one parameter buffer, and the loss of a batch as a
+/// function of it.
 ///
-/// This is all that the engine knows of a model. The gradient of the sum over shards must be the sum of
-/// the shards' gradients: a loss sees one shard, and is a mean over its images.
+/// This is all that the engine knows of a model. The gradient of the sum over shards must be the
+/// sum of the shards' gradients: a loss sees one shard, and is a mean over its images.
 public protocol Objective: Sendable {
   /// Names, shapes and initial values of everything that is learned, in forward order.
   var parameters: ParameterRegistry { get }
@@ -31,8 +31,8 @@ public protocol Objective: Sendable {
 
   /// Updates the state after a step.
   ///
-  /// - Parameter sums: The vectors of `sums`, added over all images of the batch; the same bits on every
-  ///   rank.
+  /// - Parameter sums: The vectors of `sums`, added over all images of the batch; the same bits on
+  ///   every rank.
   mutating func absorb(_ sums: [[Double]])
 }
 

@@ -4,8 +4,8 @@ import MPI
 import Tensors
 
 extension Adam {
-  /// Updates the weights on all ranks: each its parts, by all its workers, which are gathered while the
-  /// next bucket is computed; collective.
+  /// Updates the weights on all ranks: each its parts, by all its workers, which are gathered while
+  /// the next bucket is computed; collective.
   ///
   /// - Parameters:
   ///   - weights: The whole parameter buffer.

@@ -78,8 +78,8 @@ public final class GradientExchange {
   /// - Parameters:
   ///   - communicator: The ranks.
   ///   - count: The length of the parameter buffer, 1 or more.
-  ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less; nil:
-  ///     4 MiB, and more where many ranks would get too little of each (docs/scaling.md).
+  ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less;
+  ///     nil: 4 MiB, and more where many ranks would get too little of each (docs/scaling.md).
   ///   - reduction: How gradients are added.
   public init(
     communicator: Communicator, count: Int, bucketBytes: Int? = nil,
@@ -274,8 +274,8 @@ public final class GradientExchange {
 
   /// Adds the vectors of all ranks in the order of the shard tree.
   ///
-  /// - Parameter values: The sum over this rank's shards, as `TreeSum` gives it; equally long on all
-  ///   ranks.
+  /// - Parameter values: The sum over this rank's shards, as `TreeSum` gives it; equally long on
+  ///   all ranks.
   /// - Returns: The sum, the same bits on every rank and for every R.
   /// - Throws: `MPIError.call`.
   public func sum(_ values: [Double]) throws(MPIError) -> [Double] {
@@ -294,7 +294,8 @@ public final class GradientExchange {
     try finishGather()
   }
 
-  /// Opens the gathering of a buffer, the new weights, of which each rank computes the parts it owns.
+  /// Opens the gathering of a buffer, the new weights, of which each rank computes the parts it
+  /// owns.
   ///
   /// - Parameter whole: As long as the parameters; kept until `finishGather`.
   public func startGather(_ whole: AlignedFloats) {

@@ -6,9 +6,9 @@ import Tensors
 
 /// Images in groups of eight, dealt to ranks and workers.
 ///
-/// A matrix product may round otherwise when it has other extents. So a group is always computed whole,
-/// filled up where fewer images are asked for, and an image depends neither on how many others there are
-/// nor on where it is computed (decision 0004).
+/// A matrix product may round otherwise when it has other extents. So a group is always computed
+/// whole, filled up where fewer images are asked for, and an image depends neither on how many
+/// others there are nor on where it is computed (decision 0004).
 public struct ImageGroups {
   /// The number of images of a group.
   public static let size = 8
@@ -55,8 +55,8 @@ public struct ImageGroups {
   ///   - together: The images that are computed before their results are collected, rounded up to
   ///     whole groups; nil: all.
   ///   - width: The scalars that an image gives.
-  ///   - body: Called on some worker of some rank for each group, with the numbers of its eight images,
-  ///     of which the last group's may lie beyond `count`; returns the scalars of all eight. It may
+  ///   - body: Called on some worker of some rank for each group, with the numbers of its eight
+  ///     images, of which the last group's may lie beyond `count`; returns the scalars of all eight. It may
   ///     throw a failure, on which all ranks agree.
   /// - Returns: On rank 0 the scalars of all images, in order; empty elsewhere.
   /// - Throws: `AgreedFailure`, `MPIError`.

@@ -12,8 +12,8 @@ extension OperationProfile.Kind {
 /// The exchange of a gradient between ranks while the workers still compute its head.
 ///
 /// One instance serves one step. Workers pass finished segments to the `TreeSum`; the thread that
-/// speaks MPI looks now and then what of the sum is final, posts it, and pushes on what is in flight,
-/// since MPI libraries advance only when called.
+/// speaks MPI looks now and then what of the sum is final, posts it, and pushes on what is in
+/// flight, since MPI libraries advance only when called.
 package final class OverlappedExchange {
   private let exchange: GradientExchange
   private let sum: TreeSum

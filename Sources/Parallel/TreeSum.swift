@@ -45,7 +45,8 @@ public final class TreeSum: @unchecked Sendable {
   private var free: [AlignedFloats] = []
   private var allocated = 0
   private var nextLeaf = 0
-  /// The buffer of each leaf that is under way, which also holds every node it is the first leaf of.
+  /// The buffer of each leaf that is under way, which also holds every node it is the first leaf
+  /// of.
   private var buffers: [AlignedFloats?]
   /// The segments of each leaf that backward has not finished: those before this number.
   private var unfinished: [Int]

@@ -29,14 +29,14 @@ public final class Workers: @unchecked Sendable {
 
   /// Runs `body` once on each worker and waits for all; the calling thread is one of them.
   ///
-  /// A worker that is done helps the others with their loops. Where the system grants fewer threads,
-  /// some bodies run after others on one thread.
+  /// A worker that is done helps the others with their loops. Where the system grants fewer
+  /// threads, some bodies run after others on one thread.
   public func run(_ body: @Sendable (_ pool: BufferPool) -> Void) {
     run({ pool, _ in body(pool) }, meanwhile: {})
   }
 
-  /// Runs `body` once on each worker, and tells it whether it is on the calling thread: the one that
-  /// may speak MPI.
+  /// Runs `body` once on each worker, and tells it whether it is on the calling thread: the one
+  /// that may speak MPI.
   ///
   /// - Parameter meanwhile: Called now and then on the calling thread once its body is done, while
   ///   others still run.

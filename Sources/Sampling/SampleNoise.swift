@@ -15,8 +15,8 @@ public struct SampleNoise: Sendable {
   ///
   /// - Parameters:
   ///   - images: Their numbers.
-  ///   - starts: x_T of images 0, 1, … (n, h, w, c), in the place of drawn ones; images beyond start at
-  ///     0.
+  ///   - starts: x_T of images 0, 1, … (n, h, w, c), in the place of drawn ones; images beyond
+  ///     start at 0.
   public init(seed: UInt64, images: Range<Int>, starts: [Float]? = nil) {
     self.seed = seed
     self.images = images

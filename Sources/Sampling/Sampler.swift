@@ -4,8 +4,8 @@ import Tensors
 
 /// Turns x_T into x_0 by asking a network, again and again, what image it sees in the noise.
 ///
-/// DDPM, DDIM, DPM-Solver and Heun's method are all functions of x̂_0(x_t, t). Whatever is done to the
-/// network's idea of it, clipping for example, happens before a sampler sees it.
+/// DDPM, DDIM, DPM-Solver and Heun's method are all functions of x̂_0(x_t, t). Whatever is done to
+/// the network's idea of it, clipping for example, happens before a sampler sees it.
 public protocol Sampler: Sendable {
   /// How often the network is asked for each image; nil where each image decides for itself.
   var evaluations: Int? { get }

@@ -26,7 +26,8 @@ struct VisitedSteps: Sendable {
   /// Whether the rule gave steps twice, so that there are fewer than asked for.
   private var isThinned: Bool { asked.map { $0 > grid.count } ?? false }
 
-  /// How many there are, and how they were chosen: the rule, or all of them where it says too little.
+  /// How many there are, and how they were chosen: the rule, or all of them where it says too
+  /// little.
   var facts: [String: Fact] {
     let list = TimestepGrid.list(grid.reversed())
     return ["steps": .integer(grid.count), "grid": .text((isThinned ? list : rule).name)]

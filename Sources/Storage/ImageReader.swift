@@ -14,7 +14,8 @@ public final class ImageReader: Sendable {
   /// Whether the images are in memory.
   public var isPreloaded: Bool { pixels != nil }
 
-  /// The images of `range`, channels last, in the dataset's element type; nil to read from the file.
+  /// The images of `range`, channels last, in the dataset's element type; nil to read from the
+  /// file.
   private let pixels: PixelMemory?
   private let file: Mutex<OpenImages?>
   private let table: [Float]

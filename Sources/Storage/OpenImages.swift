@@ -44,8 +44,8 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
 
   /// The memory for chunks: four times what one image touches where they must be unpacked whole.
   ///
-  /// Without a cache the library reads from plain chunks just the rows that are asked for, which was
-  /// four times faster for single images of 3 KiB in chunks of 64 KiB.
+  /// Without a cache the library reads from plain chunks just the rows that are asked for, which
+  /// was four times faster for single images of 3 KiB in chunks of 64 KiB.
   private static func cacheBytes(_ dataset: ImageDataset, limit: Int) -> Int? {
     guard let chunk = dataset.chunk else { return nil }
     guard dataset.isFiltered else { return 0 }

@@ -30,7 +30,8 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
     (0..<256).map { Float(2 * Double($0) / Double(levels - 1) - 1) }
   }
 
-  /// The stored bytes of values in [−1, 1]: of levels the nearest one, else 32-bit floats in the range.
+  /// The stored bytes of values in [−1, 1]: of levels the nearest one, else 32-bit floats in the
+  /// range.
   ///
   /// Values beyond are clipped.
   public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {

@@ -43,8 +43,8 @@ public final class BufferPool {
       memory.bindMemory(to: Float.self, capacity: sizeClass.capacity), sizeClass, self)
   }
 
-  /// Calls `body` with at least `count` scalars, aligned to 64 bytes, with unspecified contents, that
-  /// are its own until it returns.
+  /// Calls `body` with at least `count` scalars, aligned to 64 bytes, with unspecified contents,
+  /// that are its own until it returns.
   func withScratch(count: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
     scratch.withPiece(count: count, body)
   }

@@ -23,8 +23,8 @@ public final class Helpers: Sendable {
   ///
   /// - Parameters:
   ///   - places: The number of threads that take part at most, this one included.
-  ///   - body: Writes what no other part reads or writes. It is told its place, which no other thread
-  ///     has in this loop: 0 on this thread.
+  ///   - body: Writes what no other part reads or writes. It is told its place, which no other
+  ///     thread has in this loop: 0 on this thread.
   /// - Returns: The time that other threads have worked.
   @discardableResult
   public func share(
@@ -136,7 +136,8 @@ private final class SharedLoop: @unchecked Sendable {
   private static func count(_ taken: Int) -> Int { (taken & 0xffff_ffff) + (taken >> 32) }
 }
 
-/// Waits again and again: at first by doing nothing, then by letting other threads run, then asleep.
+/// Waits again and again: at first by doing nothing, then by letting other threads run, then
+/// asleep.
 private struct Patience {
   private var misses = 0
 

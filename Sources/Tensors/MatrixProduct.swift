@@ -17,8 +17,8 @@ public struct Matrix {
   }
 }
 
-/// C ← α A B + β C for row-major `Float` matrices: small and narrow products in registers, others by
-/// OpenBLAS on the calling thread.
+/// C ← α A B + β C for row-major `Float` matrices: small and narrow products in registers, others
+/// by OpenBLAS on the calling thread.
 ///
 /// OpenBLAS copies both operands into an order of its own first, which small and narrow products do
 /// not pay back. Which way is taken depends on the extents alone.

@@ -12,7 +12,8 @@ public enum Fact: Equatable, Sendable {
 
 /// What a reader of a checkpoint must know of its model beside the weights: texts and tables.
 ///
-/// A checkpoint states them for other programs, and a model that is loaded compares its own with them.
+/// A checkpoint states them for other programs, and a model that is loaded compares its own with
+/// them.
 public struct ModelFacts: Equatable, Sendable {
   /// The group of the checkpoint that holds them, `diffusion` for example.
   public let name: String
@@ -28,10 +29,11 @@ public struct ModelFacts: Equatable, Sendable {
     self.tables = tables
   }
 
-  /// The first fact of these that others have differently, as a path below `name`; nil where none is.
+  /// The first fact of these that others have differently, as a path below `name`; nil where none
+  /// is.
   ///
-  /// Numbers of tables may differ by 1e-9 of their size: another mathematics library may have rounded
-  /// them.
+  /// Numbers of tables may differ by 1e-9 of their size: another mathematics library may have
+  /// rounded them.
   public func difference(from others: ModelFacts) -> String? {
     guard name == others.name else { return "/\(others.name)" }
     for (key, text) in texts.sorted(by: { $0.key < $1.key }) where others.texts[key] != text {

@@ -22,8 +22,8 @@ public final class OperationProfile: Sendable {
     /// Seconds of the backward pass.
     public var backward = 0.0
     /// The multiply-adds of the forward pass by definition, whatever algorithm computes them:
-    /// every weight meets every pixel of its layer's output. Backward computes two products for each
-    /// one of forward.
+    /// every weight meets every pixel of its layer's output. Backward computes two products for
+    /// each one of forward.
     public var multiplyAdds = 0
 
     /// None yet.

@@ -10,7 +10,8 @@ public struct ParameterLayout: Equatable, Sendable {
   public struct Entry: Equatable, Sendable {
     /// The path of the tensor, as in `down_0/block_0/conv1/W`.
     public let name: String
-    /// The extents: (kh, kw, in, out) of a convolution, (in, out) of a linear layer, (c) of a vector.
+    /// The extents: (kh, kw, in, out) of a convolution, (in, out) of a linear layer, (c) of a
+    /// vector.
     public let shape: [Int]
     /// The elements of the buffer that hold the tensor, in row-major order.
     public let range: Range<Int>

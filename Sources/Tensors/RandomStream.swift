@@ -64,7 +64,8 @@ public struct RandomStream: Sendable {
     return philox.words16(from: counter)
   }
 
-  /// An integer of 0 ..< `bound`, uniform to within 2⁻⁶⁴ · `bound`, from the first words of a block.
+  /// An integer of 0 ..< `bound`, uniform to within 2⁻⁶⁴ · `bound`, from the first words of a
+  /// block.
   public func integer(below bound: Int, block: Int = 0) -> Int {
     precondition(bound > 0, "There is no integer below \(bound).")
     let words = words(block)

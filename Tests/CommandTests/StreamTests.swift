@@ -1,4 +1,5 @@
-// Streams that are full, closed or abandoned: a run goes on, and a result that is lost is a failure.
+// Streams that are full, closed or abandoned: a run goes on, and a result that is lost is a
+// failure.
 
 import Foundation
 import Storage

@@ -1,4 +1,5 @@
-// How long the exchange takes between these ranks: measured here, judged by Tests/Python/test_hosts.py.
+// How long the exchange takes between these ranks: measured here, judged by
+// Tests/Python/test_hosts.py.
 
 import Foundation
 import MPI
@@ -26,8 +27,8 @@ private let output = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_TIMES"]
   @Test func timesAreWritten() throws {
     try RankWorld.run { world throws in
       var lines: [String] = []
-      // Messages that Open MPI sends over TCP as they are, of one block and of three, and one bucket
-      // as the trainer has it, whose parts it announces first.
+      // Messages that Open MPI sends over TCP as they are, of one block and of three, and one
+      // bucket as the trainer has it, whose parts it announces first.
       let block = ParameterPartition.blockLength * MemoryLayout<Float>.stride
       for (parameters, bucketBytes) in [
         (1 << 18, block * world.size), (1 << 18, 3 * block * world.size),

@@ -24,7 +24,8 @@ ENGINE = [
     "Training/Generation",
 ]  # fmt: skip
 MODELS = re.compile(
-    r"^(?!\s*//).*\b(UNet|GaussianDiffusion|DenoisingDiffusion|NoiseSchedule|Ancestral|DDIM)\b",
+    r"^(?!\s*//).*\b(UNet|UNetConfiguration|GaussianDiffusion|DenoisingDiffusion|NoiseSchedule|"
+    r"TimestepGrid|SamplerKind|Ancestral|DDIM)\b",
     re.MULTILINE)  # fmt: skip
 
 

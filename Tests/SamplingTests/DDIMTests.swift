@@ -1,4 +1,5 @@
-// DDIM against recorded steps of diffusers, the ancestral sampler, and moments known in closed form.
+// DDIM against recorded steps of diffusers, the ancestral sampler, and moments known in closed
+// form.
 
 import Diffusion
 import Foundation
@@ -93,8 +94,8 @@ import Testing
     }
   }
 
-  /// Without noise the image is a function of x_T, and affine for an affine network: its mean and its
-  /// deviation are exact. With η = 1 they are estimated.
+  /// Without noise the image is a function of x_T, and affine for an affine network: its mean and
+  /// its deviation are exact. With η = 1 they are estimated.
   ///
   /// Data N(0.2, 0.5²), Ho's schedule, trailing grids; numbers of a computation in Double.
   @Test(arguments: [

@@ -33,8 +33,8 @@ import Testing
     }
   }
 
-  /// Maps that Winograd's algorithm takes where there are whole vectors of outputs, and inner products
-  /// where there are few: whole tiles, all rests of tiles, chunks of channels.
+  /// Maps that Winograd's algorithm takes where there are whole vectors of outputs, and inner
+  /// products where there are few: whole tiles, all rests of tiles, chunks of channels.
   @Test(arguments: [
     Shape(2, 4, 4, 16), Shape(2, 7, 5, 16), Shape(3, 5, 6, 16), Shape(1, 6, 11, 16),
     Shape(1, 3, 9, 48), Shape(3, 28, 28, 16), Shape(7, 5, 3, 64), Shape(1, 8, 9, 80),

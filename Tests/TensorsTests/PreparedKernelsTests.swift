@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 @Suite struct PreparedKernelsTests {
-  /// Kept kernels give the bits of kernels transformed for one call, for each of several layers, when
-  /// they are new and when they are kept.
+  /// Kept kernels give the bits of kernels transformed for one call, for each of several layers,
+  /// when they are new and when they are kept.
   @Test func keptKernelsChangeNothing() {
     let (pool, shape) = (BufferPool(), Shape(2, 8, 9, 32))
     let kept = PreparedKernels()

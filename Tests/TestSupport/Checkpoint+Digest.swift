@@ -6,8 +6,8 @@ import Storage
 extension Checkpoint {
   /// A checksum over every object of a checkpoint outside `/provenance`.
   ///
-  /// It covers paths, types, shapes, values and attributes. Two runs that promise equal results must
-  /// give equal digests; `h5diff --exclude-path /provenance` compares the same.
+  /// It covers paths, types, shapes, values and attributes. Two runs that promise equal results
+  /// must give equal digests; `h5diff --exclude-path /provenance` compares the same.
   ///
   /// - Returns: 32 hexadecimal digits.
   public static func contentDigest(path: String) throws -> String {

@@ -16,8 +16,8 @@ public func normals(_ count: Int, seed: UInt64 = 1, index: Int = 0, scale: Float
 
 /// Compares the gradients of inputs and parameters with central differences.
 ///
-/// The loss is Σ r y with fixed random r, summed in Double. Every scalar of inputs and parameters is
-/// checked, or 60 of each where there are more, spread evenly.
+/// The loss is Σ r y with fixed random r, summed in Double. Every scalar of inputs and parameters
+/// is checked, or 60 of each where there are more, spread evenly.
 ///
 /// - Parameters:
 ///   - shapes: The extents of the inputs.

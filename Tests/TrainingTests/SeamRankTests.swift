@@ -12,8 +12,8 @@ import TestSupport
 import Testing
 import Training
 
-/// A linear 'autoencoder' without a code: x̂ = W x + b for each pixel, with a penalty on x̂ and a history
-/// of squares that its loss is divided by.
+/// A linear 'autoencoder' without a code: x̂ = W x + b for each pixel, with a penalty on x̂ and a
+/// history of squares that its loss is divided by.
 ///
 /// It is no useful model. It has what no diffusion model has: two terms, a state, random numbers of
 /// its own.
@@ -208,8 +208,8 @@ private struct TinyModel: Objective, Likelihood, Generator {
     }
   }
 
-  /// The sum of the gradient's two losses is what training descends along: the penalty alone would shrink
-  /// W, the error alone lead to the identity.
+  /// The sum of the gradient's two losses is what training descends along: the penalty alone would
+  /// shrink W, the error alone lead to the identity.
   @Test func trainingDescendsAlongBothTerms() throws {
     try RankWorld.run { world throws in
       var configuration = Configuration.tiny

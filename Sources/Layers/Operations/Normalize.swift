@@ -14,8 +14,8 @@ extension Pass {
   ///   - x: (n, h, w, c); c is a multiple of the number of groups.
   ///   - scale: γ, (c).
   ///   - bias: β, (c).
-  ///   - dropoutRate: The probability that a scalar is dropped; a pass without random streams for it
-  ///     drops nothing.
+  ///   - dropoutRate: The probability that a scalar is dropped; a pass without random streams for
+  ///     it drops nothing.
   /// - Returns: (n, h, w, c).
   package func normalize(
     _ x: Variable, _ normalization: GroupNormalization, scale: Parameter, bias: Parameter,

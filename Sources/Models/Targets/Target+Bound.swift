@@ -3,8 +3,9 @@
 import Diffusion
 
 extension DenoisingDiffusion.Target {
-  /// The variational bound itself, an unbiased estimate in bits per dimension (Ho, Jain, Abbeel 2020,
-  /// equation 5): L_T, and T times the term of a uniform t, which is one of the L_{t−1} or L_0.
+  /// The variational bound itself, an unbiased estimate in bits per dimension (Ho, Jain, Abbeel
+  /// 2020, equation 5): L_T, and T times the term of a uniform t, which is one of the L_{t−1} or
+  /// L_0.
   public static let bound = Self(
     "bound", terms: ["prior", "diffusion", "reconstruction"], unit: "bits/dim"
   ) { image, diffusion in

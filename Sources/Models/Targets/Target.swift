@@ -18,8 +18,8 @@ extension DenoisingDiffusion {
     let unit: String?
     /// The terms of one image.
     ///
-    /// Where `image` wants a gradient, it is that of the sum of the terms with respect to the network's
-    /// output, still without `factor`.
+    /// Where `image` wants a gradient, it is that of the sum of the terms with respect to the
+    /// network's output, still without `factor`.
     let loss:
       @Sendable (_ image: NoisedImage, GaussianDiffusion) -> (terms: [Double], factor: Double)
 

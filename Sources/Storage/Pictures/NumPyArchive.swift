@@ -13,8 +13,8 @@ public enum NumPyArchive {
   /// all; equal images give equal bytes.
   ///
   /// - Parameters:
-  ///   - images: Values in the bytes of the format. Grey levels are written as unsigned bytes on the scale
-  ///     0 … 255, which evaluators expect, and continuous values as they are, 32-bit floats.
+  ///   - images: Values in the bytes of the format. Grey levels are written as unsigned bytes on
+  ///     the scale 0 … 255, which evaluators expect, and continuous values as they are, 32-bit floats.
   /// - Throws: `StorageError` where the file cannot be written, and where the images need 4 GiB
   ///   or more, which a ZIP entry of this kind cannot hold.
   public static func write(

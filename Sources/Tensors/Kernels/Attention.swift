@@ -2,8 +2,9 @@
 
 /// Scaled dot-product attention over all pixels of a map (Vaswani et al. 2017, equation 1).
 ///
-/// Legend: `q`, `k`, `v` (n, h, w, c) queries, keys and values, `p` (n, heads, s, s) with s = h w the
-/// attention weights softmax(q kᵀ/√d), `y` = p v; d = c/heads, a head owns d neighbouring channels.
+/// Legend: `q`, `k`, `v` (n, h, w, c) queries, keys and values, `p` (n, heads, s, s) with s = h w
+/// the attention weights softmax(q kᵀ/√d), `y` = p v; d = c/heads, a head owns d neighbouring
+/// channels.
 public struct Attention: Sendable {
   /// The number of heads.
   public let heads: Int

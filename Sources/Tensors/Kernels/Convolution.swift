@@ -117,8 +117,8 @@ public struct Convolution: Sendable {
     kernel == 1 && stride == 1 && paddingBefore == 0 && paddingAfter == 0
   }
 
-  /// Whether a map is computed by Winograd's algorithm: a 3×3 kernel at stride 1 on whole vectors of
-  /// channels, and tiles of 4×4 pixels that are not mostly padding.
+  /// Whether a map is computed by Winograd's algorithm: a 3×3 kernel at stride 1 on whole vectors
+  /// of channels, and tiles of 4×4 pixels that are not mostly padding.
   ///
   /// A function of the extents alone, so that all ranks choose alike.
   public func usesWinograd(for x: Shape) -> Bool {

@@ -3,8 +3,9 @@
 /// Group normalisation (Wu, He 2018), with SiLU and dropout behind it where they are asked for.
 ///
 /// Legend: `x` (n, h, w, c) the input, `u` = γ x̂ + β with x̂ = (x − mean)/√(variance + ε), `y` = u
-/// or SiLU(u), masked by dropout; mean and variance over the pixels and the c/groups channels of one
-/// group of one image. `statistics` (n, 1, 2, groups) keeps the means and the reciprocal deviations.
+/// or SiLU(u), masked by dropout; mean and variance over the pixels and the c/groups channels of
+/// one group of one image. `statistics` (n, 1, 2, groups) keeps the means and the reciprocal
+/// deviations.
 public struct GroupNormalization: Sendable {
   /// The number of groups of neighbouring channels.
   public let groups: Int

@@ -2,8 +2,8 @@
 
 /// Convolution as products with patches of the map (im2col), for any kernel, stride and channels.
 ///
-/// Legend as in `Convolution`; `lines` are the n · oh rows of output pixels, taken some at a time so
-/// that their patches (pixels, k k c) stay in the cache. At 1×1 the pixels are the patches.
+/// Legend as in `Convolution`; `lines` are the n · oh rows of output pixels, taken some at a time
+/// so that their patches (pixels, k k c) stay in the cache. At 1×1 the pixels are the patches.
 struct Im2colConvolution {
   private let kernel: Int
   private let stride: Int

@@ -12,8 +12,8 @@ enum PanelProduct {
   /// sixteen registers hold.
   static let rows = 6
 
-  /// Calls `body` for groups of rows that are computed together, of about equal size: a group of one
-  /// or two rows would wait for its own sums.
+  /// Calls `body` for groups of rows that are computed together, of about equal size: a group of
+  /// one or two rows would wait for its own sums.
   @inline(__always)
   static func forEachGroup(_ count: Int, _ body: (_ first: Int, _ rows: Int) -> Void) {
     let groups = (count &+ rows &- 1) / rows

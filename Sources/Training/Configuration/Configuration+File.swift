@@ -6,8 +6,8 @@ import Storage
 extension Configuration {
   /// The text of a configuration file.
   ///
-  /// - Throws: `StorageError.missingInput` for what is no readable file, `ConfigurationError` for one
-  ///   that is no text.
+  /// - Throws: `StorageError.missingInput` for what is no readable file, `ConfigurationError` for
+  ///   one that is no text.
   package static func text(ofFile path: String) throws -> String {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {

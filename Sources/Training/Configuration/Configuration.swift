@@ -24,7 +24,8 @@ public struct Configuration: Equatable, Sendable {
   /// The run that trains the embedded digits.
   public init() {}
 
-  /// The sections with their titles, in the order of the documentation and of the files that we write.
+  /// The sections with their titles, in the order of the documentation and of the files that we
+  /// write.
   public static let sections: [(title: String, settings: [Setting<Configuration>])] = [
     section("run", \.run), section("data", \.data), section("network", \.network),
     section("diffusion", \.diffusion), section("training", \.training),

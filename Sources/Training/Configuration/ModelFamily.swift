@@ -4,8 +4,8 @@ import Models
 
 /// One family of models: its name, and how a configuration becomes a model of it.
 ///
-/// A new family is a file with its model in `Models`, a file with its settings and its `ModelFamily` here,
-/// and a line in `all`.
+/// A new family is a file with its model in `Models`, a file with its settings and its
+/// `ModelFamily` here, and a line in `all`.
 public struct ModelFamily: Sendable {
   /// The name, a value of the key `model`.
   public let name: String

@@ -47,8 +47,8 @@ private let synonyms: [String: [String]] = [
 /// The key that was probably meant; nil where none is near.
 ///
 /// It is the key itself in another spelling, the one that goes by this name elsewhere, or one that
-/// a few slips of the fingers turn into it: a letter too many, too few or wrong, or two in the wrong
-/// order, at most one for each three letters of the shorter word.
+/// a few slips of the fingers turn into it: a letter too many, too few or wrong, or two in the
+/// wrong order, at most one for each three letters of the shorter word.
 ///
 /// - Parameters:
 ///   - key: What was written.

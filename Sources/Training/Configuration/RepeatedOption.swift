@@ -27,8 +27,8 @@ public enum RepeatedOption {
   /// The sentence on the first option that is given twice though it takes one value; nil for none.
   ///
   /// - Parameters:
-  ///   - arguments: The words of the command line, which the parser has accepted: a word that begins
-  ///     with two dashes is no value then.
+  ///   - arguments: The words of the command line, which the parser has accepted: a word that
+  ///     begins with two dashes is no value then.
   ///   - help: The command's options, as `_dumpHelp()` of the argument parser describes them.
   public static func refusal(
     in arguments: some Sequence<String>, describedBy help: String

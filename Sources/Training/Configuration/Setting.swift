@@ -4,8 +4,8 @@ import Yams
 
 /// One key of a configuration, or of one section of it.
 ///
-/// A setting is declared once, in the list of its section (`SettingsSection`), beside the property that
-/// holds its value.
+/// A setting is declared once, in the list of its section (`SettingsSection`), beside the property
+/// that holds its value.
 public struct Setting<Root>: Sendable {
   /// A value that the setting cannot take, as the end of a sentence: "needs a whole number".
   struct Mismatch: Error {

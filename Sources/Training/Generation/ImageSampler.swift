@@ -20,8 +20,8 @@ public struct ImageSampler {
 
   /// A sampler; the same on all ranks.
   ///
-  /// - Throws: An error of one line for options that the model cannot follow, or a model of which no
-  ///   images can be drawn.
+  /// - Throws: An error of one line for options that the model cannot follow, or a model of which
+  ///   no images can be drawn.
   public init(_ trained: TrainedModel, _ options: GenerationOptions, _ groups: ImageGroups) throws {
     self.trained = trained
     self.groups = groups
@@ -34,7 +34,8 @@ public struct ImageSampler {
   ///   - count: The number of images.
   ///   - together: The images that are drawn together on all ranks, rounded up to whole groups.
   ///   - progress: Called with the share of this rank's work that is done, from any worker.
-  /// - Returns: The images on rank 0, (count, h, w, c), as bytes of `trained.format`; empty elsewhere.
+  /// - Returns: The images on rank 0, (count, h, w, c), as bytes of `trained.format`; empty
+  ///   elsewhere.
   /// - Throws: `MPIError`, or `AgreedFailure` where the model's output is not finite.
   public func images(
     count: Int, together: Int, progress: @Sendable (Double) -> Void

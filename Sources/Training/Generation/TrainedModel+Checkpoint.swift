@@ -19,14 +19,14 @@ extension TrainedModel {
 
   /// Reads a checkpoint on the first rank, for all; collective.
   ///
-  /// So all ranks have the same weights, whatever a training run saves meanwhile and whatever the disks
-  /// of the nodes hold.
+  /// So all ranks have the same weights, whatever a training run saves meanwhile and whatever the
+  /// disks of the nodes hold.
   ///
   /// - Parameters:
   ///   - path: A checkpoint, or a run folder, which stands for its newest good checkpoint.
   ///   - kind: Which weights.
-  ///   - report: Told on the first rank of damaged checkpoints that were passed over, and of what an old
-  ///     one does not say.
+  ///   - report: Told on the first rank of damaged checkpoints that were passed over, and of what
+  ///     an old one does not say.
   /// - Throws: `AgreedFailure`, `MPIError`.
   public static func load(
     path: String, _ kind: WeightKind, _ job: Job, report: (String) -> Void

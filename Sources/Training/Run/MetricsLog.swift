@@ -80,7 +80,8 @@ package final class MetricsLog {
     }
   }
 
-  /// The whole lines of an old log whose steps are not after `step`, and the time of the last of them.
+  /// The whole lines of an old log whose steps are not after `step`, and the time of the last of
+  /// them.
   private static func lines(of path: String, upTo step: Int) -> (text: String, seconds: Double) {
     guard step > 0, let bytes = FileManager.default.contents(atPath: path) else { return ("", 0) }
     // A byte that is no UTF-8, left by a crash, costs its line and not the whole log.

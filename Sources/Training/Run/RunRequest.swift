@@ -23,7 +23,8 @@ public struct RunOptions: Sendable {
   /// The embedded digits in a new run.
   public init() {}
 
-  /// The configuration that rank 0 reads, on all ranks: files may differ from node to node; collective.
+  /// The configuration that rank 0 reads, on all ranks: files may differ from node to node;
+  /// collective.
   ///
   /// - Throws: `AgreedFailure`, `MPIError`.
   package func configuration(_ job: Job) throws -> Configuration {

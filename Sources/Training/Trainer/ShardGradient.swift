@@ -31,8 +31,8 @@ package struct ShardGradient: Sendable {
   ///   - step: The number of steps done before.
   ///   - shard: The number of the shard.
   ///   - weights: The parameter buffer.
-  ///   - finished: Called now and then in the backward pass with the element from which to its end the
-  ///     gradient is final.
+  ///   - finished: Called now and then in the backward pass with the element from which to its end
+  ///     the gradient is final.
   package func compute(
     into gradient: UnsafeMutablePointer<Float>, _ batch: Batch, step: Int, shard: Int,
     weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }

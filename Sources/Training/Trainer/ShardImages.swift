@@ -6,8 +6,8 @@ import Tensors
 
 /// Gives each worker the images of the shard that it computes, at any step.
 ///
-/// A worker reads by itself, into the tensor that the network sees: from memory where the rank's part of
-/// the dataset fits, else from the file, where workers take turns (`ImageReader`).
+/// A worker reads by itself, into the tensor that the network sees: from memory where the rank's
+/// part of the dataset fits, else from the file, where workers take turns (`ImageReader`).
 struct ShardImages: Sendable {
   /// The shards of the rank.
   let shards: Range<Int>

@@ -81,8 +81,8 @@ public final class Trainer {
 
   /// One training step; collective.
   ///
-  /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where the
-  ///   gradient is not finite, `MPIError`.
+  /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where
+  ///   the gradient is not finite, `MPIError`.
   public func trainStep() throws -> StepReport {
     let mean = 1 / Double(plan.tree.shards)
     let (gradient, sums) = try sumOfShards()
@@ -108,8 +108,8 @@ public final class Trainer {
     (0..<plan.tree.shards).map { plan.order(ofShard: $0).epochs(afterSteps: step) }
   }
 
-  /// The sum of the gradients over all ranks' shards, in the parts that this rank owns, and the sum of
-  /// their losses, in the tree's order.
+  /// The sum of the gradients over all ranks' shards, in the parts that this rank owns, and the sum
+  /// of their losses, in the tree's order.
   ///
   /// What backward has finished of the gradient is exchanged while the rest is computed.
   private func sumOfShards() throws -> (gradient: AlignedFloats, losses: [Double]) {

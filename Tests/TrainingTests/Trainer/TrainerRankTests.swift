@@ -60,7 +60,8 @@ import Training
     }
   }
 
-  /// Every term and the loss by timestep are those of the batch: parts of the loss that add up to it.
+  /// Every term and the loss by timestep are those of the batch: parts of the loss that add up to
+  /// it.
   @Test(arguments: DenoisingDiffusion.Target.allCases)
   func termsAndBinsAddUp(objective: DenoisingDiffusion.Target) throws {
     try RankWorld.run { world throws in

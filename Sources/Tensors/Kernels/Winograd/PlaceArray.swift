@@ -8,8 +8,8 @@ struct PlaceArray {
     /// panels and between places are odd multiples of a cache line: the 36 vectors that a transform
     /// writes would otherwise fall into the same few lines of the cache and push each other out.
     case places
-    /// (panels, rows, 36, 16), and a line of the cache from row to row: for transforms that write or
-    /// read more than the products do. The 36 vectors of one are neighbours.
+    /// (panels, rows, 36, 16), and a line of the cache from row to row: for transforms that write
+    /// or read more than the products do. The 36 vectors of one are neighbours.
     case rows
   }
 

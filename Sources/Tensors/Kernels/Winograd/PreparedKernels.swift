@@ -4,9 +4,9 @@ import Foundation
 
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.
 ///
-/// Sampling evaluates one set of weights a thousand times and transforms the kernels once. They take
-/// four times the memory of the weights. Any thread may ask; the results have the bits of kernels
-/// that are transformed for one call.
+/// Sampling evaluates one set of weights a thousand times and transforms the kernels once. They
+/// take four times the memory of the weights. Any thread may ask; the results have the bits of
+/// kernels that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
   private let lock = NSLock()
   // Guarded by the lock. An entry is nil while its kernels are transformed.
@@ -22,8 +22,8 @@ public final class PreparedKernels: @unchecked Sendable {
   /// - Parameters:
   ///   - offset: Where its weights begin among those of the network.
   ///   - W: The weights, (3, 3, c, o), always the same for one offset.
-  /// - Returns: `nil` while another thread computes them: who would wait for it may as well transform
-  ///   them for itself.
+  /// - Returns: `nil` while another thread computes them: who would wait for it may as well
+  ///   transform them for itself.
   func kernels(_ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int) -> PlaceArray? {
     let (found, created) = lock.withLock { () -> (PlaceArray?, PlaceArray?) in
       if let entry = kernels[offset] { return (entry, nil) }

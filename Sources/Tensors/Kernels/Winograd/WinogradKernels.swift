@@ -69,8 +69,8 @@ struct WinogradKernels {
     }
   }
 
-  /// dW ← Gᵀ dU G, or dW + Gᵀ dU G where `adds`, for some input channels, the rows of dU, and panels
-  /// of output channels.
+  /// dW ← Gᵀ dU G, or dW + Gᵀ dU G where `adds`, for some input channels, the rows of dU, and
+  /// panels of output channels.
   func transformGradient(
     _ dU: PlaceArray, _ channels: Range<Int>, _ panels: Range<Int>,
     into dW: UnsafeMutablePointer<Float>, adds: Bool

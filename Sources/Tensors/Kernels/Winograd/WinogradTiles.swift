@@ -2,8 +2,8 @@
 
 /// The transforms of tiles between NHWC maps and the places of Winograd's algorithm.
 ///
-/// Legend as in `WinogradConvolution`. Each transform is the one-dimensional one of `Winograd` along
-/// the columns of a tile and then along its rows, for sixteen channels at a time.
+/// Legend as in `WinogradConvolution`. Each transform is the one-dimensional one of `Winograd`
+/// along the columns of a tile and then along its rows, for sixteen channels at a time.
 enum WinogradTiles {
   /// V ← Bᵀ x B for each tile; pixels outside the map are zero.
   static func transformInput(

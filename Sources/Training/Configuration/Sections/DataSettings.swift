@@ -3,7 +3,8 @@
 import Storage
 import Tensors
 
-/// Which images are trained on. What is `auto` is as the dataset says, and a checkpoint has it filled in.
+/// Which images are trained on. What is `auto` is as the dataset says, and a checkpoint has it
+/// filled in.
 public struct DataSettings: SettingsSection {
   /// The dataset's path; nil: the embedded digits.
   public var path: String?
