@@ -7,28 +7,42 @@ import HDF5
 ///
 /// A file that is there already is replaced only if it is of the same kind, or empty: a slip in a
 /// path must not cost a checkpoint, a dataset or the command's own input.
-public enum OutputKind: CaseIterable, Sendable {
+public struct OutputKind: CaseIterable, Equatable, Sendable {
   /// A PNG file.
-  case picture
+  public static let picture = OutputKind(
+    "PNG file", [".png"],
+    beginning: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
   /// An npz file of NumPy.
-  case archive
+  public static let archive = OutputKind("npz file", [".npz"], beginning: Array("PK".utf8))
   /// A JSON file.
-  case report
+  public static let report = OutputKind("JSON file", [".json"], beginning: Array("{".utf8))
   /// A dataset that an import makes.
-  case dataset
+  public static let dataset = OutputKind("dataset of an import", .dataset)
   /// Generated images, `SampleFile`.
-  case samples
+  public static let samples = OutputKind("file of samples", .samples)
   /// What the network answers, `NoisyImages.writePrediction`.
-  case prediction
+  public static let prediction = OutputKind("file of predictions", .prediction)
 
+  /// Every kind.
+  public static let allCases: [OutputKind] = [
+    .picture, .archive, .report, .dataset, .samples, .prediction,
+  ]
+
+  /// How files of this kind are called in a sentence.
+  private let name: String
   /// The endings, in lower case, that names of such files may have.
-  public var endings: [String] {
-    switch self {
-    case .picture: [".png"]
-    case .archive: [".npz"]
-    case .report: [".json"]
-    case .dataset, .samples, .prediction: [".h5", ".hdf5"]
-    }
+  public let endings: [String]
+  /// The bytes that files of this kind begin with; nil for HDF5, whose library knows.
+  private let signature: [UInt8]?
+  /// The `format` that HDF5 files of this kind declare; nil for other files.
+  private let format: FileFormat?
+
+  private init(_ name: String, _ endings: [String], beginning signature: [UInt8]) {
+    (self.name, self.endings, self.signature, format) = (name, endings, signature, nil)
+  }
+
+  private init(_ name: String, _ format: FileFormat) {
+    (self.name, endings, signature, self.format) = (name, [".h5", ".hdf5"], nil, format)
   }
 
   /// Whether a name ends as those of such files do.
@@ -59,38 +73,6 @@ public enum OutputKind: CaseIterable, Sendable {
       if bytes > 0 { try checkContent(path) }
     }
     try AtomicFile.check(target: path)
-  }
-
-  /// How files of this kind are called in a sentence.
-  private var name: String {
-    switch self {
-    case .picture: "PNG file"
-    case .archive: "npz file"
-    case .report: "JSON file"
-    case .dataset: "dataset of an import"
-    case .samples: "file of samples"
-    case .prediction: "file of predictions"
-    }
-  }
-
-  /// The `format` that HDF5 files of this kind declare; nil for other files.
-  private var format: FileFormat? {
-    switch self {
-    case .picture, .archive, .report: nil
-    case .dataset: .dataset
-    case .samples: .samples
-    case .prediction: .prediction
-    }
-  }
-
-  /// The bytes that files of this kind begin with; nil for HDF5, whose library knows.
-  private var signature: [UInt8]? {
-    switch self {
-    case .picture: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-    case .archive: Array("PK".utf8)
-    case .report: Array("{".utf8)
-    case .dataset, .samples, .prediction: nil
-    }
   }
 
   /// Refuses a file with something in it that is not of this kind.
