@@ -54,7 +54,7 @@ let package = Package(
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
+        "Benchmark", "Diffusion", "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -23,9 +23,19 @@ public struct DiscretizedNormal: Sendable, Equatable {
   public init(levels: Int, standardDeviation: Double) {
     precondition(levels >= 2, "A discretised image has at least 2 levels.")
     precondition(standardDeviation > 0, "A standard deviation is positive.")
+    self.init(levels, standardDeviation)
+  }
+
+  private init(_ levels: Int, _ standardDeviation: Double) {
     self.levels = levels
     self.standardDeviation = standardDeviation
     self.halfWidth = 1 / (Double(levels - 1) * standardDeviation)
+  }
+
+  /// The same levels with another standard deviation; one that a network has made 0, infinite or no
+  /// number gives results that are not finite.
+  func with(standardDeviation: Double) -> DiscretizedNormal {
+    DiscretizedNormal(levels, standardDeviation)
   }
 
   /// The value v_k in [−1, 1] of level k in 0 … K−1.
@@ -48,6 +58,18 @@ public struct DiscretizedNormal: Sendable, Equatable {
   public func logProbabilityAndDerivative(
     ofLevel k: Int, mean: Double
   ) -> (logProbability: Double, derivative: Double) {
+    let value = logProbabilityAndDerivatives(ofLevel: k, mean: mean)
+    return (value.logProbability, value.mean)
+  }
+
+  /// log P(level k) in nats, and its derivatives with respect to the mean and to log σ.
+  ///
+  /// With a < b the ends of the bin in units of σ and relative to the mean, ∂P/∂mean is
+  /// (φ(a) − φ(b))/σ and ∂P/∂log σ is a φ(a) − b φ(b); an end that is open drops its term.
+  @inline(__always)
+  public func logProbabilityAndDerivatives(
+    ofLevel k: Int, mean: Double
+  ) -> (logProbability: Double, mean: Double, logDeviation: Double) {
     precondition(k >= 0 && k < levels, "A level is numbered 0 to K − 1.")
     // In units of σ and relative to the mean: the centre z of the bin, and its ends a < b.
     // The normal is symmetric: reflect a bin on the right to the left, and the last onto the first.
@@ -63,18 +85,23 @@ public struct DiscretizedNormal: Sendable, Equatable {
     let b = z + halfWidth
     // φ(a)/φ(b) − 1 = exp((b² − a²)/2) − 1, where b² − a² = 2 · width · z without cancellation.
     let excess = isFirst ? -1 : expm1(2 * halfWidth * z)
+    // (b φ(b) − a φ(a))/φ(b), the same on either side of the mean.
+    let spread = isFirst ? b : b - a * (1 + excess)
 
     if b <= 0 {
       // A tail: P = φ(b) · r with r = M(−b) − M(−a) φ(a)/φ(b), M the Mills ratio.
       let upper = millsRatio(-b)
       let r = isFirst ? upper : upper - millsRatio(-a) * (1 + excess)
       let logDensity = -0.5 * (b * b + log(2 * Double.pi))
-      return (logDensity + log(r), sign * excess / (r * standardDeviation))
+      return (logDensity + log(r), sign * excess / (r * standardDeviation), -spread / r)
     }
     // The bin holds the mean: count what is outside, so that a P of nearly 1 keeps its digits.
     let root = 0.5.squareRoot()
     let outside = 0.5 * (erfc(b * root) + erfc(-a * root))
     let density = exp(-0.5 * b * b) / (2 * Double.pi).squareRoot()
-    return (log1p(-outside), sign * density * excess / ((1 - outside) * standardDeviation))
+    return (
+      log1p(-outside), sign * density * excess / ((1 - outside) * standardDeviation),
+      -density * spread / (1 - outside)
+    )
   }
 }

@@ -5,13 +5,7 @@ extension GaussianDiffusion {
   /// L_T = KL(q(x_T | x_0) ‖ N(0, I)) in nats, summed over the d scalars of x_0.
   ///
   /// No parameter enters it; it says how much of the image the forward process leaves.
-  public func terminalTerm(x0: Span<Float>) -> Double {
-    var squares = 0.0
-    for i in x0.indices { squares += Double(x0[i]) * Double(x0[i]) }
-    return klNormal(
-      squaredDistance: schedule.cumulativeAlpha(schedule.steps) * squares,
-      variance: schedule.noiseVariance(schedule.steps), reference: 1, dimensions: x0.count)
-  }
+  public func terminalTerm(x0: Span<Float>) -> Double { schedule.terminalTerm(x0: x0) }
 
   /// One term of the bound in nats, summed over the d scalars, for one drawn x_t.
   ///
@@ -93,5 +87,16 @@ extension GaussianDiffusion {
   func checkSizes(_ x0: Span<Float>, _ xt: Span<Float>, _ output: Span<Float>) {
     precondition(
       x0.count == xt.count && x0.count == output.count, "x_0, x_t and the output have one size.")
+  }
+}
+
+extension NoiseSchedule {
+  /// L_T = KL(q(x_T | x_0) ‖ N(0, I)) in nats, summed over the d scalars of x_0.
+  public func terminalTerm(x0: Span<Float>) -> Double {
+    var squares = 0.0
+    for i in x0.indices { squares += Double(x0[i]) * Double(x0[i]) }
+    return klNormal(
+      squaredDistance: cumulativeAlpha(steps) * squares, variance: noiseVariance(steps),
+      reference: 1, dimensions: x0.count)
   }
 }

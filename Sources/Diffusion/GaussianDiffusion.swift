@@ -28,6 +28,10 @@ public struct GaussianDiffusion: Sendable, Equatable {
   ) {
     precondition(levels.map { $0 >= 2 } ?? true, "A discretised image has at least 2 levels.")
     precondition(
+      prediction != .epsilon || !schedule.hasZeroTerminalSNR,
+      "\(DiffusionError.noiseAloneAtTheEnd)")
+    precondition(variance != .analytic, "The analytic variance is not the model's own.")
+    precondition(
       prediction != .mean || !schedule.isRespaced, "\(DiffusionError.meanPredictionNeedsEveryStep)")
     self.schedule = schedule
     self.prediction = prediction
@@ -49,13 +53,13 @@ public struct GaussianDiffusion: Sendable, Equatable {
 
   /// The variance σ_t² of the reverse step p_θ(x_{t−1} | x_t), t in 1 … T.
   ///
-  /// As `ReverseVariance` says, except that continuous images have β_1 at t = 1. Ho's β̃_2 there is
+  /// For the fixed variances only. Continuous images have β_1 at t = 1: Ho's β̃_2 there is
   /// made for grey levels, whose bins are wider than either; the density of a continuous x_0
   /// given x_1 has a variance that tends to β_1, and β̃_2 ≈ β_1/2 would cost (1 − ln 2)/2 nats a
   /// scalar for any network.
   public func reverseVariance(_ t: Int) -> Double {
     if t == 1 && levels == nil { return schedule.beta(1) }
-    return variance.value(at: t, of: schedule)
+    return schedule.fixedVariance(variance, t)
   }
 
   /// Writes x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε (Ho et al. 2020, eq. 4).

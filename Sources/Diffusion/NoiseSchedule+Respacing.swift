@@ -17,12 +17,13 @@ extension NoiseSchedule {
     for t in chosen {
       // 1 − Π α over the steps that are jumped, accumulated as a variance: the ratio of two ᾱ
       // taken from 1 would lose digits where few, small steps are joined.
-      var variance = 0.0
-      for s in (previous + 1)...t {
-        variance = alpha(s) * variance + beta(s)
+      var variance = previous == 0 ? noiseVariance(t) : 0
+      if previous > 0 {
+        for s in (previous + 1)...t { variance = alpha(s) * variance + beta(s) }
       }
-      // Of a long jump over much noise nothing is left that a Double could tell from 1 − β = 0.
-      newBetas.append(min(variance, 1.0.nextDown))
+      // Of a long jump over much noise nothing is left that a Double could tell from 1 − β = 0;
+      // β is 1 only where the chain itself ends so.
+      newBetas.append(cumulativeAlpha(t) == 0 ? 1 : min(variance, 1.0.nextDown))
       previous = t
     }
     return NoiseSchedule(betas: newBetas, timesteps: chosen.map(timestep))

@@ -20,17 +20,19 @@ public struct NoiseSchedule: Sendable, Equatable {
   /// The number that the network is given for step t, at index t − 1.
   private let timesteps: [Int]
 
-  /// The schedule with these β_1 … β_T, each strictly between 0 and 1.
+  /// The schedule with these β_1 … β_T, each strictly between 0 and 1; the last may be 1.
   public init(betas: [Double]) {
     self.init(betas: betas, timesteps: Array(betas.indices))
   }
 
   /// The schedule with these β, checked: throws when there is none, one is not in (0, 1), or
-  /// nothing is left of an image at the end.
+  /// nothing is left of an image before the end, or at the end where β_T is not exactly 1.
   public init(validating betas: [Double]) throws(DiffusionError) {
     if let fault = Self.fault(in: betas) { throw fault }
     self.init(betas: betas)
-    if let t = cumulativeAlphas.firstIndex(of: 0) { throw .nothingLeft(t: t, steps: steps) }
+    if let t = cumulativeAlphas.firstIndex(of: 0), t < steps || betas.last != 1 {
+      throw .nothingLeft(t: t, steps: steps)
+    }
   }
 
   /// The schedule whose network was trained on other step numbers than 0 … T − 1.
@@ -54,6 +56,9 @@ public struct NoiseSchedule: Sendable, Equatable {
 
   /// The number of steps T.
   public var steps: Int { betas.count }
+
+  /// Whether nothing is left of the image at step T: ᾱ_T = 0 (Lin et al. 2024, section 3.1).
+  public var hasZeroTerminalSNR: Bool { cumulativeAlpha(steps) == 0 }
 
   /// β_t, the variance that step t adds, for t in 1 … T.
   public func beta(_ t: Int) -> Double { betas[index(t)] }
@@ -118,6 +123,8 @@ public struct NoiseSchedule: Sendable, Equatable {
   private static func fault(in betas: [Double]) -> DiffusionError? {
     if betas.isEmpty { return .noSteps(0) }
     for (index, beta) in betas.enumerated() where !(beta > 0 && beta < 1) {
+      // β_T = 1 leaves nothing of the image: a signal-to-noise ratio of zero.
+      if beta == 1, index > 0, index == betas.count - 1 { continue }
       return .invalidBeta(t: index + 1, value: beta)
     }
     return nil

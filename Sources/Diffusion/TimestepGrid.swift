@@ -31,6 +31,17 @@ public enum TimestepGrid: Sendable, Equatable {
     ("log_snr", .logSNR), ("quadratic", .quadratic), ("karras", .karras),
   ]
 
+  /// The rule of a name, or the list of a text such as "1,250,500"; nil where it is neither.
+  public init?(_ text: String) {
+    if let named = Self.named.first(where: { $0.name == text }) {
+      self = named.grid
+      return
+    }
+    let steps = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard steps.allSatisfy({ $0 != nil }) else { return nil }
+    self = .list(steps.compactMap { $0 })
+  }
+
   /// The name of the rule, or the list.
   public var name: String {
     if case .list(let steps) = self { return steps.map(String.init).joined(separator: ",") }
@@ -73,8 +84,10 @@ public enum TimestepGrid: Sendable, Equatable {
       if count == 1 { return [last] }
       return indices.map { 1 + rounded(Double($0 * (last - 1)) / Double(count - 1)) }
     case .logSNR:
-      let (first, final) = (schedule.logSNR(last), schedule.logSNR(1))
-      return indices.map { schedule.step(logSNR: first + share($0) * (final - first)) }
+      let (first, final) = (schedule.lowestLogSNR, schedule.logSNR(1))
+      return indices.map { i in
+        i == 0 ? last : schedule.step(logSNR: first + share(i) * (final - first))
+      }
     case .quadratic:
       return indices.map { i in
         let root = 1 - Double(i) / Double(count)
@@ -82,18 +95,25 @@ public enum TimestepGrid: Sendable, Equatable {
       }
     case .karras:
       // σ̃ = exp(−λ).
-      func root(_ t: Int) -> Double { exp(-schedule.logSNR(t) / 7) }
-      let (first, final) = (root(last), root(1))
-      return indices.map { schedule.step(logSNR: -7 * log(first + share($0) * (final - first))) }
+      let (first, final) = (exp(-schedule.lowestLogSNR / 7), exp(-schedule.logSNR(1) / 7))
+      return indices.map { i in
+        i == 0 ? last : schedule.step(logSNR: -7 * log(first + share(i) * (final - first)))
+      }
     case .list(let list): return list
     }
   }
 }
 
 extension NoiseSchedule {
-  /// λ_t = ½ log(ᾱ_t/(1−ᾱ_t)), half the logarithm of the signal-to-noise ratio; it falls with t.
+  /// λ_t = ½ log(ᾱ_t/(1−ᾱ_t)), half the logarithm of the signal-to-noise ratio; it falls with t, to
+  /// −∞ where ᾱ_T = 0.
   public func logSNR(_ t: Int) -> Double {
     0.5 * log(cumulativeAlpha(t) / noiseVariance(t))
+  }
+
+  /// λ_T, or λ_{T−1} where λ_T = −∞.
+  fileprivate var lowestLogSNR: Double {
+    logSNR(hasZeroTerminalSNR && steps > 1 ? steps - 1 : steps)
   }
 
   /// The step whose λ is nearest: λ falls with t.

@@ -1,24 +1,44 @@
-// Denoising diffusion models: training by the noise, the bound, and sampling, of one network.
+// Denoising diffusion models: the network, the process, and what the two say together.
 
 import Diffusion
 import Layers
-import Sampling
 import Tensors
 
 /// A denoising diffusion probabilistic model (Ho, Jain, Abbeel 2020): the network, the process, and
 /// what the network is trained towards.
-public struct DenoisingDiffusion: Objective, Likelihood, Generator {
+///
+/// Training, evaluation and generation are an extension in a file each.
+public struct DenoisingDiffusion: Objective {
   /// The network that is told x_t and t.
+  ///
+  /// Its output has the channels of an image, and as many again where the variance is learned.
   public let network: UNet
   /// The process, and what the network's output means in it.
   public let diffusion: GaussianDiffusion
-  private let target: Target
+  let target: Target
+  let weighting: LossWeighting
+  let timesteps: TimestepSampling
+  /// Of use where `timesteps` is `importance`.
+  var history: LossHistory
+  /// Γ_1 … Γ_T of the weights in use, E‖ε̂(x_t, t)‖²/d over the data; nil where they have not been
+  /// estimated.
+  public private(set) var noiseNorms: [Double]?
 
-  /// A model of some images.
-  public init(network: UNet, diffusion: GaussianDiffusion, target: Target) {
-    self.network = network
-    self.diffusion = diffusion
-    self.target = target
+  /// A model of some images; a network with a learned variance has twice their channels as output.
+  public init(
+    network: UNet, diffusion: GaussianDiffusion, target: Target,
+    weighting: LossWeighting = .none, timesteps: TimestepSampling = .uniform
+  ) {
+    let outputs = network.images.channels * (diffusion.variance == .learned ? 2 : 1)
+    precondition(
+      network.outputChannels == outputs, "A network emits a mean, and a learned variance beside it."
+    )
+    if let defect = target.defect(variance: diffusion.variance, weighting: weighting) {
+      preconditionFailure(defect)
+    }
+    (self.network, self.diffusion, self.target) = (network, diffusion, target)
+    (self.weighting, self.timesteps) = (weighting, timesteps)
+    history = LossHistory(steps: timesteps == .importance ? diffusion.schedule.steps : 0)
   }
 
   /// β_1 … β_T, and the words for prediction and variance.
@@ -30,22 +50,54 @@ public struct DenoisingDiffusion: Objective, Likelihood, Generator {
       ], tables: ["betas": diffusion.schedule.betas])
   }
 
-  /// The network's raw output for noisy images, (n, h, w, c).
+  /// The name of the table of Γ that belongs to some weights of a checkpoint.
+  public static func noiseNormTable(weights: String) -> String { "noise_norms_\(weights)" }
+
+  /// Takes over Γ, where the checkpoint has it for these weights.
+  public mutating func adopt(_ facts: ModelFacts, weights: String) {
+    let norms = facts.tables[Self.noiseNormTable(weights: weights)]
+    noiseNorms = norms?.count == diffusion.schedule.steps ? norms : nil
+  }
+
+  /// The network's raw output for noisy images, (n, h, w, c), or (n, h, w, 2c) where the variance is
+  /// learned.
   ///
   /// - Parameter times: The timestep of each image, 0 … T − 1.
   public func output(_ xt: Tensor, times: [Int], _ pass: Pass) -> Tensor {
     network(Variable(xt), times: times.map(Double.init), pass).value
   }
 
-  /// The same on the tape.
+  /// What the network says of noisy images, on the tape.
+  struct Output {
+    /// The raw output for the mean, (n, h, w, c).
+    let mean: Variable
+    /// That for the variance, (n, h, w, c); nil where it is fixed.
+    let variance: Variable?
+  }
+
+  /// The raw output for the mean, (n, h, w, c).
+  ///
+  /// - Parameter times: The timestep of each image, 0 … T − 1.
+  func meanOutput(_ xt: Tensor, times: [Double], _ pass: Pass) -> Tensor {
+    split(network(Variable(xt), times: times, pass), pass).mean.value
+  }
+
+  /// What the network says of noisy images, on the tape.
   ///
   /// - Parameter t: The step of each image, 1 … T.
-  private func output(_ xt: Tensor, t: [Int], _ pass: Pass) -> Variable {
-    network(Variable(xt), times: t.map { Double(diffusion.schedule.timestep($0)) }, pass)
+  func output(_ xt: Tensor, t: [Int], _ pass: Pass) -> Output {
+    let times = t.map { Double(diffusion.schedule.timestep($0)) }
+    return split(network(Variable(xt), times: times, pass), pass)
+  }
+
+  private func split(_ raw: Variable, _ pass: Pass) -> Output {
+    guard diffusion.variance == .learned else { return Output(mean: raw, variance: nil) }
+    let (mean, variance) = pass.split(raw, at: network.images.channels)
+    return Output(mean: mean, variance: variance)
   }
 
   /// Writes x_t = √ᾱ_t x_0 + √(1−ᾱ_t) ε of one image (Ho, Jain, Abbeel 2020, equation 4).
-  private func diffuse(
+  func diffuse(
     _ x0: UnsafeMutableBufferPointer<Float>, t: Int, _ stream: RandomStream,
     into xt: UnsafeMutableBufferPointer<Float>, _ pool: BufferPool
   ) {
@@ -53,161 +105,5 @@ public struct DenoisingDiffusion: Objective, Likelihood, Generator {
     stream.fillNormal(noise.scalars)
     var result = xt.mutableSpan
     diffusion.forward(t: t, x0: x0.span, noise: noise.scalars.span, into: &result)
-  }
-}
-
-// MARK: Training
-
-extension DenoisingDiffusion {
-  /// The bins of t for the loss by timestep: t of the k-th is in T k/8 + 1 … T (k+1)/8.
-  private static let bins = 8
-
-  /// Those of the network.
-  public var parameters: ParameterRegistry { network.parameters }
-
-  /// Those of the target.
-  public var terms: [String] { target.terms }
-
-  /// That of the target.
-  public var unit: String? { target.unit }
-
-  /// The loss, and the number of images, of each bin of t.
-  public var sums: [SumVector] {
-    [
-      SumVector("loss_by_timestep", count: Self.bins),
-      SumVector("images_by_timestep", count: Self.bins),
-    ]
-  }
-
-  /// Noises the images, each to a step t of its own, and compares what the network says of them.
-  public func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses {
-    let (x0, xt) = (batch.images, Tensor(batch.images.shape, in: pass.pool))
-    let steps = pass.profile.measure(.batch) {
-      (0..<batch.count).map { n in
-        let t =
-          1 + draws.stream(.timestep, image: n).integer(below: diffusion.schedule.steps)
-        diffuse(
-          x0.image(n), t: t, draws.stream(.noise, image: n), into: xt.image(n), pass.pool)
-        return t
-      }
-    }
-    let output = output(xt, t: steps, pass)
-    return pass.loss(of: output) { gradients in
-      var losses = Losses(
-        terms: Array(repeating: 0, count: terms.count),
-        sums: sums.map { Array(repeating: 0, count: $0.count) })
-      for (n, t) in steps.enumerated() {
-        let image = NoisedImage(
-          t: t, x0: x0.image(n), xt: xt.image(n), output: output.value.image(n),
-          gradient: gradients.first?.image(n))
-        let (values, factor) = target.loss(image, diffusion)
-        if let gradient = image.gradient {
-          let scale = Float(factor / Double(batch.count))
-          for i in gradient.indices { gradient[i] *= scale }
-        }
-        for (term, value) in values.enumerated() { losses.terms[term] += value }
-        let bin = (t - 1) * Self.bins / diffusion.schedule.steps
-        losses.sums[0][bin] += values.reduce(0, +)
-        losses.sums[1][bin] += 1
-      }
-      for term in terms.indices { losses.terms[term] /= Double(batch.count) }
-      return losses
-    }
-  }
-}
-
-// MARK: Evaluation
-
-extension DenoisingDiffusion {
-  /// L_0, L_1, …, L_T (Ho, Jain, Abbeel 2020, equation 5).
-  public var boundTerms: [String] { (0...diffusion.schedule.steps).map { "L_\($0)" } }
-
-  /// Each term for one x_t of its own; only L_T needs none.
-  public func bound(_ batch: Batch, _ draws: Draws, _ makePass: () -> Pass) -> [[Double]] {
-    let x0 = batch.images
-    var terms = (0..<batch.count).map { _ in [Double]() }
-    for t in 1...diffusion.schedule.steps {
-      let pass = makePass()
-      let xt = Tensor(x0.shape, in: pass.pool)
-      for n in 0..<batch.count {
-        diffuse(
-          x0.image(n), t: t, draws.stream(.noise, image: n, index: t), into: xt.image(n),
-          pass.pool)
-      }
-      let output = output(xt, t: Array(repeating: t, count: batch.count), pass).value
-      for n in 0..<batch.count {
-        terms[n].append(
-          diffusion.boundTerm(
-            t: t, x0: x0.image(n).span, xt: xt.image(n).span, output: output.image(n).span))
-      }
-    }
-    for n in 0..<batch.count {
-      terms[n].append(diffusion.terminalTerm(x0: x0.image(n).span))
-    }
-    return terms
-  }
-}
-
-// MARK: Generation
-
-extension DenoisingDiffusion {
-  /// The reverse process by one of the samplers.
-  public func generation(_ options: GenerationOptions) throws -> any Generation {
-    let kind = try options.sampler.map(SamplerKind.init(named:)) ?? SamplerKind.all[0]
-    return Chain(
-      model: self,
-      sampler: try kind.sampler(
-        of: diffusion.schedule, variance: diffusion.variance, options.samplerOptions),
-      options: options)
-  }
-
-  /// What the network sees in x_t.
-  ///
-  /// - Parameters:
-  ///   - t: The step of all images, 1 … T.
-  ///   - clipping: Whether x̂_0 is forced into [−1, 1].
-  private func denoise(_ xt: Tensor, t: Int, clipping: Bool, _ pass: Pass) -> Denoised {
-    let output = output(xt, t: Array(repeating: t, count: xt.shape.n), pass).value
-    let x0 = Tensor(xt.shape, in: pass.pool)
-    for n in 0..<xt.shape.n {
-      var image = x0.image(n).mutableSpan
-      diffusion.predictedX0(
-        t: t, xt: xt.image(n).span, output: output.image(n).span, clipping: clipping,
-        into: &image)
-    }
-    return Denoised(x0: x0)
-  }
-
-  /// Images by one sampler.
-  private struct Chain: Generation {
-    let model: DenoisingDiffusion
-    let sampler: any Sampler
-    let options: GenerationOptions
-
-    var evaluations: Int? { sampler.evaluations }
-    var notes: [String] { sampler.notes }
-    var facts: [String: Fact] {
-      var facts = sampler.facts
-      facts["clipping"] = .integer(options.clipping ? 1 : 0)
-      facts["init"] = .integer(options.starts == nil ? 0 : 1)
-      return facts
-    }
-
-    func draw(_ images: Range<Int>, _ makePass: () -> Pass, progress: () -> Void) -> Tensor {
-      let (pool, extents) = (makePass().pool, model.network.images)
-      let x = Tensor(
-        Shape(images.count, extents.height, extents.width, extents.channels), in: pool)
-      let noise = SampleNoise(seed: options.seed, images: images, starts: options.starts)
-      noise.fillStart(x)
-      sampler.run(x, noise, pool) { xt, t in
-        guard let step = Int(exactly: t) else {
-          preconditionFailure("A table of β knows whole steps only.")
-        }
-        let denoised = model.denoise(xt, t: step, clipping: options.clipping, makePass())
-        progress()
-        return denoised
-      }
-      return x
-    }
   }
 }

@@ -6,14 +6,16 @@ import Tensors
 /// never of the rank or the thread that asks.
 public struct Draws: Sendable {
   private enum Owner: Sendable {
-    /// The images of one shard at one step of training.
-    case shard(Int, step: Int)
+    /// The images of one shard of `shards` at one step of training.
+    case shard(Int, of: Int, step: Int)
     /// Images by their numbers, outside training.
     case images(first: Int)
   }
 
   /// Positions from here on belong to draws outside training, which so never meet those of a shard.
   private static let outside = 1 << 23
+  /// The position of what all images of a batch share.
+  private static let shared = outside + 1
 
   private let seed: UInt64
   private let owner: Owner
@@ -23,9 +25,11 @@ public struct Draws: Sendable {
   /// - Parameters:
   ///   - step: The number of steps done before.
   ///   - shard: The number of the shard.
-  public init(seed: UInt64, step: Int, shard: Int) {
+  ///   - shards: The number of shards of the batch.
+  public init(seed: UInt64, step: Int, shard: Int, of shards: Int) {
+    precondition(0..<shards ~= shard, "Shard \(shard) of \(shards) does not exist.")
     self.seed = seed
-    owner = .shard(shard, step: step)
+    owner = .shard(shard, of: shards, step: step)
   }
 
   /// Those of images that are evaluated: functions of seed and image.
@@ -34,6 +38,11 @@ public struct Draws: Sendable {
   public init(seed: UInt64, firstImage first: Int) {
     self.seed = seed
     owner = .images(first: first)
+  }
+
+  /// Whether they are those of a step of training.
+  public var isTraining: Bool {
+    if case .shard = owner { true } else { false }
   }
 
   /// The stream of one image for one purpose.
@@ -46,7 +55,7 @@ public struct Draws: Sendable {
     _ purpose: RandomStream.Purpose, image n: Int, index: Int = 0
   ) -> RandomStream {
     switch owner {
-    case .shard(let shard, let step):
+    case .shard(let shard, _, let step):
       precondition(
         index == 0 ? n < Self.outside : n < 1 << 16 && index < 1 << 7,
         "A shard has fewer than 2¹⁶ images, or one stream a purpose.")
@@ -56,5 +65,29 @@ public struct Draws: Sendable {
       return RandomStream(
         seed: seed, purpose: purpose, step: index, shard: first + n, position: Self.outside)
     }
+  }
+
+  /// A number of [0, 1) for each image of the whole batch, spread so evenly that any part of [0, 1)
+  /// gets its share of them, and each by itself uniform (Kingma et al. 2021, appendix I.1).
+  ///
+  /// In training it is frac(u + i/B) for image i of the B of the whole batch, on whichever rank it
+  /// is, with one random u a step. Outside training the batch has no end, and it is frac(u + i φ)
+  /// with the golden ratio φ, which spreads every run of neighbouring images.
+  ///
+  /// - Parameters:
+  ///   - n: The image's place in its shard.
+  ///   - count: The number of images of the shard.
+  public func spread(_ purpose: RandomStream.Purpose, image n: Int, of count: Int) -> Double {
+    func start(step: Int) -> Double {
+      RandomStream(seed: seed, purpose: purpose, step: step, position: Self.shared).uniform()
+    }
+    let place =
+      switch owner {
+      case .shard(let shard, let shards, let step):
+        start(step: step) + Double(shard * count + n) / Double(shards * count)
+      case .images(let first):
+        start(step: 0) + Double(first + n) * 0.618_033_988_749_894_8
+      }
+    return place - place.rounded(.down)
   }
 }

@@ -17,8 +17,17 @@ public protocol Objective: Sendable {
   var unit: String? { get }
   /// The vectors that are added beside the terms: the loss by timestep, a schedule's bins.
   var sums: [SumVector] { get }
+  /// Sentences for the user on what the settings do.
+  var notes: [String] { get }
   /// What the readers of a checkpoint must know beside the weights; nil where there is nothing.
   var facts: ModelFacts? { get }
+
+  /// Takes over what a checkpoint knows of its weights beyond what the settings say.
+  ///
+  /// - Parameters:
+  ///   - facts: Those of the checkpoint.
+  ///   - weights: The name of the checkpoint's weights that are in use.
+  mutating func adopt(_ facts: ModelFacts, weights: String)
 
   /// Records the loss of some images on the tape.
   ///
@@ -42,12 +51,16 @@ extension Objective {
   /// None.
   public var sums: [SumVector] { [] }
   /// None.
+  public var notes: [String] { [] }
+  /// None.
   public var facts: ModelFacts? { nil }
   /// None.
   public var state: [String: [Double]] {
     get { [:] }
     set { precondition(newValue.isEmpty, "This model keeps no state beside its weights.") }
   }
+  /// Does nothing.
+  public mutating func adopt(_ facts: ModelFacts, weights: String) {}
   /// Does nothing.
   public mutating func absorb(_ sums: [[Double]]) {}
 }
@@ -58,11 +71,14 @@ public struct SumVector: Equatable, Sendable {
   public let name: String
   /// Its length.
   public let count: Int
+  /// Whether the metrics show it.
+  public let isLogged: Bool
 
   /// A vector of so many numbers.
-  public init(_ name: String, count: Int) {
+  public init(_ name: String, count: Int, isLogged: Bool = true) {
     self.name = name
     self.count = count
+    self.isLogged = isLogged
   }
 }
 

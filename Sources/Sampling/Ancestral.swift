@@ -7,29 +7,21 @@ extension SamplerKind {
   static let ancestral = SamplerKind(
     "ancestral", help: "one random step of the chain at a time (Ho et al. 2020, algorithm 2)",
     options: ["variance"]
-  ) { schedule, trained, options in
-    var sampler = try Ancestral(
-      schedule: schedule, grid: options.grid ?? .linspace, steps: options.steps,
-      variance: options.variance ?? trained)
-    let count = sampler.visited.grid.count
-    if options.variance == nil, trained == .fixedLarge, count < schedule.steps {
-      // β of a long jump is far above what x_{t−1} varies by: it would leave grain in the image.
-      sampler.variance = .fixedSmall
-      sampler.notes += [
-        "With \(count) of \(schedule.steps) steps the variance is fixed_small, since fixed_large "
-          + "would leave grain; --variance fixed_large takes it all the same."
-      ]
-    }
-    return sampler
+  ) { process, options in
+    try Ancestral(
+      of: process, grid: options.grid ?? .linspace, steps: options.steps,
+      variance: options.variance)
   }
 }
 
 /// The reverse process: x_{t−1} = μ̃_t(x_t, x̂_0) + σ_t z (Ho, Jain, Abbeel 2020, algorithm 2).
 public struct Ancestral: Sampler {
-  fileprivate let visited: VisitedSteps
-  fileprivate var variance: ReverseVariance
+  private let visited: VisitedSteps
+  private let variance: ReverseVariance
+  /// σ² of each step of the visited chain; nil where each scalar has its own.
+  private let variances: [Double]?
   /// That few steps take the small variance, and that some are the same, where it is so.
-  public fileprivate(set) var notes: [String]
+  public let notes: [String]
 
   /// One for each step.
   public var evaluations: Int? { visited.grid.count }
@@ -43,18 +35,30 @@ public struct Ancestral: Sampler {
   /// The reverse process over some steps of a chain.
   ///
   /// - Parameters:
-  ///   - schedule: The whole chain.
+  ///   - process: The whole process.
   ///   - grid: Which of its steps are visited.
   ///   - steps: How many; nil: all, or as many as a list has.
-  ///   - variance: The variance of a step.
-  /// - Throws: `DiffusionError` for steps that cannot be chosen.
+  ///   - chosen: The variance of a step; nil: the process's own, but `fixed_small` for
+  ///     `fixed_large` over few steps.
+  /// - Throws: `DiffusionError` for steps that cannot be chosen, `SamplerError` for a variance that
+  ///   the model does not have.
   public init(
-    schedule: NoiseSchedule, grid: TimestepGrid = .linspace, steps: Int? = nil,
-    variance: ReverseVariance
-  ) throws(DiffusionError) {
-    visited = try VisitedSteps(grid, steps, of: schedule)
-    notes = visited.notes
-    self.variance = variance
+    of process: SampledProcess, grid: TimestepGrid = .linspace, steps: Int? = nil,
+    variance chosen: ReverseVariance? = nil
+  ) throws {
+    let visited = try VisitedSteps(grid, steps, of: process.schedule)
+    var (variance, notes) = (chosen ?? process.variance, visited.notes)
+    let (count, all) = (visited.grid.count, process.schedule.steps)
+    if chosen == nil, variance == .fixedLarge, count < all {
+      // β of a long jump is far above what x_{t−1} varies by: it would leave grain in the image.
+      variance = .fixedSmall
+      notes += [
+        "With \(count) of \(all) steps the variance is fixed_small, since fixed_large would leave "
+          + "grain; --variance fixed_large takes it all the same."
+      ]
+    }
+    variances = try process.variances(variance, visited)
+    (self.visited, self.variance, self.notes) = (visited, variance, notes)
   }
 
   /// Samples x_{t−1}, then x_{t−2}, down to x_0.
@@ -65,13 +69,49 @@ public struct Ancestral: Sampler {
     let z = Tensor(Shape(1, x.shape.h, x.shape.w, x.shape.c), in: pool)
     let (grid, chain) = (visited.grid, visited.chain)
     for i in (1...grid.count).reversed() {
-      let x0 = denoise(x, Double(grid[i - 1])).x0
-      let variance = variance.value(at: i, of: chain)
+      let denoised = denoise(x, Double(grid[i - 1]))
       for n in 0..<x.shape.n {
         if i > 1 { noise.fill(z.scalars, image: n, step: i) }
         var image = x.image(n).mutableSpan
-        chain.reverseStep(
-          t: i, x0: x0.image(n).span, variance: variance, noise: z.scalars.span, x: &image)
+        let (x0, z) = (denoised.x0.image(n).span, z.scalars.span)
+        if let variances {
+          chain.reverseStep(t: i, x0: x0, variance: variances[i - 1], noise: z, x: &image)
+        } else {
+          guard let learned = denoised.variance else {
+            preconditionFailure("A learned variance comes from the network.")
+          }
+          chain.reverseStep(t: i, x0: x0, learned: learned.image(n).span, noise: z, x: &image)
+        }
+      }
+    }
+  }
+}
+
+extension SampledProcess {
+  /// σ² of each step of the chain that visits some steps; nil where each scalar has its own.
+  ///
+  /// - Throws: `SamplerError.missingVariance`.
+  fileprivate func variances(
+    _ rule: ReverseVariance, _ visited: VisitedSteps
+  ) throws(SamplerError) -> [Double]? {
+    let chain = visited.chain
+    switch rule {
+    case .fixedLarge, .fixedSmall:
+      return (1...chain.steps).map { chain.fixedVariance(rule, $0) }
+    case .learned:
+      guard variance == .learned else { throw .missingVariance(rule) }
+      return nil
+    case .analytic:
+      guard let noiseNorms else { throw .missingVariance(rule) }
+      // More noise than two grey levels in the last noisy step would be seen in the image (Bao et
+      // al. 2022, appendix F.2).
+      let limit = levels.map { 2 * 2 / Double($0 - 1) * (Double.pi / 2).squareRoot() }
+      return (1...chain.steps).map { i in
+        let t = visited.grid[i - 1]
+        let variance = chain.reverseVariance(
+          x0Variance: schedule.x0Variance(noiseNorm: noiseNorms[t - 1], t), i)
+        guard i == 2, let limit else { return variance }
+        return min(variance, limit * limit)
       }
     }
   }

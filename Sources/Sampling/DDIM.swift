@@ -7,11 +7,11 @@ extension SamplerKind {
   static let ddim = SamplerKind(
     "ddim", help: "with eta 0 (the default) without noise after x_T (Song et al. 2021, eq. 12)",
     options: ["eta"]
-  ) { schedule, _, options in
+  ) { process, options in
     let eta = options.eta ?? 0
     guard (0...1).contains(eta) else { throw SamplerError.invalidEta(eta) }
     return try DDIM(
-      schedule: schedule, grid: options.grid ?? .trailing, steps: options.steps, eta: eta)
+      schedule: process.schedule, grid: options.grid ?? .trailing, steps: options.steps, eta: eta)
   }
 }
 

@@ -35,7 +35,12 @@ extension Sampler {
 public struct Denoised {
   /// x̂_0, (n, h, w, c).
   public let x0: Tensor
+  /// The raw output for the variance, (n, h, w, c); nil where it is not learned.
+  public let variance: Tensor?
 
-  /// The images that the network sees.
-  public init(x0: Tensor) { self.x0 = x0 }
+  /// The images that the network sees, and its output for the variance where there is one.
+  public init(x0: Tensor, variance: Tensor? = nil) {
+    self.x0 = x0
+    self.variance = variance
+  }
 }

@@ -30,7 +30,7 @@ public struct SamplerKind: Sendable {
   public let help: String
   /// The options that it knows beside `steps` and `grid`.
   public let options: Set<String>
-  let make: @Sendable (NoiseSchedule, ReverseVariance, SamplerOptions) throws -> any Sampler
+  let make: @Sendable (SampledProcess, SamplerOptions) throws -> any Sampler
 
   /// Every sampler; the first is the default.
   public static let all: [SamplerKind] = [.ancestral, .ddim]
@@ -45,7 +45,7 @@ public struct SamplerKind: Sendable {
 
   init(
     _ name: String, help: String, options: Set<String>,
-    make: @escaping @Sendable (NoiseSchedule, ReverseVariance, SamplerOptions) throws -> any Sampler
+    make: @escaping @Sendable (SampledProcess, SamplerOptions) throws -> any Sampler
   ) {
     self.name = name
     self.help = help
@@ -56,17 +56,16 @@ public struct SamplerKind: Sendable {
   /// Makes the sampler of a chain.
   ///
   /// - Parameters:
-  ///   - schedule: The chain that the network was trained on.
-  ///   - variance: The variance of the model's reverse steps.
+  ///   - process: The reverse process of the model.
   ///   - options: What the user says.
   /// - Throws: `SamplerError` and `DiffusionError` for options that cannot be followed.
   public func sampler(
-    of schedule: NoiseSchedule, variance: ReverseVariance, _ options: SamplerOptions
+    of process: SampledProcess, _ options: SamplerOptions
   ) throws -> any Sampler {
     if let option = options.names.subtracting(self.options).sorted().first {
       throw SamplerError.foreignOption(option, sampler: name)
     }
-    return try make(schedule, variance, options)
+    return try make(process, options)
   }
 }
 
@@ -78,6 +77,8 @@ public enum SamplerError: Error, Equatable, CustomStringConvertible {
   case foreignOption(String, sampler: String)
   /// η outside of [0, 1].
   case invalidEta(Double)
+  /// A variance that the model's network or its checkpoint does not have.
+  case missingVariance(ReverseVariance)
 
   /// What is wrong and what to do, in one line.
   public var description: String {
@@ -89,6 +90,12 @@ public enum SamplerError: Error, Equatable, CustomStringConvertible {
       "The sampler \(sampler) has no use for --\(option): leave it out, or choose "
         + SamplerKind.all.filter { $0.options.contains(option) }.map(\.name)
         .joined(separator: " or ") + "."
+    case .missingVariance(.analytic):
+      "The checkpoint has no analytic variance for these weights: estimate it with ddpm-dist "
+        + "estimate-variance, or choose another --variance."
+    case .missingVariance(let variance):
+      "The model has no \(variance.rawValue) variance: choose fixed_small or fixed_large with "
+        + "--variance."
     case .invalidEta(let eta): "--eta needs a number from 0 to 1, not \(eta)."
     }
   }

@@ -34,6 +34,8 @@ enum FileFormat: String {
   case checkpoint = "ddpm-checkpoint"
   case samples = "ddpm-samples"
   case prediction = "ddpm-prediction"
+  case evaluation = "ddpm-evaluation"
+  case unfinishedEvaluation = "ddpm-unfinished-evaluation"
 
   /// The version that this program writes, and the last one that it reads.
   var version: Int { 1 }

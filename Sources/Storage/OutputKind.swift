@@ -22,10 +22,17 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public static let samples = OutputKind("file of samples", .samples)
   /// What the network answers, `NoisyImages.writePrediction`.
   public static let prediction = OutputKind("file of predictions", .prediction)
+  /// A table of an evaluation.
+  public static let table = OutputKind(
+    "table of an evaluation", [".csv"], beginning: Array("estimate,".utf8))
+  /// A picture of an evaluation.
+  public static let drawing = OutputKind("SVG file", [".svg"], beginning: Array("<svg".utf8))
+  /// What an evaluation has found.
+  public static let evaluation = OutputKind("file of an evaluation", .evaluation)
 
   /// Every kind.
   public static let allCases: [OutputKind] = [
-    .picture, .archive, .report, .dataset, .samples, .prediction,
+    .picture, .archive, .report, .dataset, .samples, .prediction, .table, .drawing, .evaluation,
   ]
 
   /// How files of this kind are called in a sentence.

@@ -73,6 +73,12 @@ public struct RandomStream: Sendable {
     return Int(word.multipliedFullWidth(by: UInt64(bound)).high)
   }
 
+  /// A number of [0, 1) on a grid of 2⁻⁵³, from the first words of the stream.
+  public func uniform() -> Double {
+    let words = words(0)
+    return Double((UInt64(words[0]) << 32 | UInt64(words[1])) >> 11) * 0x1p-53
+  }
+
   /// A fair coin, from the first word of the stream.
   public func coin() -> Bool { words(0)[0] >> 31 == 1 }
 

@@ -16,7 +16,9 @@ struct DDPMDist: ParsableCommand {
       missing input, 70 internal error or divergence, 73 cannot create, 74 input or output failed.
       """,
     version: programVersion,
-    subcommands: [Train.self, BenchmarkCommand.self, DatasetCommand.self, Predict.self])
+    subcommands: [
+      Train.self, Evaluate.self, BenchmarkCommand.self, DatasetCommand.self, Predict.self,
+    ])
 }
 
 /// A command that the ranks of a job run together.

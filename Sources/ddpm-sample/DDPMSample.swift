@@ -218,16 +218,8 @@ extension AttributeValue {
 }
 
 extension TimestepGrid: ExpressibleByArgument {
-  /// A rule by its name, or a list of steps with commas between.
-  public init?(argument: String) {
-    if let named = Self.named.first(where: { $0.name == argument }) {
-      self = named.grid
-      return
-    }
-    let steps = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-    guard steps.allSatisfy({ $0 != nil }) else { return nil }
-    self = .list(steps.compactMap { $0 })
-  }
+  /// The rule of a name, or a list.
+  public init?(argument: String) { self.init(argument) }
 }
 
 extension WeightKind: ExpressibleByArgument {}

@@ -9,7 +9,7 @@ import Testing
 
   @Test(arguments: Prediction.allCases, [1, 2, steps])
   func boundTerm(prediction: Prediction, t: Int) {
-    for variance in ReverseVariance.allCases {
+    for variance in ReverseVariance.fixed {
       for levels in [nil, 2, 17, 256] {
         let diffusion = GaussianDiffusion(
           schedule: schedule, prediction: prediction, variance: variance, levels: levels)

@@ -34,7 +34,7 @@ import Testing
         (ReverseVariance.fixedSmall, "logSmall"), (.fixedLarge, "logLarge"),
       ] {
         #expect(
-          abs(log(variance.value(at: t, of: schedule)) - value[name]!) < 1e-11, "\(name) at \(t)")
+          abs(log(schedule.fixedVariance(variance, t)) - value[name]!) < 1e-11, "\(name) at \(t)")
       }
     }
   }
@@ -115,7 +115,7 @@ import Testing
     #expect(NoiseSchedule(.linear(from: 0.3, to: 0.9), steps: 1).betas == [0.3])
     let schedule = NoiseSchedule(.cosine, steps: 1)
     #expect(schedule.betas == [0.999])
-    #expect(ReverseVariance.fixedSmall.value(at: 1, of: schedule) == 0.999)
+    #expect(schedule.fixedVariance(.fixedSmall, 1) == 0.999)
   }
 
   @Test func timestepsCountFromZero() {
@@ -161,7 +161,7 @@ import Testing
 
   @Test func faultsSayWhatAndWhere() {
     #expect(throws: DiffusionError.invalidBeta(t: 2, value: 1)) {
-      try NoiseSchedule(validating: [0.5, 1])
+      try NoiseSchedule(validating: [0.5, 1, 0.5])
     }
     #expect(throws: DiffusionError.invalidBeta(t: 1, value: 0)) {
       try NoiseSchedule(validating: .linear(from: 0, to: 0.5), steps: 3)
@@ -176,6 +176,7 @@ import Testing
     }
     #expect(
       DiffusionError.invalidBeta(t: 2, value: 1).description
-        == "The noise schedule has β_2 = 1.0: every β must lie strictly between 0 and 1.")
+        == "The noise schedule has β_2 = 1.0: every β must lie strictly between 0 and 1; "
+        + "the last may be 1.")
   }
 }

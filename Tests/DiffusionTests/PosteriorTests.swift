@@ -66,10 +66,10 @@ import Testing
 
   @Test func fixedVariancesBoundThePosterior() {
     for t in 2...12 {
-      #expect(ReverseVariance.fixedLarge.value(at: t, of: schedule) == schedule.beta(t))
-      #expect(ReverseVariance.fixedSmall.value(at: t, of: schedule) < schedule.beta(t))
+      #expect(schedule.fixedVariance(.fixedLarge, t) == schedule.beta(t))
+      #expect(schedule.fixedVariance(.fixedSmall, t) < schedule.beta(t))
     }
-    for variance in ReverseVariance.allCases {
+    for variance in ReverseVariance.fixed {
       let grey = GaussianDiffusion(schedule: schedule, variance: variance, levels: 2)
       #expect(grey.reverseVariance(1) == schedule.posteriorVariance(2))
       let continuous = GaussianDiffusion(schedule: schedule, variance: variance, levels: nil)
@@ -80,6 +80,6 @@ import Testing
 
   @Test func namesAreThoseOfTheFiles() {
     #expect(Prediction.allCases.map(\.rawValue) == ["epsilon", "clean", "mean", "v"])
-    #expect(ReverseVariance.allCases.map(\.rawValue) == ["fixed_large", "fixed_small"])
+    #expect(ReverseVariance.fixed.map(\.rawValue) == ["fixed_large", "fixed_small"])
   }
 }

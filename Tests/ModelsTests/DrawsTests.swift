@@ -13,7 +13,7 @@ import Testing
 
   /// A shard's streams are those that its checkpoints' bits come from.
   @Test func aShardsStreamsAreByPosition() {
-    let draws = Draws(seed: 7, step: 5, shard: 3)
+    let draws = Draws(seed: 7, step: 5, shard: 3, of: 4)
     for image in [0, 1, 100_000] {
       let stream = RandomStream(seed: 7, purpose: .noise, step: 5, shard: 3, position: image)
       #expect(words(draws, image: image) == stream.words(0))
@@ -33,7 +33,9 @@ import Testing
           for image in 0..<3 {
             for index in 0..<3 {
               add(
-                words(Draws(seed: 1, step: step, shard: shard), purpose, image: image, index: index)
+                words(
+                  Draws(seed: 1, step: step, shard: shard, of: 4), purpose, image: image,
+                  index: index)
               )
             }
           }

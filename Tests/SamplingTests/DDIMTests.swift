@@ -88,7 +88,9 @@ import Testing
       }
       let ddim = images(try DDIM(schedule: schedule, grid: grid, steps: steps, eta: 1))
       let ancestral = images(
-        try Ancestral(schedule: schedule, grid: grid, steps: steps, variance: .fixedSmall))
+        try Ancestral(
+          of: SampledProcess(schedule: schedule, variance: .fixedSmall), grid: grid, steps: steps,
+          variance: .fixedSmall))
       for (x, y) in zip(ddim, ancestral) { #expect(abs(x - y) < 2e-5 * max(1, abs(y))) }
       #expect(Set(ddim).count > 4)
     }

@@ -42,7 +42,9 @@ import Testing
     let diffusion = GaussianDiffusion(schedule: whole, variance: variance, levels: nil)
     let data = GaussianData(mean: mean, deviation: deviation)
     let grid = try TimestepGrid.linspace.steps(steps, of: whole)
-    let values = try Ancestral(schedule: whole, steps: steps, variance: variance).images(
+    let values = try Ancestral(
+      of: SampledProcess(schedule: whole, variance: .fixedSmall), steps: steps, variance: variance
+    ).images(
       0..<4, diffusion, seed: 2, clipping: false, shape: Shape(1, 32, 32, 2)
     ) { data.epsilon($0, $1, whole) }.map(Double.init)
     let count = Double(values.count)

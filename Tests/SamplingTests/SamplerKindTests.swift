@@ -14,7 +14,8 @@ import Testing
   ) throws -> any Sampler {
     var options = SamplerOptions()
     change(&options)
-    return try SamplerKind(named: name).sampler(of: schedule, variance: variance, options)
+    return try SamplerKind(named: name).sampler(
+      of: SampledProcess(schedule: schedule, variance: variance), options)
   }
 
   @Test func namesAreUniqueAndExplained() throws {

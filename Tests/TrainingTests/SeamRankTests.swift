@@ -7,6 +7,7 @@ import Models
 import Parallel
 import Sampling
 import Storage
+import Synchronization
 import Tensors
 import TestSupport
 import Testing
@@ -83,17 +84,41 @@ private struct TinyModel: Objective, Likelihood, Generator {
     state["history"] = [0.5 * history[0] + 0.5 * (1 + sums[0][0] * 1e-3), history[1] + 1]
   }
 
-  // The cost of an image is a squared error that is blurred by noise, and its class.
-  let boundTerms = ["error", "class"]
+  func evaluation(_ options: EvaluationOptions) throws -> any Evaluation {
+    if options.method != nil {
+      throw Failure("this model has no methods.", exitCode: ExitCode.usage)
+    }
+    return Cost(model: self)
+  }
 
-  func bound(_ batch: Batch, _ draws: Draws, _ makePass: () -> Pass) -> [[Double]] {
-    let y = decode(batch.images, makePass()).value
-    return (0..<batch.count).map { n in
-      let noise = Double(draws.stream(.noise, image: n, index: 7).integer(below: 1000))
-      let error = zip(y.image(n), batch.images.image(n)).reduce(0.0) {
-        $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1))
+  /// The cost of an image: a squared error that is blurred by noise, and its class.
+  private struct Cost: Evaluation {
+    let model: TinyModel
+    let width = 2
+    let evaluations: Int? = 1
+    let facts: [String: Fact] = ["kind": .text("linear")]
+    let notes: [String] = []
+
+    func measure(
+      _ batch: Batch, _ draws: Draws, _ makePass: () -> Pass, progress: () -> Void
+    ) -> [[Double]] {
+      let y = model.decode(batch.images, makePass()).value
+      defer { progress() }
+      return (0..<batch.count).map { n in
+        let noise = Double(draws.stream(.noise, image: n, index: 7).integer(below: 1000))
+        let error = zip(y.image(n), batch.images.image(n)).reduce(0.0) {
+          $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1))
+        }
+        return [error + noise, Double(batch.labels![n])]
       }
-      return [error + noise, Double(batch.labels![n])]
+    }
+
+    func results(of measurements: Measurements) -> EvaluationResults {
+      EvaluationResults([
+        .init("cost", terms: ["error", "class"], images: measurements.count) {
+          measurements[$0, $1]
+        }
+      ])
     }
   }
 
@@ -234,11 +259,15 @@ private struct TinyModel: Objective, Likelihood, Generator {
         plan.objective, weights: plan.objective.parameters.initialWeights(seed: 1),
         plan.configuration.data)
       func bound(_ communicator: Communicator, _ count: Int, workers: Int) throws -> [Double] {
-        let evaluation = try BoundEvaluation(
-          trained, seed: 5,
-          ImageGroups(communicator: communicator, workers: Workers(count: workers)))
-        #expect(evaluation.terms == ["error", "class"])
-        return try evaluation.bound(of: plan.dataset, count: count)
+        let evaluation = try trained.require((any Likelihood).self, to: "be evaluated")
+          .evaluation(EvaluationOptions())
+        let done = Atomic(0)
+        let numbers = try DatasetEvaluation(trained, evaluation, seed: 5).measure(
+          plan.dataset, 0..<count,
+          ImageGroups(communicator: communicator, workers: Workers(count: workers))
+        ) { done.add(1, ordering: .relaxed) }
+        #expect(communicator.size > 1 || done.load(ordering: .relaxed) == (count + 7) / 8)
+        return numbers
       }
       let expected = try bound(world.alone(), 53, workers: 1)
       #expect(expected.count == 106)
@@ -288,7 +317,9 @@ private struct TinyModel: Objective, Likelihood, Generator {
       let images = ImageShape(height: 4, width: 4, channels: 1)
       let trained = TrainedModel(Mute(), weights: [], facts(of: images, levels: 17))
       let groups = ImageGroups(communicator: world, workers: Workers(count: 1))
-      #expect(throws: Failure.self) { try BoundEvaluation(trained, seed: 1, groups) }
+      #expect(throws: Failure.self) {
+        try trained.require((any Likelihood).self, to: "be evaluated")
+      }
       #expect(throws: Failure.self) { try ImageSampler(trained, GenerationOptions(), groups) }
     }
   }

@@ -45,7 +45,11 @@ func tinyModel(
   images: ImageShape = ImageShape(height: 4, width: 4, channels: 1),
   _ diffusion: GaussianDiffusion = tinyProcess, _ target: DenoisingDiffusion.Target = .simple
 ) -> DenoisingDiffusion {
-  DenoisingDiffusion(network: UNet(network, images: images), diffusion: diffusion, target: target)
+  DenoisingDiffusion(
+    network: UNet(
+      network, images: images,
+      outputChannels: images.channels * (diffusion.variance == .learned ? 2 : 1)),
+    diffusion: diffusion, target: target)
 }
 
 /// The facts of images, as a dataset would have them filled in.

@@ -4,7 +4,8 @@ import Tensors
 
 /// The denoising network of Ho, Jain, Abbeel 2020 (appendix B): a UNet on Wide-ResNet blocks.
 ///
-/// It maps noisy images and their timesteps to one output of the images' shape. Parameter names
+/// It maps noisy images and their timesteps to one output of the images' extents, or of other
+/// channels. Parameter names
 /// follow the original TensorFlow code, so that its checkpoints convert by renaming.
 public struct UNet: Sendable {
   /// One residual block and the attention behind it.
@@ -24,8 +25,10 @@ public struct UNet: Sendable {
     var resize: ConvolutionLayer?
   }
 
-  /// The extents of an image, and of the output.
+  /// The extents of an image.
   public let images: ImageShape
+  /// The channels of the output.
+  public let outputChannels: Int
   /// Names, shapes, ranges and initial values of the parameters.
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
@@ -37,9 +40,12 @@ public struct UNet: Sendable {
   private let output: ConvolutionLayer
 
   /// A network of the given extents, which must have no `defect`.
-  public init(_ configuration: UNetConfiguration, images: ImageShape) {
+  ///
+  /// - Parameter outputChannels: The channels of the output; nil: those of an image.
+  public init(_ configuration: UNetConfiguration, images: ImageShape, outputChannels: Int? = nil) {
     if let defect = configuration.defect(of: images) { preconditionFailure(defect) }
     self.images = images
+    self.outputChannels = outputChannels ?? images.channels
     var registry = ParameterRegistry()
     let channels = configuration.channels
     let widths = configuration.multipliers.map { channels * $0 }
@@ -111,7 +117,7 @@ public struct UNet: Sendable {
     outputNorm = GroupNormalizationLayer(
       "norm_out", &registry, channels: current, groups: configuration.groups, activates: true)
     output = ConvolutionLayer(
-      "conv_out", &registry, inputs: current, outputs: images.channels,
+      "conv_out", &registry, inputs: current, outputs: self.outputChannels,
       scale: nearlyZero)
     parameters = registry
   }
@@ -121,7 +127,7 @@ public struct UNet: Sendable {
   /// - Parameters:
   ///   - x: The noisy images x_t, (n, h, w, c).
   ///   - times: The timestep of each image, 0 … T − 1.
-  /// - Returns: The prediction, (n, h, w, c).
+  /// - Returns: The prediction, (n, h, w, `outputChannels`).
   public func callAsFunction(_ x: Variable, times: [Double], _ pass: Pass) -> Variable {
     precondition(times.count == x.shape.n, "Each image needs its timestep.")
     let time = timeEmbedding(times, pass)

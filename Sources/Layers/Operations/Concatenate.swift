@@ -36,7 +36,7 @@ extension Pass {
 }
 
 /// Copies `shape.c` neighbouring columns of the (pixels, channels) matrix.
-private func copyColumns(
+func copyColumns(
   of source: UnsafePointer<Float>, stride: Int, to target: UnsafeMutablePointer<Float>,
   stride targetStride: Int, _ shape: Shape
 ) {

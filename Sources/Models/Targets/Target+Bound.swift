@@ -7,18 +7,17 @@ extension DenoisingDiffusion.Target {
   /// 2020, equation 5): L_T, and T times the term of a uniform t, which is one of the L_{t−1} or
   /// L_0.
   public static let bound = Self(
-    "bound", terms: ["prior", "diffusion", "reconstruction"], unit: "bits/dim"
+    "bound", terms: ["prior", "diffusion", "reconstruction"], unit: "bits/dim",
+    teachesVariance: true
   ) { image, diffusion in
-    let (t, x0, xt, output) = (image.t, image.x0.span, image.xt.span, image.output.span)
-    let term: Double
-    if var slope = image.gradient?.mutableSpan {
-      term = diffusion.boundTerm(t: t, x0: x0, xt: xt, output: output, gradient: &slope)
-    } else {
-      term = diffusion.boundTerm(t: t, x0: x0, xt: xt, output: output)
-    }
+    let (t, x0) = (image.t, image.x0.span)
     func bits(_ nats: Double) -> Double { bitsPerDimension(nats: nats, dimensions: x0.count) }
     let steps = Double(diffusion.schedule.steps)
-    let (prior, estimate) = (bits(diffusion.terminalTerm(x0: x0)), bits(steps * term))
-    return ([prior, t > 1 ? estimate : 0, t == 1 ? estimate : 0], bits(steps))
+    let (prior, estimate) = (
+      bits(diffusion.terminalTerm(x0: x0)), bits(steps * image.boundTerm(diffusion))
+    )
+    return .init(
+      terms: [prior, t > 1 ? estimate : 0, t == 1 ? estimate : 0], factor: bits(steps),
+      varianceFactor: bits(steps))
   }
 }

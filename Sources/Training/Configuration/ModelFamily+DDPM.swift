@@ -14,15 +14,18 @@ extension ModelFamily {
     if let defect = configuration.network.defect(of: images) {
       throw ConfigurationError(source: "network", reason: defect)
     }
-    let network = UNet(configuration.network, images: images)
+    let settings = configuration.diffusion
+    let process = try settings.process(levels: levels)
+    let network = UNet(
+      configuration.network, images: images,
+      outputChannels: images.channels * (process.variance == .learned ? 2 : 1))
     guard network.parameters.layout.count <= Int(Int32.max) else {
       throw ConfigurationError(
         source: "network",
         reason: "has \(network.parameters.layout.count) parameters; \(Int32.max) are possible.")
     }
     return DenoisingDiffusion(
-      network: network,
-      diffusion: try configuration.diffusion.process(levels: levels),
-      target: configuration.diffusion.objective)
+      network: network, diffusion: process, target: settings.objective,
+      weighting: settings.lossWeighting, timesteps: settings.timesteps)
   }
 }

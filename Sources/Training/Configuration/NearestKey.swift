@@ -8,6 +8,7 @@ private let synonyms: [String: [String]] = [
   "attention": ["attention_resolutions", "attn_resolutions", "attn"],
   "average_decay": ["ema", "ema_decay", "ema_rate"],
   "batch": ["batch_size", "bs", "train_batch_size"],
+  "betas": ["trained_betas", "beta_list"],
   "beta_end": ["beta_t", "beta_max"],
   "beta_start": ["beta_min"],
   "blocks": ["num_res_blocks", "layers_per_block", "res_blocks"],
@@ -27,6 +28,7 @@ private let synonyms: [String: [String]] = [
   "image_channels": ["in_channels", "out_channels"],
   "keep_checkpoints": ["max_checkpoints", "save_total_limit", "checkpoints_total_limit"],
   "learning_rate": ["lr"],
+  "min_snr_gamma": ["snr_gamma", "min_snr"],
   "multipliers": ["dim_mults", "channel_mult", "ch_mult", "channel_multipliers"],
   "name": ["run_name", "experiment"],
   "objective": ["loss", "loss_type"],
@@ -39,8 +41,11 @@ private let synonyms: [String: [String]] = [
     "epochs", "num_epochs", "max_steps", "iterations", "num_steps", "total_steps", "n_iter",
     "train_steps", "max_train_steps",
   ],
-  "variance": ["variance_type", "var_type"],
+  "timestep_sampling": ["schedule_sampler", "t_sampling", "antithetic_time_sampling"],
+  "variance": ["variance_type", "var_type", "learn_sigma"],
+  "weighting": ["loss_weighting", "loss_weight", "p2", "snr_weighting"],
   "warmup_steps": ["warmup", "lr_warmup_steps", "warm_up"],
+  "zero_terminal_snr": ["rescale_betas_zero_snr", "zero_snr", "enforce_zero_terminal_snr"],
   "workers": ["num_workers", "threads", "num_threads"],
 ]
 

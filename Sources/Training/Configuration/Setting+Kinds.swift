@@ -1,5 +1,6 @@
 // The kinds of values that settings have, and how each is read, written and described.
 
+import Foundation
 import Storage
 import Yams
 
@@ -110,13 +111,17 @@ extension Setting {
   }
 
   /// One of some words.
+  ///
+  /// - Parameter cases: The values that may be chosen; nil: all.
   static func choice<Value: RawRepresentable & CaseIterable & Sendable>(
-    _ key: String, _ role: SettingRole, _ path: Path<Value>, _ help: String
+    _ key: String, _ role: SettingRole, _ path: Path<Value>, among cases: [Value]? = nil,
+    _ help: String
   ) -> Setting where Value.RawValue == String {
-    let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+    let words = (cases ?? Array(Value.allCases)).map(\.rawValue)
+    let names = words.joined(separator: ", ")
     return scalar(key, role, path, values: names, help, text: { $0.rawValue }) {
       (text) throws(Mismatch) in
-      guard let value = Value(rawValue: text) else {
+      guard words.contains(text), let value = Value(rawValue: text) else {
         throw Mismatch(reason: "needs one of \(names), not '\(text)'")
       }
       return value
@@ -155,6 +160,40 @@ extension Setting {
           values.append(try whole(item.string ?? "a list", from: 1, to: largestExtent))
         }
         root[keyPath: path] = values
+      })
+  }
+
+  /// A list of numbers, written out or in a text file, one after the other.
+  ///
+  /// The file is read at once: what a configuration says of itself is the list.
+  static func numbers(
+    _ key: String, _ role: SettingRole, _ path: Path<[Double]>, _ help: String
+  ) -> Setting {
+    Setting(
+      key: key, help: help, values: "a list of numbers, or the path of a text file of them",
+      role: role,
+      node: { root in
+        Node(root[keyPath: path].map { Node(yamlNumber($0)) }, .implicit, .flow)
+      },
+      assign: { (root, node) throws(Mismatch) in
+        let words: [String?]
+        if let sequence = node.sequence {
+          words = sequence.map(\.string)
+        } else {
+          let path = node.string ?? ""
+          guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+            throw Mismatch(
+              reason: "needs a list of numbers or a text file of them, and there is no readable "
+                + "text file '\(path)'")
+          }
+          words = text.split { $0.isWhitespace || $0 == "," }.map(String.init)
+        }
+        root[keyPath: path] = try words.map { (word) throws(Mismatch) in
+          guard let word, let value = Double(word), value.isFinite else {
+            throw Mismatch(reason: "needs numbers, not '\(word ?? "a list")'")
+          }
+          return value
+        }
       })
   }
 

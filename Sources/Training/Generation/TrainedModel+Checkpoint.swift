@@ -42,6 +42,7 @@ extension TrainedModel {
   package struct Source {
     let file: String
     let checkpoint: Checkpoint
+    let kind: WeightKind
     let weights: [Float]
   }
 
@@ -57,10 +58,13 @@ extension TrainedModel {
     let step = try communicator.broadcast([read?.checkpoint.progress.step ?? 0], from: 0)[0]
     let weights = try communicator.broadcast(read?.weights ?? [], from: 0)
     let state = try Checkpoint.shareState(read?.checkpoint, communicator)
+    let facts = try Checkpoint.shareFacts(read?.checkpoint, communicator)
+    let kind = try shared(read?.kind.rawValue)
     let trained = try communicator.together {
       let configuration = try Self.configuration(yaml, path: file)
       var model = try makeModel(configuration)
       model.state = state
+      if let facts { model.adopt(facts, weights: kind) }
       return TrainedModel(model, weights: weights, configuration.data)
     }
     return Loaded(trained: trained, path: file, step: step)
@@ -99,7 +103,7 @@ extension TrainedModel {
     if configuration.data.levels == 0, configuration.data.valueRange == nil {
       report("\(file) does not say the range of its images: samples are in -1 … 1.")
     }
-    return Source(file: file, checkpoint: checkpoint, weights: weights)
+    return Source(file: file, checkpoint: checkpoint, kind: kind, weights: weights)
   }
 
   /// The checkpoint that a path stands for: itself, or the newest good one of a run folder.

@@ -23,6 +23,12 @@ public struct TrainedModel: Sendable {
 
     init(_ floats: AlignedFloats) { self.floats = floats }
 
+    var checksum: String {
+      var hash = ContentHash()
+      hash.update(UnsafeRawBufferPointer(floats.elements))
+      return hash.hexadecimal()
+    }
+
     /// Valid only as long as this object.
     var pointer: UnsafePointer<Float> { UnsafePointer(floats.elements.baseAddress!) }
   }
@@ -50,6 +56,9 @@ public struct TrainedModel: Sendable {
     self.weights = Weights(weights)
   }
 
+  /// The checksum of the weights: XXH3 with 128 bits, as hexadecimal digits.
+  package var checksum: String { weights.checksum }
+
   /// A pass over the weights, for one evaluation without a tape; this object must outlive it.
   ///
   /// - Parameters:
@@ -72,5 +81,23 @@ public struct TrainedModel: Sendable {
         exitCode: ExitCode.usage)
     }
     return model
+  }
+
+  /// Requires that a dataset's images are such as the model was trained on.
+  ///
+  /// - Throws: `StorageError.badData` that names the difference.
+  public func requireImages(of dataset: ImageDataset) throws(StorageError) {
+    guard dataset.shape == shape else {
+      throw .badData(
+        path: dataset.path,
+        reason: "has images of \(dataset.shape), but the model's are \(shape); name others with "
+          + "--data")
+    }
+    guard dataset.format == format else {
+      throw .badData(
+        path: dataset.path,
+        reason: "has pixels of \(dataset.format), but the model's are \(format); name others with "
+          + "--data")
+    }
   }
 }

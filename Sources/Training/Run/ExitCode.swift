@@ -2,6 +2,7 @@
 
 import Diffusion
 import MPI
+import Models
 import Sampling
 import Storage
 
@@ -28,6 +29,7 @@ public enum ExitCode {
     case let error as StorageError: Failure("\(error)", exitCode: code(for: error))
     case let error as ConfigurationError: Failure("\(error)", exitCode: usage)
     case let error as DiffusionError: Failure("\(error)", exitCode: usage)
+    case let error as EvaluationError: Failure("\(error)", exitCode: usage)
     case let error as SamplerError: Failure("\(error)", exitCode: usage)
     default: Failure("\(error)", exitCode: software)
     }

@@ -102,6 +102,7 @@ public final class TrainingRun {
         """
       )
     }
+    for note in plan.objective.notes { logger.info("\(note)") }
     let parameters = plan.objective.parameters.layout.count
     logger.info(
       """

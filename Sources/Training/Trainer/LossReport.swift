@@ -6,7 +6,7 @@ import Models
 public struct LossReport: Equatable, Sendable {
   /// Each term, a mean over the batch, by its name.
   public let terms: [String: Double]
-  /// Each vector of sums over the batch, by its name.
+  /// Each vector of sums over the batch that the metrics show, by its name.
   public let sums: [String: [Double]]
   /// The sum of the terms, in their order.
   public let total: Double
@@ -23,8 +23,8 @@ public struct LossReport: Equatable, Sendable {
     let values = vector.prefix(objective.terms.count).map { $0 * mean }
     terms = Dictionary(uniqueKeysWithValues: zip(objective.terms, values))
     total = values.reduce(0, +)
-    let sums = Self.sums(vector, of: objective)
-    self.sums = Dictionary(uniqueKeysWithValues: zip(objective.sums.map(\.name), sums))
+    let sums = zip(objective.sums, Self.sums(vector, of: objective)).filter(\.0.isLogged)
+    self.sums = Dictionary(uniqueKeysWithValues: sums.map { ($0.name, $1) })
   }
 
   /// The objective's vectors of sums.

@@ -3,6 +3,7 @@
 import MPI
 import Models
 import Storage
+import Tensors
 
 extension Objective {
   /// Requires that the state in a checkpoint has the names and the lengths of this model's.
@@ -29,13 +30,33 @@ extension Checkpoint {
   static func shareState(
     _ checkpoint: Checkpoint?, _ communicator: Communicator
   ) throws(MPIError) -> [String: [Double]] {
-    let own = (checkpoint?.state ?? [:]).sorted { $0.key < $1.key }
-    var state: [String: [Double]] = [:]
+    try share(checkpoint?.state ?? [:], communicator)
+  }
+
+  /// The tables of the model's facts, on all ranks; collective.
+  ///
+  /// - Parameter checkpoint: On rank 0 the checkpoint, nil for none; ignored elsewhere.
+  /// - Returns: The facts without their texts; nil where the checkpoint has none.
+  static func shareFacts(
+    _ checkpoint: Checkpoint?, _ communicator: Communicator
+  ) throws(MPIError) -> ModelFacts? {
+    let facts = checkpoint?.facts
+    let name = try communicator.broadcast(facts?.name ?? "", from: 0)
+    let tables = try share(facts?.tables ?? [:], communicator)
+    return name.isEmpty ? nil : ModelFacts(name: name, texts: [:], tables: tables)
+  }
+
+  /// Vectors of rank 0, by their names, on all ranks; collective.
+  private static func share(
+    _ vectors: [String: [Double]], _ communicator: Communicator
+  ) throws(MPIError) -> [String: [Double]] {
+    let own = vectors.sorted { $0.key < $1.key }
+    var shared: [String: [Double]] = [:]
     for i in 0..<(try communicator.broadcast([own.count], from: 0)[0]) {
       let mine = i < own.count ? own[i] : (key: "", value: [])
       let name = try communicator.broadcast(mine.key, from: 0)
-      state[name] = try communicator.broadcast(mine.value, from: 0)
+      shared[name] = try communicator.broadcast(mine.value, from: 0)
     }
-    return state
+    return shared
   }
 }

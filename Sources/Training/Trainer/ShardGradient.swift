@@ -12,15 +12,20 @@ package struct ShardGradient: Sendable {
   private let objective: any Objective
   private let augmentation: Augmentation
   private let seed: UInt64
+  private let shards: Int
   private let profile: OperationProfile?
 
   /// The work on one model's shards.
+  ///
+  /// - Parameter shards: The number of shards of a batch.
   package init(
-    _ objective: any Objective, flips: Bool, seed: UInt64, profile: OperationProfile? = nil
+    _ objective: any Objective, flips: Bool, seed: UInt64, shards: Int,
+    profile: OperationProfile? = nil
   ) {
     self.objective = objective
     augmentation = Augmentation(flips: flips)
     self.seed = seed
+    self.shards = shards
     self.profile = profile
   }
 
@@ -37,7 +42,7 @@ package struct ShardGradient: Sendable {
     into gradient: UnsafeMutablePointer<Float>, _ batch: Batch, step: Int, shard: Int,
     weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }
   ) -> Losses {
-    let draws = Draws(seed: seed, step: step, shard: shard)
+    let draws = Draws(seed: seed, step: step, shard: shard, of: shards)
     profile.measure(.batch) { augmentation.apply(to: batch.images, draws) }
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,

@@ -115,7 +115,8 @@ public final class Trainer {
   private func sumOfShards() throws -> (gradient: AlignedFloats, losses: [Double]) {
     shardSum.restart()
     let work = ShardGradient(
-      objective, flips: plan.configuration.data.flip, seed: plan.seed, profile: profile)
+      objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: plan.tree.shards,
+      profile: profile)
     let failure = Mutex<StorageError?>(nil)
     let (step, images, sum, weights, profile) = (step, images, shardSum, weights, profile)
     // Only the calling thread, which is the session's, touches it.

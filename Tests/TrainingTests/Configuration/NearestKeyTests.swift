@@ -42,7 +42,7 @@ import Training
     #expect(suggestion(for: key, among: Self.keys) == meant)
   }
 
-  @Test(arguments: ["", "_", "x", "lrx", "colour", "optimizer", "beta", "gpu", "fp16", "s", "ste"])
+  @Test(arguments: ["", "_", "x", "lrx", "colour", "optimizer", "gpu", "fp16", "s", "ste"])
   func whatIsNotNearIsNotSuggested(key: String) {
     #expect(suggestion(for: key, among: Self.keys) == nil)
   }

@@ -68,7 +68,7 @@ import Training
     let seed = (1...1000).first {
       Set(times(seed: $0, step: 0, shard: 0, images: 3, steps: 4)).isSuperset(of: [1, 4])
     }!
-    let work = ShardGradient(model, flips: true, seed: seed)
+    let work = ShardGradient(model, flips: true, seed: seed, shards: 4)
     let shape = Shape(3, 4, 4, 1)
     let x0 = images(shape, levels: 17)
     var weights = normals(model.parameters.layout.count, seed: 5, scale: 0.2)
@@ -100,7 +100,7 @@ import Training
     let weights = [Float](repeating: 0, count: model.parameters.layout.count)
     let shape = Shape(2, 4, 4, 1)
     let x0 = images(shape, levels: 17)
-    let work = ShardGradient(model, flips: false, seed: 4)
+    let work = ShardGradient(model, flips: false, seed: 4, shards: 4)
     var squares = 0.0
     for n in 0..<2 {
       let noise = noise(seed: 4, step: 3, shard: 2, position: n)
@@ -138,7 +138,7 @@ import Training
     let nats = (1...schedule.steps).reduce(terminal) { $0 + term($1, d) }
     let exact = nats / (d * log(2))
 
-    let work = ShardGradient(model, flips: false, seed: 9)
+    let work = ShardGradient(model, flips: false, seed: 9, shards: 4)
     let losses = (0..<400).map { run(work, shape, x0, weights: weights, step: $0).loss }
     for step in 0..<10 {
       let drawn = times(seed: 9, step: step, shard: 0, images: 8, steps: 4)
@@ -162,7 +162,7 @@ import Training
     let shape = Shape(3, 4, 4, 1)
     let x0 = images(shape, levels: 17)
     func work(_ seed: UInt64) -> ShardGradient {
-      ShardGradient(model, flips: true, seed: seed)
+      ShardGradient(model, flips: true, seed: seed, shards: 4)
     }
     let first = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
     let again = run(work(1), shape, x0, weights: weights, step: 5, shard: 3)
@@ -185,7 +185,7 @@ import Training
         mirrored += (0..<3).map { x0[(row * 5 + column) * 3 + $0] }
       }
     }
-    let work = ShardGradient(model, flips: true, seed: 2)
+    let work = ShardGradient(model, flips: true, seed: 2, shards: 4)
     var flips = 0
     for step in 0..<64 {
       let image = Tensor(shape, x0, in: pool)
@@ -215,7 +215,7 @@ import Training
     let shape = Shape(2, 4, 4, 1)
     let x0 = images(shape, levels: 17)
     let losses = [with, with, without].map {
-      run(ShardGradient($0, flips: false, seed: 1), shape, x0, weights: weights).loss
+      run(ShardGradient($0, flips: false, seed: 1, shards: 4), shape, x0, weights: weights).loss
     }
     #expect(losses[0] == losses[1] && losses[0] != losses[2])
   }

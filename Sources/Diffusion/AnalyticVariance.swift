@@ -1,0 +1,27 @@
+// The best variance of a reverse step, from one number of the data for each t.
+
+import Foundation
+
+extension NoiseSchedule {
+  /// The variance of x_0 given x_t, mean over scalars and data, from Γ_t = E‖ε̂(x_t, t)‖²/d:
+  /// (1−ᾱ_t)/ᾱ_t · (1 − Γ_t), clipped to [0, 1] (Bao et al. 2022, theorem 1 and section 4.1).
+  ///
+  /// An error of the network makes Γ_t exceed 1 where little of the noise can be told from the
+  /// image; scalars of [−1, 1] cannot vary by more than 1. So that no step has the variance 0,
+  /// 1 − Γ_t counts as 1/1000 at least. Where ᾱ_T = 0, ε̂ says nothing, and it is 1.
+  public func x0Variance(noiseNorm: Double, _ t: Int) -> Double {
+    let signal = cumulativeAlpha(t)
+    guard signal > 0 else { return 1 }
+    return min(noiseVariance(t) / signal * max(1 - noiseNorm, 1e-3), 1)
+  }
+
+  /// The variance σ² of the step from t to t − 1 that is best for the bound and for images:
+  /// β̃_t + c² Var(x_0 | x_t), c = √ᾱ_{t−1} β_t/(1−ᾱ_t) (Bao et al. 2022, eq. 6 with λ² = β̃).
+  ///
+  /// It is what x_{t−1} varies by given x_t: by the posterior's variance, and by the x_0 in the
+  /// posterior's mean.
+  public func reverseVariance(x0Variance: Double, _ t: Int) -> Double {
+    let coefficient = posteriorMeanCoefficients(t).x0
+    return posteriorVariance(t) + coefficient * coefficient * x0Variance
+  }
+}

@@ -1,0 +1,189 @@
+// ddpm-dist evaluate: what images cost by a trained model, on all ranks.
+
+import ArgumentParser
+import Diffusion
+import MPI
+import Models
+import Parallel
+import Storage
+import Tensors
+import Training
+
+/// `ddpm-dist evaluate`.
+struct Evaluate: JobCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Evaluate the bound of a trained model on images, term by term.",
+    discussion: """
+      METHODS: \(DenoisingDiffusion.EvaluationMethod.all.map { "\($0.name), \($0.help)" }
+        .joined(separator: "; ")).
+
+      Costs are bits per dimension where images have grey levels, else nats of an image. With \
+      --output the numbers of finished images are kept beside the first file, so that the same \
+      command goes on after an end that nobody wanted. The results have the same bits on any ranks.
+      """)
+
+  @OptionGroup var images: EvaluatedImages
+  @Option(
+    help: ArgumentHelp(
+      "How images are evaluated. (default: \(DenoisingDiffusion.EvaluationMethod.all[0].name))",
+      valueName: "name"))
+  var method: String?
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      Variances of the reverse steps: fixed_large, fixed_small, learned, analytic; one or several. \
+      (default: all that the model has)
+      """, valueName: "name"))
+  var variance: [ReverseVariance] = []
+  @Option(help: "The steps of a sub-sequence. (default: all T of the training)")
+  var steps: Int?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Which steps: \(TimestepGrid.named.map(\.name).joined(separator: ", ")), a list such as \
+      1,250,500,1000, or optimal, those with the best bound. (default: linspace)
+      """, valueName: "name"))
+  var grid: EvaluationGrid?
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Force the predicted x_0 into [-1, 1]. (default: where images have grey levels)")
+  var clip: Bool?
+  @Option(help: "Trajectories of an image in the method neighbours. (default: 2)")
+  var draws: Int?
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Where to write the results: a table, JSON, HDF5, a picture of the terms; one or several.",
+      valueName: "FILE.csv|.json|.h5|.svg"))
+  var output: [String] = []
+
+  func validate() throws {
+    for path in output where !EvaluationReport.kinds.contains(where: { $0.fits(path) }) {
+      let endings = EvaluationReport.kinds.flatMap(\.endings).joined(separator: " or ")
+      throw ValidationError("--output \(path): the name must end in \(endings).")
+    }
+  }
+
+  func run(_ job: Job) throws {
+    let logger = try job.logger()
+    let isFirst = try job.communicator().rank == 0
+    try job.together {
+      guard isFirst else { return }
+      for path in output {
+        try EvaluationReport.kinds.first { $0.fits(path) }?
+          .check(target: path, inputs: images.inputs)
+      }
+    }
+    let loaded = try images.load(job) { logger.warning("\($0)") }
+    let evaluation = try job.together {
+      try loaded.trained.require((any Likelihood).self, to: "tell what an image costs")
+        .evaluation(options)
+    }
+    for note in evaluation.notes { logger.notice("\(note)") }
+    let request = try images.request(
+      loaded, job, workFile: output.first.map { "\($0).unfinished" })
+    let groups = ImageGroups(
+      communicator: try job.communicator(), workers: try job.workers(requested: images.workers))
+    let run = EvaluationRun(
+      loaded.trained, evaluation, request, groups, job: job, logger: logger)
+    let measurements = try run.measure()
+    try job.together {
+      guard isFirst else { return }
+      let facts = images.facts(loaded, request).merging(evaluation.facts) { $1 }
+      let report = EvaluationReport(
+        evaluation.results(of: measurements), facts: facts, count: measurements.count,
+        shape: loaded.trained.shape, format: loaded.trained.format)
+      for path in output { try report.write(to: path) }
+      run.finish()
+      try StandardStreams.print(report.text() + output.map { $0 + "\n" }.joined())
+    }
+  }
+
+  private var options: EvaluationOptions {
+    var options = EvaluationOptions()
+    options.method = method
+    options.variances = variance
+    options.steps = steps
+    options.grid = grid
+    options.clipping = clip
+    options.draws = draws
+    return options
+  }
+}
+
+/// Which checkpoint is evaluated on which images: the options of all commands that do.
+struct EvaluatedImages: ParsableArguments {
+  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
+  var ckpt: String
+  @Option(help: "The dataset, an HDF5 file. (default: the embedded digits)")
+  var data: String?
+  @Option(help: "The group of a file with several splits, such as /train.")
+  var group: String?
+  @Option(help: "The first so many images only. (default: all)")
+  var count: Int?
+  @Option(help: "The weights: average (over the training) or model (of the last step).")
+  var weights: WeightKind = .ema
+  @Option(help: "The seed of all random numbers.")
+  var seed: UInt64 = 1
+  @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
+  var workers: Int?
+
+  func validate() throws {
+    if let count, count < 1 { throw ValidationError("--count needs at least 1.") }
+    if let workers, !(1...Workers.largestCount).contains(workers) {
+      throw ValidationError("--workers needs a number from 1 to \(Workers.largestCount).")
+    }
+  }
+
+  /// The files that are read.
+  var inputs: [String] { [ckpt] + [data].compactMap(\.self) }
+
+  /// The model; collective.
+  func load(_ job: Job, report: (String) -> Void) throws -> TrainedModel.Loaded {
+    try TrainedModel.load(path: ckpt, weights, job, report: report)
+  }
+
+  /// The images, which must be such as the model was trained on; collective.
+  func request(
+    _ loaded: TrainedModel.Loaded, _ job: Job, workFile: String? = nil
+  ) throws -> EvaluationRequest {
+    try job.together {
+      let dataset = try data.map { try ImageDataset(path: $0, group: group) } ?? .digits()
+      try loaded.trained.requireImages(of: dataset)
+      var part = 0..<dataset.count
+      if let count {
+        guard count <= part.count else {
+          throw StorageError.badData(
+            path: dataset.path, reason: "has \(part.count) images, fewer than --count \(count)")
+        }
+        part = part.lowerBound..<part.lowerBound + count
+      }
+      return EvaluationRequest(dataset, part, seed: seed, workFile: workFile)
+    }
+  }
+
+  /// What was evaluated, for the files that hold the results.
+  func facts(_ loaded: TrainedModel.Loaded, _ request: EvaluationRequest) -> [String: Fact] {
+    [
+      "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
+      "weights": .text(weights.rawValue), "data": .text(request.dataset.path),
+      "first_image": .integer(request.part.lowerBound), "seed": .text("\(seed)"),
+    ]
+  }
+}
+
+extension ReverseVariance: ExpressibleByArgument {}
+
+extension EvaluationGrid: ExpressibleByArgument {
+  /// The name of a rule, a list, or `optimal`.
+  public init?(argument: String) {
+    if argument == "optimal" {
+      self = .optimal
+    } else if let rule = TimestepGrid(argument) {
+      self = .rule(rule)
+    } else {
+      return nil
+    }
+  }
+}
