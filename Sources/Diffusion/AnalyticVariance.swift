@@ -25,3 +25,22 @@ extension NoiseSchedule {
     return posteriorVariance(t) + coefficient * coefficient * x0Variance
   }
 }
+
+extension GaussianDiffusion {
+  /// ‖ε̂‖²/d for the network's idea of the noise in one x_t; nothing is clipped.
+  ///
+  /// - Parameters:
+  ///   - t: The step of x_t, 1 … T.
+  ///   - xt: x_t, d scalars.
+  ///   - output: The network's raw output for the mean, d scalars.
+  public func noiseNorm(t: Int, xt: Span<Float>, output: Span<Float>) -> Double {
+    precondition(xt.count == output.count, "x_t and the output have one size.")
+    let toNoise = prediction.conversion(to: .epsilon, at: t, of: schedule)
+    var squares = 0.0
+    for i in xt.indices {
+      let noise = toNoise(Double(output[i]), xt: Double(xt[i]))
+      squares += noise * noise
+    }
+    return squares / Double(xt.count)
+  }
+}
