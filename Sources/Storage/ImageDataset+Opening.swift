@@ -101,6 +101,7 @@ extension ImageDataset {
       origin = try Self.text("origin", group, root)
       license = try Self.text("license", group, root)
       contentHash = try group.string("content_hash")
+      truth = try KnownTruth(group)
     } catch {
       throw StorageError(reading: path, error)
     }

@@ -30,6 +30,8 @@ public struct ImageDataset: Sendable {
   public let classNames: [String]?
   /// The checksum that the file declares for its shape and pixels, or nil; `verify` compares it.
   public let contentHash: String?
+  /// What the file knows of the distribution that its images were drawn from.
+  public let truth: KnownTruth?
   /// How the pixels are stored, in words: `chunks of 21 images, gzip`.
   public let storage: String
 

@@ -18,11 +18,11 @@ public final class ImageDatasetWriter {
     public let count: Int
     /// The extents of one image.
     public let shape: ImageShape
-    /// The number of grey levels.
-    public let levels: Int
+    /// The element type and scale of the pixels.
+    public let format: PixelFormat
     /// The number of images of each class 0, 1, …, or nil without labels.
     public let classCounts: [Int]?
-    /// The checksum of shape, levels and pixels.
+    /// The checksum of shape, scale and pixels.
     public let contentHash: String
     /// The size of the file in bytes.
     public let bytes: Int
@@ -30,12 +30,12 @@ public final class ImageDatasetWriter {
 
   private let path: String
   private let shape: ImageShape
-  private let levels: Int
+  private let format: PixelFormat
   private let classNames: [String]?
   private let rowsPerChunk: Int
   private var output: Output?
   private var hash = ContentHash()
-  /// Whole images that do not fill a chunk yet.
+  /// The bytes of whole images that do not fill a chunk yet.
   private var pending: [UInt8] = []
   private var count = 0
   private var labels: [Int]?
@@ -54,23 +54,25 @@ public final class ImageDatasetWriter {
   /// - Parameters:
   ///   - path: The file to write; one that exists is replaced when the new one is complete.
   ///   - shape: The extents of every image.
-  ///   - levels: The number of grey levels, 2 … 256: values are 0 … levels − 1.
+  ///   - format: Bytes of 2 … 256 grey levels, or 32-bit floats of a range.
   ///   - name: The dataset's name.
   ///   - origin: Where the images come from.
   ///   - license: Under which terms they may be used.
   ///   - classNames: The names of the classes 0, 1, …, for images with labels.
   ///   - gzip: Compress chunks at a level of 1 to 9; nil, the default, reads fastest.
   public init(
-    output path: String, shape: ImageShape, levels: Int = 256, name: String,
+    output path: String, shape: ImageShape, format: PixelFormat = .levels(256), name: String,
     origin: String? = nil, license: String? = nil, classNames: [String]? = nil, gzip: Int? = nil
   ) throws(StorageError) {
     precondition(shape.count > 0, "An image must have pixels.")
-    precondition((2...256).contains(levels), "Bytes have 2 to 256 levels.")
+    if case .levels(let levels) = format {
+      precondition((2...256).contains(levels), "Bytes have 2 to 256 levels.")
+    }
     self.path = path
     self.shape = shape
-    self.levels = levels
+    self.format = format
     self.classNames = classNames
-    rowsPerChunk = max(1, (1 << 16) / shape.count)
+    rowsPerChunk = max(1, (1 << 16) / (shape.count * format.bytes))
     attributes = [("name", name), ("origin", origin ?? ""), ("license", license ?? "")]
       .filter { !$0.1.isEmpty }
     let temporary = try TemporaryFile(for: path)
@@ -79,10 +81,18 @@ public final class ImageDatasetWriter {
       let root = try file.root()
       try FileFormat.dataset.write(to: root)
       let extents = [shape.height, shape.width, shape.channels]
-      let images = try root.createDataset(
-        "images", of: UInt8.self, shape: [0] + extents,
-        layout: .chunked([rowsPerChunk] + extents, gzip: gzip, growing: true))
-      try images.setAttribute("levels", .integer(levels))
+      let layout = DatasetLayout.chunked([rowsPerChunk] + extents, gzip: gzip, growing: true)
+      let images: Dataset
+      switch format {
+      case .levels(let levels):
+        images = try root.createDataset(
+          "images", of: UInt8.self, shape: [0] + extents, layout: layout)
+        try images.setAttribute("levels", .integer(levels))
+      case .range(let range):
+        images = try root.createDataset(
+          "images", of: Float.self, shape: [0] + extents, layout: layout)
+        try images.setAttribute("value_range", .doubles([range.lowerBound, range.upperBound]))
+      }
       try images.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
       output = Output(temporary: temporary, file: file, root: root, images: images)
     } catch {
@@ -90,22 +100,42 @@ public final class ImageDatasetWriter {
     }
   }
 
-  /// Adds images behind the last ones.
+  /// Adds images of grey levels behind the last ones.
   ///
   /// - Parameters:
   ///   - images: Whole images: n × H × W × C bytes, channels last.
   ///   - labels: The class of each, for all images of the dataset or for none.
-  /// - Throws: `.badData` for a value above the levels or a class without a name, `.inputOutput`
-  ///   where writing fails. The writer is of no use then and leaves no file.
-  public func append(images: [UInt8], labels newLabels: [Int]? = nil) throws(StorageError) {
-    precondition(images.count % shape.count == 0, "Only whole images can be appended.")
-    let added = images.count / shape.count
+  /// - Throws: `.badData` for a value that the format does not allow or a class without a name,
+  ///   `.inputOutput` where writing fails. The writer is of no use then and leaves no file.
+  public func append(images: [UInt8], labels: [Int]? = nil) throws(StorageError) {
+    precondition(format.bytes == 1, "Bytes are for grey levels.")
+    try append(bytes: images, labels)
+  }
+
+  /// Adds continuous images behind the last ones.
+  ///
+  /// - Parameters:
+  ///   - values: Whole images: n × H × W × C values of the format's range, channels last.
+  ///   - labels: The class of each, for all images of the dataset or for none.
+  /// - Throws: As `append` of grey levels.
+  public func append(values: [Float], labels: [Int]? = nil) throws(StorageError) {
+    precondition(format.bytes == 4, "Floats are for continuous images.")
+    try append(bytes: values.withUnsafeBytes { Array($0) }, labels)
+  }
+
+  private func append(bytes images: [UInt8], _ newLabels: [Int]?) throws(StorageError) {
+    let imageBytes = shape.count * format.bytes
+    precondition(images.count % imageBytes == 0, "Only whole images can be appended.")
+    let added = images.count / imageBytes
     precondition(newLabels == nil || newLabels!.count == added, "Each image needs one label.")
     precondition(
       count == 0 || (labels == nil) == (newLabels == nil), "All images have labels, or none has.")
     do throws(StorageError) {
       try check(images, newLabels)
-      if let newLabels { labels = (labels.take() ?? []) + newLabels }
+      if let newLabels {
+        if labels == nil { labels = [] }
+        labels!.append(contentsOf: newLabels)
+      }
       images.withUnsafeBytes { hash.update($0) }
       count += added
       pending += images
@@ -118,8 +148,13 @@ public final class ImageDatasetWriter {
 
   /// Writes what remains, verifies the file and gives it its name.
   ///
+  /// - Parameters:
+  ///   - truth: What is known of the distribution that the images were drawn from.
+  ///   - parameters: What that distribution is made of, for the record.
   /// - Throws: `.badData` without images, `.inputOutput` where writing fails; no file is left then.
-  public func finish() throws(StorageError) -> Summary {
+  public func finish(
+    truth: KnownTruth? = nil, parameters: [(name: String, values: [Double])] = []
+  ) throws(StorageError) -> Summary {
     guard count > 0 else {
       output = nil
       throw .badData(path: path, reason: "would be a dataset without images; nothing was written")
@@ -130,25 +165,29 @@ public final class ImageDatasetWriter {
       output = nil
       throw error
     }
-    hash.update(count: count, shape: shape, format: .levels(levels))
+    hash.update(count: count, shape: shape, format: format)
     let contentHash = hash.hexadecimal()
     guard let output = output.take() else {
       preconditionFailure("A writer is finished once, and not after an error.")
     }
-    let temporary = try close(output, contentHash)
-    let bytes = try verify(temporary, contentHash)
+    let temporary = try close(output, contentHash, truth, parameters)
+    let bytes = try verify(temporary, contentHash, truth)
     try temporary.publish()
     return Summary(
-      path: path, count: count, shape: shape, levels: levels, classCounts: classCounts(),
+      path: path, count: count, shape: shape, format: format, classCounts: classCounts(),
       contentHash: contentHash, bytes: bytes)
   }
 
   private func check(_ images: [UInt8], _ newLabels: [Int]?) throws(StorageError) {
-    if let value = levels < 256 ? images.max() : nil, Int(value) >= levels {
-      let image = images.firstIndex(of: value)! / shape.count
-      throw .badData(
-        path: path,
-        reason: "image \(count + image) has the value \(value), but levels are 0 … \(levels - 1)")
+    let imageBytes = shape.count * format.bytes
+    let fault = images.withUnsafeBytes { bytes in
+      (0..<bytes.count / imageBytes).lazy.compactMap { [format] image in
+        let one = bytes[image * imageBytes..<(image + 1) * imageBytes]
+        return format.fault(in: UnsafeRawBufferPointer(rebasing: one)).map { (image, $0) }
+      }.first
+    }
+    if let (image, fault) = fault {
+      throw .badData(path: path, reason: "image \(count + image) has \(fault)")
     }
     let limit = classNames?.count ?? ImageDataset.classLimit
     if let index = newLabels?.firstIndex(where: { $0 < 0 || $0 >= limit }) {
@@ -161,13 +200,17 @@ public final class ImageDatasetWriter {
 
   /// Writes full chunks, each once, so that their bytes do not depend on the portions.
   private func writeChunks(all: Bool) throws(StorageError) {
-    let chunkBytes = rowsPerChunk * shape.count
+    let chunkBytes = rowsPerChunk * shape.count * format.bytes
     let bytes = all ? pending.count : pending.count / chunkBytes * chunkBytes
     guard bytes > 0 else { return }
     precondition(output != nil, "A writer takes no images after an error or its end.")
     do throws(HDF5Error) {
       try pending.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
-        try output!.images.append(rows: UnsafeBufferPointer(rebasing: buffer[..<bytes]))
+        let rows = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[..<bytes]))
+        switch format {
+        case .levels: try output!.images.append(rows: rows.assumingMemoryBound(to: UInt8.self))
+        case .range: try output!.images.append(rows: rows.assumingMemoryBound(to: Float.self))
+        }
       }
     } catch {
       throw StorageError(writing: path, error)
@@ -177,7 +220,8 @@ public final class ImageDatasetWriter {
 
   /// Writes labels and attributes and closes everything, each close checked.
   private func close(
-    _ output: consuming Output, _ contentHash: String
+    _ output: consuming Output, _ contentHash: String, _ truth: KnownTruth?,
+    _ parameters: [(name: String, values: [Double])]
   ) throws(StorageError) -> TemporaryFile {
     do throws(HDF5Error) {
       try output.images.close()
@@ -193,6 +237,7 @@ public final class ImageDatasetWriter {
       }
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
+      try truth?.write(to: output.root, parameters: parameters)
       try output.root.close()
       try output.file.close()
     } catch {
@@ -203,12 +248,13 @@ public final class ImageDatasetWriter {
 
   /// Reads the finished file back: a disk error may have stayed unnoticed until here.
   private func verify(
-    _ temporary: borrowing TemporaryFile, _ contentHash: String
+    _ temporary: borrowing TemporaryFile, _ contentHash: String, _ truth: KnownTruth?
   ) throws(StorageError) -> Int {
     try temporary.synchronize()
     do throws(StorageError) {
       let written = try ImageDataset(path: temporary.path)
-      guard try written.verify() == contentHash, written.labels == labels else {
+      guard try written.verify() == contentHash, written.labels == labels, written.truth == truth
+      else {
         throw .inputOutput(path: path, reason: "what was written differs from what was given")
       }
       return try requireFile(temporary.path, role: "a dataset")

@@ -16,8 +16,8 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public static let archive = OutputKind("npz file", [".npz"], beginning: Array("PK".utf8))
   /// A JSON file.
   public static let report = OutputKind("JSON file", [".json"], beginning: Array("{".utf8))
-  /// A dataset that an import makes.
-  public static let dataset = OutputKind("dataset of an import", .dataset)
+  /// A dataset that an import makes, or that is drawn.
+  public static let dataset = OutputKind("dataset of this program", .dataset)
   /// Generated images, `SampleFile`.
   public static let samples = OutputKind("file of samples", .samples)
   /// What the network answers, `NoisyImages.writePrediction`.

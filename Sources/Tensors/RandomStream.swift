@@ -26,7 +26,13 @@ public struct RandomStream: Sendable {
     case start
     /// The noise z of a reverse step; the shard is the index of the image.
     case reverse
+    /// An image of a dataset that is drawn: its normals at step 0, its uniform numbers at step 1;
+    /// the shard is the index of the image.
+    case dataset
   }
+
+  /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².
+  public static let largestNormal = (64 * M_LN2).squareRoot()
 
   private let philox: Philox
   private let counter: SIMD4<UInt32>
@@ -105,6 +111,11 @@ public struct RandomStream: Sendable {
         scalars[i] = Float(limit * (Double(words[i - 4 * block]) * 0x1p-31 - 1))
       }
     }
+  }
+
+  /// Numbers uniform in (0, 1), the centres of 2³² intervals.
+  public func uniforms(count: Int) -> [Double] {
+    (0..<count).map { (Double(words($0 / 4)[$0 % 4]) + 0.5) * 0x1p-32 }
   }
 
   /// The integers 0 ..< `count` in a random order (Fisher and Yates).

@@ -6,6 +6,6 @@ import ArgumentParser
 struct DatasetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dataset",
-    abstract: "Make datasets from other formats, and look at them.",
-    subcommands: [ImportCommand.self, InspectDataset.self])
+    abstract: "Make datasets, of other formats or of known distributions, and look at them.",
+    subcommands: [ImportCommand.self, MakeCommand.self, InspectDataset.self])
 }

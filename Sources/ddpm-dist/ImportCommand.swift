@@ -66,7 +66,7 @@ struct ImportOptions: ParsableArguments {
       ("file", "\(summary.file.path), \(summary.file.bytes) bytes"),
       ("name", summary.name),
       ("images", "\(summary.file.count) of \(summary.file.shape) (rows, columns, channels)"),
-      ("levels", "\(summary.file.levels)"),
+      ("pixels", "\(summary.file.format)"),
       ("checksum", summary.file.contentHash),
     ]
     for (label, count) in (summary.file.classCounts ?? []).enumerated() {

@@ -1,6 +1,8 @@
 // ddpm-dist dataset inspect: what is in a dataset.
 
 import ArgumentParser
+import Diffusion
+import Foundation
 import Storage
 import Training
 
@@ -46,6 +48,7 @@ struct InspectDataset: JobCommand {
       ("license", dataset.license ?? "not declared"),
       ("checksum", hash + (dataset.contentHash == nil ? " (not declared)" : " (as declared)")),
     ]
+    lines += dataset.truth.map { truthLines($0, dimensions: dataset.shape.count) } ?? []
     if let labels = dataset.labels {
       let counts = Dictionary(grouping: labels) { $0 }.mapValues(\.count)
       for (label, number) in counts.sorted(by: { $0.key < $1.key }) {
@@ -71,6 +74,21 @@ struct InspectDataset: JobCommand {
     try ImageGrid(shape: dataset.shape, count: number).picture(of: images).writePNG(to: path)
     return "The first \(number) images: \(path)"
   }
+}
+
+/// What is known of a dataset's distribution, in lines of a table.
+///
+/// - Parameter dimensions: The scalars of an image.
+func truthLines(_ truth: KnownTruth, dimensions: Int) -> [(String, String)] {
+  func line(_ name: String, _ nats: Double?) -> (String, String)? {
+    guard let nats else { return nil }
+    let bits = bitsPerDimension(nats: nats, dimensions: dimensions)
+    return (name, String(format: "%.4f nats an image, %.4f bits per dimension", nats, bits))
+  }
+  return [
+    truth.distribution.map { ("distribution", $0) }, line("entropy", truth.entropy),
+    line("true NLL", truth.negativeLogLikelihood),
+  ].compactMap(\.self)
 }
 
 /// Prints names and values in two columns.

@@ -88,6 +88,57 @@ extension CommandTests {
       #expect(inspected.output.components(separatedBy: "40 of 8×8×1").count == 2, "\(inspected)")
     }
 
+    /// A distribution's options, what is said of it, and the settings of a network that takes it.
+    @Test(arguments: [
+      (
+        ["gaussian", "--size", "4", "--mean", "-0.1", "--correlation", "-0.5"],
+        ["200 of 4×4×1", "float32 in -1.0 … 1.0", "distribution", "gaussian", "entropy"],
+        ["multipliers=[1,2]"]
+      ),
+      (
+        ["mixture", "--weights", "4,3,2,1,1", "--seed", "3"],
+        ["200 of 8×8×1", "float32 in -1.0 … 1.0", "images (blank)", "--weights 4,3,2,1,1"], []
+      ),
+      (
+        ["coin", "--size", "1", "--probability", "0.25"],
+        [
+          "200 of 1×1×1", "uint8, 2 levels", "images (white)",
+          "0.5623 nats an image, 0.8113 bits per dimension",
+        ], ["multipliers=[1]"]
+      ),
+    ])
+    func drawnImagesCanBeLookedAtAndTrainedOn(
+      _ words: [String], _ parts: [String], _ settings: [String]
+    ) async throws {
+      let file = folder.file("data.h5")
+      let make = ["dataset", "make"] + words + ["--count", "200", "--output", file]
+      let made = try await run(.dist, make)
+      try #require(made.status == 0, "\(made)")
+      let bytes = try folder.bytes("data.h5")
+      // A second time it replaces itself, by the same bytes.
+      #expect(try await run(.dist, make).status == 0)
+      #expect(try folder.bytes("data.h5") == bytes)
+
+      let inspected = try await run(
+        .dist, ["dataset", "inspect", file, "--grid", folder.file("grid.png")])
+      try #require(inspected.status == 0, "\(inspected)")
+      for part in parts + ["(as declared)", "true NLL", "ddpm-dist dataset make \(words[0])"] {
+        #expect(inspected.output.contains(part), "\(part) in: \(inspected)")
+      }
+      for line in made.output.split(separator: "\n") where line.contains("nats") {
+        #expect(inspected.output.contains(line), "\(line) in: \(inspected)")
+      }
+
+      for objective in ["simple", "bound"] {
+        let run = SmallRun(folder.file(objective))
+        let trained = try await run.train(
+          ["--data", file, "--steps", "3", "--batch", "8"],
+          settings: ["channels=4", "groups=2", "attention=[]", "objective=\(objective)"] + settings)
+        try #require(trained.status == 0, "\(trained)")
+        #expect(try run.metrics().allSatisfy { $0["loss"]!.isFinite })
+      }
+    }
+
     @Test func theEmbeddedDigitsCanBeInspected() async throws {
       let outcome = try await run(.dist, ["dataset", "inspect", "digits"])
       #expect(outcome.status == 0 && outcome.output.contains("1797 of 8×8×1"), "\(outcome)")

@@ -23,12 +23,22 @@ extension CommandTests {
           "{\"ready\":true", "GFLOP are 2 x the multiply-adds",
         ]
       ),
-      (.dist, ["dataset"], ["import", "inspect"]),
+      (.dist, ["dataset"], ["import", "make", "inspect"]),
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
       (.dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last"]),
       (.dist, ["dataset", "import", "images"], ["PNG", "channels"]),
+      (.dist, ["dataset", "make"], ["gaussian", "mixture", "coin", "likelihood is known"]),
+      (
+        .dist, ["dataset", "make", "gaussian"],
+        ["--output", "(default: 10000)", "1 to 8. (default: 8)", "(default: 0.2)", "0.99"]
+      ),
+      (
+        .dist, ["dataset", "make", "mixture"],
+        ["frame, column, row", "--weights", "(default: 0.5)"]
+      ),
+      (.dist, ["dataset", "make", "coin"], ["(default: 0.3)", "divisor of --size"]),
       (.dist, ["dataset", "inspect"], ["--grid", "(default: 64)"]),
       (.dist, ["predict"], ["/x_t", "Float32 (N, H, W, C)", "default: average"]),
       (

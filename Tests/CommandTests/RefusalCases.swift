@@ -9,6 +9,7 @@ import TestSupport
 extension RefusalTests {
   static var cases: [Case] {
     commandLines + configurations + places + outputs + datasets + checkpoints + arrays + imports
+      + drawings
   }
 
   // MARK: What stands on the command line and in configurations
@@ -283,6 +284,12 @@ extension RefusalTests {
       output(
         "import over a checkpoint", csv + [checkpoint], ["ddpm-checkpoint", "no dataset"],
         ranks: [nil, 2]),
+      output(
+        "a drawn dataset over a checkpoint", ["dataset", "make", "coin", "--output", checkpoint],
+        ["ddpm-checkpoint", "no dataset"], ranks: [nil, 2]),
+      output(
+        "a drawn dataset over arrays", ["dataset", "make", "gaussian", "--output", "@x.h5"],
+        ["x.h5", "no dataset"]),
       output("import over arrays", csv + ["@x.h5"], ["x.h5", "no dataset"]),
       output("import to a device", csv + ["/dev/null"], code: 64, ["/dev/null", ".h5"]),
       output("import over its input", csv + ["@a.csv"], code: 64, ["a.csv", ".h5 or .hdf5"]),
@@ -317,14 +324,15 @@ extension RefusalTests {
       parts: ["data.h5"] + parts, prepare: prepare)
   }
 
-  /// Writes `/images` and perhaps an attribute.
+  /// Writes `/images` and perhaps attributes.
   private static func images<Element: HDF5Element>(
     _ folder: TemporaryFolder, _ values: [Element], _ shape: [Int],
-    range: [Double]? = nil
+    range: [Double]? = nil, nats: Double? = nil
   ) throws {
     let file = try File.create(folder.file("data.h5"))
     let root = try file.root()
     try root.write("images", values, shape: shape)
+    if let nats { try root.setAttribute("true_nll_nats", .double(nats)) }
     if let range {
       let images = try root.dataset("images")
       try images.setAttribute("value_range", .doubles(range))
@@ -349,6 +357,9 @@ extension RefusalTests {
         _ = try writer.finish()
         let bytes = try [UInt8](contentsOf: digits)
         try $0.write(Array(bytes[..<(bytes.count / 2)]), to: "data.h5")
+      },
+      dataset("no truth", ["true_nll_nats is inf", "finite"]) {
+        try images($0, [UInt8](repeating: 0, count: 64 * 40), [40, 8, 8, 1], nats: .infinity)
       },
       dataset("no images in it", ["no dataset named images"]) {
         let file = try File.create($0.file("data.h5"))
@@ -568,5 +579,48 @@ extension RefusalTests {
       words: ["dataset", "import", "csv", "@a.csv", "--output", "@no/d.h5"], code: 73,
       parts: ["no/d.h5"]
     ) { try $0.write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), to: "a.csv") },
+  ]
+
+  // MARK: Drawn datasets
+
+  private static func drawing(
+    _ words: [String], code: Int32 = 64, _ parts: [String], ranks: [Int?] = [nil]
+  ) -> Case {
+    Case(
+      name: "make: \(words.joined(separator: " "))",
+      words: ["dataset", "make"] + words
+        + (words.contains("--output") ? [] : ["--output", "@d.h5"]),
+      code: code, parts: parts, ranks: ranks)
+  }
+
+  private static let drawings = [
+    drawing(["gaussian", "--count", "0"], ["--count", "1 to 10000000"], ranks: [nil, 2]),
+    drawing(["coin", "--count", "10000001"], ["--count"]),
+    drawing(["mixture", "--size", "9"], ["--size", "1 to 8"]),
+    drawing(["mixture", "--size", "0", "--weights", "1"], ["--size", "1 to 8"]),
+    drawing(["coin", "--size", "0", "--block", "1"], ["--size", "1 to 8"]),
+    drawing(["gaussian", "--seed=-1"], ["-1"]),
+    drawing(["gaussian", "--deviation", "0"], ["--deviation", "at least 0.001"]),
+    drawing(["gaussian", "--deviation=-0.1"], ["--deviation", "at least 0.001"]),
+    drawing(["gaussian", "--deviation", "nan"], ["--deviation", "at least 0.001"]),
+    drawing(["gaussian", "--deviation", "0.5"], ["--deviation 0.5", "--mean 0.2", "-1 to 1"]),
+    drawing(["gaussian", "--mean", "nan"], ["--mean needs a number"]),
+    drawing(["gaussian", "--mean", "1"], ["--mean 1.0", "-1 to 1"]),
+    drawing(["gaussian", "--correlation", "1"], ["--correlation", "0.99"]),
+    drawing(["gaussian", "--correlation", "nan"], ["--correlation", "0.99"]),
+    drawing(["mixture", "--deviation", "0"], ["--deviation", "at least 0.001"]),
+    drawing(["mixture", "--contrast", "0"], ["--contrast", "above 0"]),
+    drawing(["mixture", "--contrast", "0.9"], ["--contrast 0.9", "-1 to 1"]),
+    drawing(["mixture", "--weights", "1,2"], ["--weights needs 5 numbers", "cross"]),
+    drawing(["mixture", "--weights", "1,2,3,4,x"], ["--weights"]),
+    drawing(["mixture", "--weights", "1,2,3,4,0"], ["--weights"]),
+    drawing(["mixture", "--weights", "1,1", "--size", "2"], ["4 numbers"]),
+    drawing(["coin", "--probability", "0"], ["--probability", "between 0 and 1"]),
+    drawing(["coin", "--probability", "1"], ["--probability"]),
+    drawing(["coin", "--probability", "nan"], ["--probability"]),
+    drawing(["coin", "--block", "3"], ["--block", "divisor", "8"]),
+    drawing(["coin", "--block", "0"], ["--block"]),
+    drawing(["coin", "--output", "@d.png"], ["--output", ".h5 or .hdf5"]),
+    drawing(["coin", "--output", "@no/d.h5"], code: 73, ["no/d.h5"], ranks: [nil, 2]),
   ]
 }

@@ -2,8 +2,8 @@
 
     python test_files.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
 
-It makes a small CSV file, imports it, trains two steps on it, predicts and samples, and compares
-names, types, shapes and attributes with docs/formats.md. The last line reads "N passed, N failed".
+It makes a small CSV file, imports it, trains two steps on it, predicts and samples, draws datasets
+of known distributions, and compares names, types, shapes and attributes with docs/formats.md. The last line reads "N passed, N failed".
 """
 
 import json
@@ -81,6 +81,61 @@ class Dataset(unittest.TestCase):
         labels = self.file["labels"]
         self.assertTrue(np.issubdtype(labels.dtype, np.integer))
         np.testing.assert_array_equal(labels[...], Files.labels)
+
+
+class Drawn(unittest.TestCase):
+    """`ddpm-dist dataset make`: what the file says, computed from its images and parameters."""
+
+    def read(self, path):
+        file = h5py.File(path)
+        self.addCleanup(file.close)
+        images = file["images"][...].reshape(len(file["images"]), -1)
+        return file, images
+
+    def test_gaussian(self):
+        file, images = self.read(Files.gaussian)
+        self.assertEqual(images.dtype, np.float32)
+        self.assertEqual(list(file["images"].attrs["value_range"]), [-1, 1])
+        self.assertEqual(text(file.attrs["distribution"]), "gaussian")
+        mean, deviation, correlation = (
+            float(file.attrs[f"distribution_{name}"])
+            for name in ("mean", "deviation", "correlation")
+        )
+        at = np.arange(SIDE)
+        line = correlation ** np.abs(at[:, None] - at)
+        covariance = deviation**2 * np.kron(line, line)
+        _, log_determinant = np.linalg.slogdet(2 * np.pi * covariance)
+        x = images.astype(np.float64) - mean
+        squares = np.einsum("ni,ni->n", x, np.linalg.solve(covariance, x.T).T)
+        self.assertAlmostEqual(
+            file.attrs["true_nll_nats"], np.mean(log_determinant + squares) / 2, places=6)
+        self.assertAlmostEqual(
+            file.attrs["entropy_nats"], (log_determinant + SIDE**2) / 2, places=6)
+
+    def test_mixture(self):
+        file, images = self.read(Files.mixture)
+        deviation = float(file.attrs["distribution_deviation"])
+        weights = file.attrs["distribution_weights"]
+        pictures = file.attrs["distribution_pictures"].reshape(len(weights), -1)
+        self.assertEqual(len(weights), len(file["labels"].attrs["class_names"]))
+        distances = ((images[:, None].astype(np.float64) - pictures) ** 2).sum(-1)
+        np.testing.assert_array_equal(distances.argmin(-1), file["labels"][...])
+        logs = np.log(weights) - distances / (2 * deviation**2)
+        logs -= SIDE**2 / 2 * np.log(2 * np.pi * deviation**2)
+        nats = -np.logaddexp.reduce(logs, axis=1).mean()
+        self.assertAlmostEqual(file.attrs["true_nll_nats"], nats, places=6)
+        self.assertNotIn("entropy_nats", file.attrs)
+
+    def test_coin(self):
+        file, images = self.read(Files.coin)
+        self.assertEqual((images.dtype, int(file["images"].attrs["levels"])), (np.uint8, 2))
+        p = float(file.attrs["distribution_probability"])
+        self.assertEqual(int(file.attrs["distribution_block"]), SIDE)
+        np.testing.assert_array_equal(images, np.repeat(file["labels"][...][:, None], SIDE**2, 1))
+        nats = -np.where(images[:, 0] == 1, np.log(p), np.log(1 - p)).mean()
+        self.assertAlmostEqual(file.attrs["true_nll_nats"], nats, places=9)
+        entropy = -p * np.log(p) - (1 - p) * np.log(1 - p)
+        self.assertAlmostEqual(file.attrs["entropy_nats"], entropy, places=12)
 
 
 class Checkpoint(unittest.TestCase):
@@ -231,6 +286,16 @@ class Files:
 
         cls.dataset = folder / "pictures.h5"
         run("ddpm-dist", "dataset", "import", "csv", table, "--output", cls.dataset)
+
+        cls.gaussian, cls.mixture, cls.coin = (
+            folder / f"{name}.h5" for name in ("gaussian", "mixture", "coin")
+        )
+        for path, options in (
+            (cls.gaussian, ("--correlation", 0.8)), (cls.mixture, ("--weights", "4,3,2,1,1")),
+            (cls.coin, ()),
+        ):  # fmt: skip
+            run("ddpm-dist", "dataset", "make", path.stem, "--count", IMAGES,
+                "--output", path, *options)  # fmt: skip
 
         cls.folder = folder / "run"
         run(

@@ -33,6 +33,7 @@ private let recorded = Bundle.module.path(
     #expect(dataset.labels == [0, 1, 2, 0, 1, 2])
     #expect(dataset.classNames == ["a", "b", "c"])
     #expect(dataset.contentHash == nil)
+    #expect(dataset.truth == nil)
     #expect(dataset.storage == "contiguous")
   }
 
@@ -208,6 +209,38 @@ private let recorded = Bundle.module.path(
     #expect(
       try refusal(four, [2, 2, 2, 1], format: "ddpm-dataset", version: 2)
         == "has the version 2 of ddpm-dataset; this program reads 1")
+  }
+
+  /// Attributes on a known distribution, in files of others, and the refusal, if there is one.
+  @Test(arguments: [
+    ("distribution", AttributeValue.integer(3), "the attribute distribution must be a string"),
+    ("entropy_nats", .string("3"), "the attribute entropy_nats must be a number"),
+    ("entropy_nats", .double(.nan), "the attribute entropy_nats is nan; nats are finite"),
+    ("true_nll_nats", .double(.infinity), "the attribute true_nll_nats is inf; nats are finite"),
+    ("true_nll_nats", .doubles([1, 2]), "the attribute true_nll_nats must be a number"),
+    ("true_nll_nats", .doubles([-2.5]), ""), ("entropy_nats", .integer(4), ""),
+    ("distribution", .string("gaussian"), ""),
+  ])
+  func aTruthIsReadOrRefused(
+    _ name: String, _ value: AttributeValue, _ refusal: String
+  ) throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a.h5")
+    let file = try File.create(path)
+    let root = try file.root()
+    try root.write("images", [UInt8](repeating: 1, count: 64), shape: [1, 8, 8, 1])
+    try root.setAttribute(name, value)
+    try root.close()
+    try file.close()
+    if !refusal.isEmpty {
+      let error = #expect(throws: StorageError.self) { try ImageDataset(path: path) }
+      #expect(error?.reason == refusal)
+    } else {
+      let truth = try #require(try ImageDataset(path: path).truth)
+      #expect(truth.distribution == (name == "distribution" ? "gaussian" : nil))
+      #expect(truth.entropy == (name == "entropy_nats" ? 4 : nil))
+      #expect(truth.negativeLogLikelihood == (name == "true_nll_nats" ? -2.5 : nil))
+    }
   }
 
   @Test(arguments: [

@@ -1,6 +1,7 @@
 // Writing datasets image by image: what is read back, equal bytes, and nothing left after errors.
 
 import Foundation
+import HDF5
 import Storage
 import Tensors
 import TestSupport
@@ -18,7 +19,7 @@ import Testing
     _ path: String, portion: Int, gzip: Int? = nil
   ) throws -> ImageDatasetWriter.Summary {
     let writer = try ImageDatasetWriter(
-      output: path, shape: shape, levels: 17, name: "made up", origin: "a formula",
+      output: path, shape: shape, format: .levels(17), name: "made up", origin: "a formula",
       license: "none", classNames: (0..<10).map { "class \($0)" }, gzip: gzip)
     for first in stride(from: 0, to: 3000, by: portion) {
       let rows = first..<min(first + portion, 3000)
@@ -72,6 +73,55 @@ import Testing
     #expect(try folder.bytes("a.h5") == folder.bytes("b.h5"))
   }
 
+  /// Continuous images in portions of a size.
+  private func writeFloats(_ path: String, portion: Int) throws -> ImageDatasetWriter.Summary {
+    let writer = try ImageDatasetWriter(
+      output: path, shape: shape, format: .range(-2...3), name: "floats")
+    let values = images.map { Float($0) / 16 - 2 }
+    for first in stride(from: 0, to: 3000, by: portion) {
+      let end = min(first + portion, 3000)
+      try writer.append(
+        values: Array(values[(first * 64)..<(end * 64)]), labels: Array(labels[first..<end]))
+    }
+    return try writer.finish(
+      truth: KnownTruth(distribution: "made up", entropy: nil, negativeLogLikelihood: -3.5),
+      parameters: [("mean", [0.25]), ("weights", [0.5, 0.5])])
+  }
+
+  @Test func floatsAreReadBack() throws {
+    let folder = try TemporaryFolder()
+    let summary = try writeFloats(folder.file("a.h5"), portion: 1000)
+    let dataset = try ImageDataset(path: folder.file("a.h5"))
+    #expect(dataset.format == .range(-2...3) && summary.format == dataset.format)
+    #expect(dataset.storage == "chunks of 256 images")
+    #expect(try dataset.verify() == summary.contentHash)
+    #expect(dataset.contentHash == summary.contentHash && dataset.labels == labels)
+    #expect(
+      dataset.truth
+        == KnownTruth(distribution: "made up", entropy: nil, negativeLogLikelihood: -3.5))
+    let root = try File.open(folder.file("a.h5")).root()
+    #expect(try root.double("distribution_mean") == 0.25)
+    #expect(try root.doubles("distribution_weights") == [0.5, 0.5])
+    let stored = try root.dataset("images").values(as: Float.self)
+    #expect(stored == images.map { Float($0) / 16 - 2 })
+
+    #expect(try writeFloats(folder.file("b.h5"), portion: 7).contentHash == summary.contentHash)
+    #expect(try folder.bytes("a.h5") == folder.bytes("b.h5"))
+  }
+
+  @Test(arguments: [(Float.nan, "nan"), (3.5, "3.5"), (-Float.infinity, "-inf")])
+  func floatsBeyondTheRangeAreRefused(_ value: Float, _ word: String) throws {
+    let folder = try TemporaryFolder()
+    let writer = try ImageDatasetWriter(
+      output: folder.file("a.h5"), shape: shape, format: .range(-2...3), name: "x")
+    try writer.append(values: [Float](repeating: 3, count: 128))
+    var values = [Float](repeating: -2, count: 128)
+    values[70] = value
+    let error = #expect(throws: StorageError.self) { try writer.append(values: values) }
+    #expect(error?.reason == "image 3 has the value \(word), outside its range -2.0 … 3.0")
+    #expect(try folder.names().isEmpty)
+  }
+
   @Test func damagedPixelsAreFound() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("a.h5")
@@ -93,7 +143,7 @@ import Testing
     let path = folder.file("a.h5")
     func writer() throws -> ImageDatasetWriter {
       try ImageDatasetWriter(
-        output: path, shape: shape, levels: 17, name: "x", classNames: ["a", "b"])
+        output: path, shape: shape, format: .levels(17), name: "x", classNames: ["a", "b"])
     }
     do {
       let error = #expect(throws: StorageError.self) { try writer().finish() }
@@ -104,7 +154,7 @@ import Testing
         try first.append(
           images: [UInt8](repeating: 1, count: 64) + [UInt8](repeating: 17, count: 64))
       }
-      #expect(above?.reason == "image 2 has the value 17, but levels are 0 … 16")
+      #expect(above?.reason == "image 2 has the value 17, but its levels are 0 … 16")
       let label = #expect(throws: StorageError.self) {
         try writer().append(images: [UInt8](repeating: 1, count: 64), labels: [2])
       }

@@ -85,6 +85,17 @@ import Testing
     #expect(chiSquare < 40)
   }
 
+  @Test func uniformsLieBetweenTheirEnds() {
+    let stream = RandomStream(seed: 1, purpose: .dataset, step: 1, shard: 7)
+    let numbers = stream.uniforms(count: 100_001)
+    #expect(numbers.allSatisfy { $0 > 0 && $0 < 1 })
+    #expect(Array(numbers.prefix(5)) == stream.uniforms(count: 5))
+    let mean = numbers.reduce(0, +) / 100_001
+    #expect(abs(mean - 0.5) < 5 * (1.0 / 12 / 100_001).squareRoot())
+    // The smallest word gives the largest normal.
+    #expect(abs(RandomStream.largestNormal - (-2 * log(0x1p-32)).squareRoot()) < 1e-12)
+  }
+
   @Test func permutationsHoldEveryIndexOnce() {
     for count in [1, 2, 7, 1000] {
       let stream = RandomStream(seed: 1, purpose: .order, step: 4, shard: 2)

@@ -38,7 +38,8 @@ public enum DatasetImport {
     }
     let classNames = classNames ?? header.classNames
     let writer = try ImageDatasetWriter(
-      output: output, shape: header.shape, levels: header.levels, name: name, origin: origin,
+      output: output, shape: header.shape, format: .levels(header.levels), name: name,
+      origin: origin,
       license: license, classNames: classNames, gzip: gzip)
     var done = 0
     progress(done, header.count)
