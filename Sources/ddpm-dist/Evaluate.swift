@@ -93,7 +93,7 @@ struct Evaluate: JobCommand {
       let facts = images.facts(loaded, request).merging(evaluation.facts) { $1 }
       let report = EvaluationReport(
         evaluation.results(of: measurements), facts: facts, count: measurements.count,
-        shape: loaded.trained.shape, format: loaded.trained.format)
+        truth: request.truth, shape: loaded.trained.shape, format: loaded.trained.format)
       for path in output { try report.write(to: path) }
       run.finish()
       try StandardStreams.print(report.text() + output.map { $0 + "\n" }.joined())

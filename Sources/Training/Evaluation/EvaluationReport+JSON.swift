@@ -6,14 +6,14 @@ import Storage
 import Tensors
 
 extension EvaluationReport {
-  /// One object: `facts`, `images`, `unit`, `estimates` and `tables`.
+  /// One object: `facts`, `images`, `unit`, `estimates`, `tables`, and `truth` where it is known.
   func json() -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     let content = Content(
-      facts: facts.mapValues(Value.init), images: count, unit: unit,
+      facts: facts.mapValues(Value.init), images: count, unit: unit, truth: truth.map(inUnit),
       estimates: results.estimates.map { estimate in
         let (mean, error) = estimate.total
         return Content.Estimate(
@@ -50,6 +50,7 @@ extension EvaluationReport {
     let facts: [String: Value]
     let images: Int
     let unit: String
+    let truth: Double?
     let estimates: [Estimate]
     let tables: [Table]
   }

@@ -14,6 +14,8 @@ public struct EvaluationReport: Sendable {
   public let facts: [String: Fact]
   /// The number of images.
   public let count: Int
+  /// What images cost in truth, nats of an image, where the dataset knows its distribution.
+  public let truth: Double?
   /// The extents of an image.
   let shape: ImageShape
   /// Whether the images have grey levels, so that nats become bits per dimension.
@@ -21,10 +23,11 @@ public struct EvaluationReport: Sendable {
 
   /// The results on so many images.
   public init(
-    _ results: EvaluationResults, facts: [String: Fact], count: Int, shape: ImageShape,
-    format: PixelFormat
+    _ results: EvaluationResults, facts: [String: Fact], count: Int, truth: Double? = nil,
+    shape: ImageShape, format: PixelFormat
   ) {
-    (self.results, self.facts, self.count, self.shape) = (results, facts, count, shape)
+    (self.results, self.facts, self.count) = (results, facts, count)
+    (self.truth, self.shape) = (truth, shape)
     isDiscrete = if case .levels = format { true } else { false }
   }
 
@@ -52,6 +55,7 @@ public struct EvaluationReport: Sendable {
         : []
       lines.append(row([estimate.name, number(inUnit(mean)), number(inUnit(error))] + parts))
     }
+    if let truth { lines.append(row(["truth", number(inUnit(truth))])) }
     for table in results.tables {
       lines += ["", table.title, row([""] + table.columns)]
       lines += thinned(table.rows).map { row([""] + $0.map(number)) }

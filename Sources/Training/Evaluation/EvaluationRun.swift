@@ -25,6 +25,14 @@ public struct EvaluationRequest: Sendable {
   ) {
     (self.dataset, self.part, self.seed, self.workFile) = (dataset, part, seed, workFile)
   }
+
+  /// What the images cost in truth, nats of an image, where the dataset knows its distribution: the
+  /// mean of all of them, or what the distribution's images cost on average.
+  public var truth: Double? {
+    let truth = dataset.truth
+    return part.count == dataset.count
+      ? truth?.negativeLogLikelihood : truth?.entropy ?? truth?.negativeLogLikelihood
+  }
 }
 
 /// Evaluates images round after round, and keeps what is done.

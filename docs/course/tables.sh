@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Makes every table of docs/course.md: trains on the embedded digits and on data whose likelihood is
+# known, evaluates, and prints Markdown.
+#
+#   docs/course/tables.sh [FOLDER] [TABLE ...]
+#
+# FOLDER (default: course-runs) keeps runs and results; what is there is not made again. The tables
+# are prior, known, decompositions, table2, variances and progressive; all take about half an hour on
+# two cores.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+folder=${1:-course-runs}
+[ $# -gt 0 ] && shift
+tables=("$@")
+[ ${#tables[@]} -gt 0 ] || tables=(prior known decompositions table2 variances progressive)
+program=.build/release/ddpm-dist
+[ -x "$program" ] || { echo "docs/course/tables.sh: build first with launch/build.sh" >&2; exit 1; }
+mkdir -p "$folder"
+
+# train NAME OPTIONS...: a run, unless it is there.
+train() {
+  local name=$1
+  shift
+  [ -e "$folder/$name/done" ] && return
+  rm -rf "${folder:?}/$name"
+  "$program" train --run "$folder/$name" "$@" 2> "$folder/$name.log"
+  touch "$folder/$name/done"
+}
+
+# evaluate NAME OPTIONS...: a JSON report, unless it is there; prints its path.
+evaluate() {
+  local report=$folder/$1.json
+  shift
+  [ -e "$report" ] || "$program" evaluate "$@" --output "$report" > "$report.txt" 2> "$report.log"
+  echo "$report"
+}
+
+# show REPORT CODE: runs Python with the report as r.
+show() {
+  python3 - "$1" <<PYTHON
+import json, sys
+r = json.load(open(sys.argv[1]))
+estimates = {e["name"]: e for e in r["estimates"]}
+def cost(name): return f'{estimates[name]["total"]:.3f} ± {estimates[name]["error"]:.3f}' if name in estimates else "–"
+def term(name, term): return next(t["mean"] for t in estimates[name]["terms"] if t["name"] == term)
+$2
+PYTHON
+}
+
+held_out=(--set validation=0.2 validation_every=0 sample_every=0)
+
+prior() {
+  echo '| schedule | T | L_T, bits/dim |'
+  echo '| --- | ---: | ---: |'
+  local schedule steps zero
+  for row in linear:50:false linear:200:false linear:1000:false cosine:50:false cosine:200:false \
+    sigmoid:200:false linear:1000:true; do
+    IFS=: read -r schedule steps zero <<< "$row"
+    train "prior-$schedule-$steps-$zero" --steps 1 --set schedule="$schedule" \
+      diffusion_steps="$steps" zero_terminal_snr="$zero" prediction=v sample_every=0
+    report=$(evaluate "prior-$schedule-$steps-$zero" \
+      --ckpt "$folder/prior-$schedule-$steps-$zero" --count 256 --variance fixed_small)
+    show "$report" "
+zero = ', zero terminal SNR' if '$zero' == 'true' else ''
+print(f'| $schedule{zero} | $steps | {term(\"fixed_small\", \"L_$steps\"):.2g} |')"
+  done
+}
+
+known() {
+  echo '| data | truth | fixed_large | fixed_small | analytic |'
+  echo '| --- | ---: | ---: | ---: | ---: |'
+  local name
+  for name in gaussian mixture coin; do
+    [ -e "$folder/$name.h5" ] \
+      || "$program" dataset make $name --output "$folder/$name.h5" > "$folder/$name.txt"
+    train "known-$name" --data "$folder/$name.h5" --steps 1500 \
+      --set objective=bound prediction=v variance=fixed_large channels=16 groups=4 sample_every=0
+    [ -e "$folder/known-$name.h5" ] || "$program" estimate-variance --ckpt "$folder/known-$name" \
+      --data "$folder/$name.h5" --count 1000 --output "$folder/known-$name.h5" > /dev/null \
+      2> "$folder/known-$name.log"
+    report=$(evaluate "known-$name" --ckpt "$folder/known-$name.h5" --data "$folder/$name.h5" \
+      --count 1000)
+    show "$report" "
+print(f'| $name, {r[\"unit\"]} | {r[\"truth\"]:.3f} | ' + ' | '.join(cost(v) for v in ('fixed_large', 'fixed_small', 'analytic')) + ' |')"
+  done
+}
+
+digits() { train digits "${held_out[@]}"; }
+
+decompositions() {
+  digits
+  report=$(evaluate decompositions --ckpt "$folder/digits" --part validation --count 128 \
+    --method neighbours --draws 4)
+  show "$report" "
+row = r['tables'][0]['rows'][0]
+print('| decomposition | bound, bits/dim | standard deviation of one trajectory |')
+print('| --- | ---: | ---: |')
+print(f'| from posteriors | {cost(\"posteriors\")} | {row[0]:.3f} |')
+print(f'| from neighbouring steps | {cost(\"neighbours\")} | {row[1]:.3f} |')"
+}
+
+table2() {
+  echo '| prediction | objective | variance | bound, bits/dim |'
+  echo '| --- | --- | --- | ---: |'
+  local prediction objective variance
+  for prediction in epsilon clean v mean; do
+    for row in simple:fixed_small bound:fixed_small bound:learned hybrid:learned; do
+      IFS=: read -r objective variance <<< "$row"
+      name=table2-$prediction-$objective-$variance
+      train "$name" "${held_out[@]}" steps=1000 prediction=$prediction objective="$objective" \
+        variance="$variance"
+      report=$(evaluate "$name" --ckpt "$folder/$name" --part validation --variance "$variance")
+      show "$report" "print('| $prediction | $objective | $variance | ' + cost('$variance') + ' |')"
+    done
+  done
+}
+
+variances() {
+  digits
+  [ -e "$folder/digits-analytic.h5" ] || "$program" estimate-variance --ckpt "$folder/digits" \
+    --part train --output "$folder/digits-analytic.h5" > /dev/null 2> "$folder/digits-analytic.log"
+  echo '| K | grid | fixed_large | fixed_small | analytic |'
+  echo '| ---: | --- | ---: | ---: | ---: |'
+  local steps grid
+  for steps in 5 10 25 50 200; do
+    for grid in linspace optimal; do
+      [ "$steps$grid" = 200optimal ] && continue
+      report=$(evaluate "variances-$steps-$grid" --ckpt "$folder/digits-analytic.h5" \
+        --part validation --steps "$steps" --grid "$grid")
+      show "$report" "print('| $steps | $grid | ' + ' | '.join(cost(v) for v in ('fixed_large', 'fixed_small', 'analytic')) + ' |')"
+    done
+  done
+}
+
+progressive() {
+  digits
+  report=$(evaluate progressive --ckpt "$folder/digits" --part validation)
+  show "$report" "
+rows = r['tables'][0]['rows']
+print('| t | rate, bits/dim | distortion, RMSE of 0…255 |')
+print('| ---: | ---: | ---: |')
+for t, rate, rmse in [rows[i * (len(rows) - 1) // 10] for i in range(11)]:
+    print(f'| {t:.0f} | {rate:.4f} | {rmse:.1f} |')"
+}
+
+for table in "${tables[@]}"; do
+  echo "<!-- $table -->"
+  "$table"
+  echo
+done
