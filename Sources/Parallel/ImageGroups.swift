@@ -56,13 +56,46 @@ public struct ImageGroups {
   ///     whole groups; nil: all.
   ///   - width: The scalars that an image gives.
   ///   - body: Called on some worker of some rank for each group, with the numbers of its eight
-  ///     images, of which the last group's may lie beyond `count`; returns the scalars of all eight. It may
-  ///     throw a failure, on which all ranks agree.
+  ///     images, of which the last group's may lie beyond `count`; returns the scalars of all eight.
+  ///     It may throw a failure, on which all ranks agree.
   /// - Returns: On rank 0 the scalars of all images, in order; empty elsewhere.
   /// - Throws: `AgreedFailure`, `MPIError`.
   public func map<Scalar: MPIScalar>(
     _ count: Int, together: Int? = nil, width: Int,
     _ body: @Sendable (_ images: Range<Int>, BufferPool) throws(Failure) -> [Scalar]
+  ) throws -> [Scalar] {
+    let scalars = try deal(count, together, width: Self.size * width) {
+      (group, pool) throws(Failure) in
+      try body(group * Self.size..<(group + 1) * Self.size, pool)
+    }
+    return Array(scalars.prefix(count * width))
+  }
+
+  /// Computes something of each group as a whole, a sum over its images for example; collective.
+  ///
+  /// The last group may hold fewer images. It is computed with exactly these, so what it gives
+  /// depends on `count`, but never on ranks and workers.
+  ///
+  /// - Parameters:
+  ///   - count: The number of images.
+  ///   - width: The scalars that a group gives.
+  ///   - body: Called on some worker of some rank for each group, with the numbers of its images. It
+  ///     may throw a failure, on which all ranks agree.
+  /// - Returns: On rank 0 the scalars of all groups, in order; empty elsewhere.
+  /// - Throws: `AgreedFailure`, `MPIError`.
+  public func mapGroups<Scalar: MPIScalar>(
+    of count: Int, width: Int,
+    _ body: @Sendable (_ images: Range<Int>, BufferPool) throws(Failure) -> [Scalar]
+  ) throws -> [Scalar] {
+    try deal(count, nil, width: width) { (group, pool) throws(Failure) in
+      try body(group * Self.size..<min((group + 1) * Self.size, count), pool)
+    }
+  }
+
+  /// The scalars of all groups of so many images, `width` of each, on rank 0; collective.
+  private func deal<Scalar: MPIScalar>(
+    _ count: Int, _ together: Int?, width: Int,
+    _ body: @Sendable (_ group: Int, BufferPool) throws(Failure) -> [Scalar]
   ) throws -> [Scalar] {
     var result: [Scalar] = []
     for dealt in rounds(count, together) {
@@ -72,8 +105,8 @@ public struct ImageGroups {
       workers.forEach(mine) { group, pool in
         guard failure.withLock({ $0 == nil }) else { return }
         do throws(Failure) {
-          let scalars = try body(group * Self.size..<(group + 1) * Self.size, pool)
-          precondition(scalars.count == Self.size * width, "A group is computed whole.")
+          let scalars = try body(group, pool)
+          precondition(scalars.count == width, "A group is computed whole.")
           results.withLock { $0[group - mine.lowerBound] = scalars }
         } catch {
           failure.withLock { $0 = $0 ?? error }
@@ -82,10 +115,9 @@ public struct ImageGroups {
       if let agreed = try communicator.agree(failure.withLock { $0 }) { throw agreed }
       result += try gather(
         Array(results.withLock { $0 }.joined()),
-        counts: (0..<communicator.size).map { share(of: dealt, rank: $0).count * Self.size * width }
-      )
+        counts: (0..<communicator.size).map { share(of: dealt, rank: $0).count * width })
     }
-    return Array(result.prefix(count * width))
+    return result
   }
 
   /// The scalars of all ranks on rank 0; empty elsewhere.

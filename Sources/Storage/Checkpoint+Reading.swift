@@ -49,6 +49,7 @@ extension Checkpoint {
         secondMoment: [],
         progress: try progress(root), configuration: try root.dataset("config").string(),
         facts: try facts(root), state: try state(root), provenance: try provenance(root))
+      checkpoint.validation = try validation(root, upTo: checkpoint.progress.step)
       for group in TensorGroup.allCases where sections.contains(group.section) {
         checkpoint[keyPath: group.buffer] = try tensors(
           root.group(group.rawValue), checkpoint.layout)
@@ -142,7 +143,7 @@ extension Checkpoint {
 
   /// The groups of every checkpoint; another one holds the facts of its model.
   static let knownGroups: Set = [
-    "model", "average", "optimizer", "progress", "state", "provenance",
+    "model", "average", "optimizer", "progress", "state", "validation", "provenance",
   ]
 
   private static func facts(_ root: borrowing Group) throws(HDF5Error) -> ModelFacts? {
@@ -158,6 +159,24 @@ extension Checkpoint {
 
   private static func state(_ root: borrowing Group) throws(HDF5Error) -> [String: [Double]] {
     try root.kind(of: "state") == nil ? [:] : vectors(root.group("state"))
+  }
+
+  private static func validation(
+    _ root: borrowing Group, upTo step: Int
+  ) throws(HDF5Error) -> ValidationHistory? {
+    guard try root.kind(of: "validation") != nil else { return nil }
+    let group = try root.group("validation")
+    let subject = try require(group.string("subject"), "subject", group)
+    let losses = try finite(group.dataset("losses"))
+    let dataset = try group.dataset("steps")
+    let steps = try dataset.values(as: Int64.self)
+    guard dataset.shape.count == 1, steps.count == losses.count,
+      steps.allSatisfy({ (0...Int64(step)).contains($0) }),
+      zip(steps, steps.dropFirst()).allSatisfy(<)
+    else {
+      throw .refused(place: group.place, reason: "holds impossible values")
+    }
+    return ValidationHistory(subject: subject, steps: steps.map(Int.init), losses: losses)
   }
 
   /// The vectors of a group, by their names.

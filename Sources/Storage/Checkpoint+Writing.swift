@@ -59,8 +59,8 @@ extension Checkpoint {
     // The memory is taken in one piece: the tensors, and enough for names and headers.
     let tensors = groups.count * (layout.count * 4 + layout.entries.count * 2048)
     let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
-    let texts =
-      configuration.utf8.count + 8 * state.values.reduce(tables) { $0 + $1.count }
+    let numbers = state.values.reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
+    let texts = configuration.utf8.count + 8 * numbers
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
     return try writing(path) { () throws(HDF5Error) -> FileImage in
       let file = try File.createInMemory(label: path, increment: increment)
@@ -72,6 +72,7 @@ extension Checkpoint {
       try writeProgress(root)
       for group in groups { try write(self[keyPath: group.buffer], group.rawValue, root) }
       if !state.isEmpty { try write(state, root) }
+      if let validation { try write(validation, root) }
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
       for (name, value) in self.provenance.sorted(by: { $0.key < $1.key }) {
@@ -110,6 +111,14 @@ extension Checkpoint {
   private func write(_ state: [String: [Double]], _ root: borrowing Group) throws(HDF5Error) {
     let group = try root.createGroup("state")
     for (name, values) in state.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
+    try group.close()
+  }
+
+  private func write(_ validation: ValidationHistory, _ root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup("validation")
+    try group.setAttribute("subject", .string(validation.subject))
+    try group.write("steps", validation.steps.map(Int64.init))
+    try group.write("losses", validation.losses)
     try group.close()
   }
 

@@ -74,6 +74,8 @@ public struct Checkpoint: Equatable, Sendable {
   public var facts: ModelFacts?
   /// Numbers that the model keeps beside its weights, by their names.
   public var state: [String: [Double]]
+  /// What validation has found so far; nil where there was none.
+  public var validation: ValidationHistory?
   /// Where and how the file was made. Only this may differ between equal runs.
   public var provenance: [String: String]
 

@@ -60,19 +60,20 @@ public struct CheckpointFolder: Sendable {
     return Latest(path: nil, skipped: skipped)
   }
 
-  /// Removes all but the newest checkpoints.
+  /// Removes all but the newest checkpoints and the one that `best` leads to.
   ///
   /// - Parameter count: How many to keep, at least 2: the newest may turn out to be damaged.
   /// - Returns: The paths that were removed.
   @discardableResult
   public func prune(keeping count: Int) throws(StorageError) -> [String] {
     precondition(count >= 2, "At least two checkpoints must be kept.")
-    let old = try steps().dropLast(count).map { path(step: $0) }
+    let best = bestStep
+    let old = try steps().dropLast(count).filter { $0 != best }.map { path(step: $0) }
     for path in old { try remove(path) }
     return old
   }
 
-  /// Removes what writers that died have left: files `step-….h5.….tmp`.
+  /// Removes what writers that died have left: files `step-….h5.….tmp`, and links `best.….tmp`.
   ///
   /// Only for the one process that writes to the folder, before it writes.
   ///
@@ -80,14 +81,17 @@ public struct CheckpointFolder: Sendable {
   @discardableResult
   public func removeStaleTemporaries() throws(StorageError) -> [String] {
     let stale = try folderNames(path)
-      .filter { TemporaryFile.target(of: $0).flatMap { step(of: $0) } != nil }
+      .filter { name in
+        guard let target = TemporaryFile.target(of: name) else { return false }
+        return target == Self.bestName || step(of: target) != nil
+      }
       .map { "\(path)/\($0)" }
     for path in stale { try remove(path) }
     return stale
   }
 
   /// The step that a name stands for, if it is exactly the name of a checkpoint.
-  private func step(of name: String) -> Int? {
+  func step(of name: String) -> Int? {
     guard name.hasPrefix("step-"), name.hasSuffix(".h5") else { return nil }
     guard let step = Int(name.dropFirst(5).dropLast(3)), Checkpoint.Progress.counts.contains(step)
     else { return nil }

@@ -20,11 +20,9 @@ struct TemporaryFile: ~Copyable {
     if case .folder = FileKind(target) {
       throw .cannotCreate(path: target, reason: "is a folder; name a file")
     }
-    let process = getpid()
     while true {
       // Another process of the same number may have died here: take the next free number then.
-      let number = Self.count.add(1, ordering: .relaxed).newValue
-      let candidate = "\(target).\(process)-\(number).tmp"
+      let candidate = Self.name(for: target)
       do throws(SystemFailure) {
         let descriptor = try Descriptor(candidate, O_WRONLY | O_CREAT | O_EXCL)
         try descriptor.close()
@@ -36,6 +34,11 @@ struct TemporaryFile: ~Copyable {
       path = candidate
       return
     }
+  }
+
+  /// A path beside the target that this process has not used yet.
+  static func name(for target: String) -> String {
+    "\(target).\(getpid())-\(count.add(1, ordering: .relaxed).newValue).tmp"
   }
 
   /// The target's name, if a name is that of a temporary file.

@@ -199,6 +199,22 @@ extension RefusalTests {
     Case(
       name: "a batch larger than the data", words: train(["--batch", "2000"]), code: 65,
       parts: ["1797 images", "2000"]),
+    Case(
+      name: "validation: more than all", words: train([], ["validation=1.5"]), code: 64,
+      parts: ["'validation'", "between 0 and 1", "'1.5'"], ranks: [nil]),
+    Case(
+      name: "validation: a share of nothing", words: train([], ["validation=0.0001"]), code: 64,
+      parts: ["validation", "1797 images", "not one image"]),
+    Case(
+      name: "validation: a share that leaves too few", words: train([], ["validation=0.99"]),
+      code: 65, parts: ["18 images beside the 1779 that are held out", "one batch of 32"]),
+    Case(
+      name: "validation: another number held out",
+      words: train([], ["validation=0.2", "held_out=100"]), code: 64,
+      parts: ["held_out", "is 100", "the last 359"]),
+    Case(
+      name: "validation: early stopping elsewhere", words: train([], ["early_stopping=3"]),
+      code: 64, parts: ["'patience'"], ranks: [nil]),
   ]
 
   private static let places = [
@@ -324,6 +340,15 @@ extension RefusalTests {
       parts: ["data.h5"] + parts, prepare: prepare)
   }
 
+  private static func validation(
+    _ name: String, _ parts: [String], code: Int32 = 65,
+    _ prepare: @escaping @Sendable (TemporaryFolder) throws -> Void
+  ) -> Case {
+    Case(
+      name: "validation: \(name)", words: train([], ["validation=@data.h5"]), code: code,
+      parts: ["data.h5"] + parts, prepare: prepare)
+  }
+
   /// Writes `/images` and perhaps attributes.
   private static func images<Element: HDF5Element>(
     _ folder: TemporaryFolder, _ values: [Element], _ shape: [Int],
@@ -389,6 +414,16 @@ extension RefusalTests {
         name: "dataset: another height", words: train(["--data", "@data.h5"], ["height=8"]),
         code: 64, parts: ["height", "is 8", "have 6"]
       ) { try images($0, [UInt8](repeating: 0, count: 48 * 40), [40, 6, 8, 1]) },
+      validation("missing", ["No such file"], code: 66) { _ in },
+      validation("other extents", ["images of 8×6×1", "of 8×8×1"]) {
+        try images($0, [UInt8](repeating: 0, count: 48 * 40), [40, 8, 6, 1])
+      },
+      validation("other levels", ["uint8, 256 levels", "uint8, 17 levels"]) {
+        try images($0, [UInt8](repeating: 0, count: 64 * 40), [40, 8, 8, 1])
+      },
+      validation("continuous images", ["float32 in -1.0 … 1.0", "uint8, 17 levels"]) {
+        try images($0, [Float](repeating: 0, count: 64 * 40), [40, 8, 8, 1], range: [-1, 1])
+      },
       Case(
         name: "inspect: missing", words: ["dataset", "inspect", "@no.h5"], code: 66,
         parts: ["no.h5"]),
@@ -492,6 +527,22 @@ extension RefusalTests {
           replacing("blocks: 1", "blobs: 1")),
         resuming("other settings", ["blocks", "2", "1"], code: 64, ["blocks=2"]) { _ in },
         resuming("another batch", ["batch"], code: 64, ["batch=64"]) { _ in },
+        resuming(
+          "images held out that it has seen", ["held_out", "is 0", "the last 359"], code: 64,
+          ["validation=0.2"]
+        ) { _ in },
+        resuming("images held out by number", ["held_out", "9", "0"], code: 64, ["held_out=9"]) {
+          _ in
+        },
+        resuming(
+          "something that has the name of the best", ["checkpoints/best", "move it away"],
+          code: 73, ["validation=digits"]
+        ) { try Data([1]).write(to: URL(fileURLWithPath: "\($0.path)/checkpoints/best")) },
+        resuming("a history of the future", ["step-00000020.h5", "/validation"]) { run in
+          try run.forge(20) {
+            $0.validation = ValidationHistory(subject: "x", steps: [21], losses: [1])
+          }
+        },
       ]
   }
 

@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  /// Sums of groups, of which the last one is as small as it is.
+  @Test func groupsComeInOrderAndAreNotFilledUp() throws {
+    try RankWorld.run { world throws in
+      for (count, workers) in [(37, 3), (8, 2), (9, 1), (3, 2), (0, 1)] {
+        let groups = ImageGroups(communicator: world, workers: Workers(count: workers))
+        let result = try groups.mapGroups(of: count, width: 2) { images, _ in
+          [Double(images.count), Double(images.reduce(0, +))]
+        }
+        let expected = stride(from: 0, to: count, by: 8).flatMap { first in
+          let images = first..<min(first + 8, count)
+          return [Double(images.count), Double(images.reduce(0, +))]
+        }
+        #expect(result == (world.rank == 0 ? expected : []))
+      }
+    }
+  }
+
   /// All ranks learn of a failure, also those that computed nothing, and the rest is left undone.
   @Test func allRanksLearnOfAFailure() throws {
     try RankWorld.run { world throws in

@@ -61,6 +61,63 @@ import Testing
     #expect(try temporary.names().contains("notes.txt"))
   }
 
+  // MARK: The best one
+
+  @Test func theBestIsLinkedAndNotRemoved() throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    for step in 1...5 { try temporary.write([UInt8(step)], to: name(step, folder)) }
+    #expect(folder.bestStep == nil)
+    try folder.requireBestIsFree()
+    for step in [2, 2, 1] {
+      try folder.linkBest(step: step)
+      #expect(folder.bestStep == step)
+      #expect(try temporary.bytes("best") == [UInt8(step)])
+      #expect(try temporary.names().count == 6)
+    }
+    #expect(try folder.prune(keeping: 2) == [folder.path(step: 2), folder.path(step: 3)])
+    #expect(try folder.steps() == [1, 4, 5])
+    try folder.linkBest(step: 5)
+    #expect(try folder.prune(keeping: 2) == [folder.path(step: 1)])
+    // The link is right in a copy, and is one of ours where its checkpoint is gone.
+    let copies = try TemporaryFolder()
+    try FileManager.default.copyItem(atPath: temporary.path, toPath: copies.file("a"))
+    try FileManager.default.removeItem(atPath: folder.path(step: 5))
+    let copy = CheckpointFolder(path: copies.file("a"))
+    #expect(copy.bestStep == 5)
+    #expect(try copies.bytes("a/best") == [5])
+    #expect(folder.bestStep == 5)
+    try folder.linkBest(step: 4)
+    #expect(try temporary.bytes("best") == [4])
+  }
+
+  @Test(arguments: ["a file", "a folder", "another link", "a link out of the folder"])
+  func whatIsNoLinkOfOursIsNotReplaced(_ kind: String) throws {
+    let temporary = try TemporaryFolder()
+    let folder = CheckpointFolder(path: temporary.path)
+    try temporary.write([1], to: name(1, folder))
+    let manager = FileManager.default
+    switch kind {
+    case "a file": try temporary.write([7], to: "best")
+    case "a folder":
+      try manager.createDirectory(atPath: folder.best, withIntermediateDirectories: false)
+    case "another link":
+      try manager.createSymbolicLink(atPath: folder.best, withDestinationPath: "notes.txt")
+    default:
+      try manager.createSymbolicLink(
+        atPath: folder.best, withDestinationPath: "../x/step-00000001.h5")
+    }
+    #expect(folder.bestStep == nil)
+    let before = try manager.attributesOfItem(atPath: folder.best)[.systemFileNumber] as? Int
+    let error = #expect(throws: StorageError.self) { try folder.requireBestIsFree() }
+    let again = #expect(throws: StorageError.self) { try folder.linkBest(step: 1) }
+    #expect(again == error)
+    #expect(error?.path == folder.best)
+    #expect(try temporary.names().count == 2)
+    #expect(
+      try manager.attributesOfItem(atPath: folder.best)[.systemFileNumber] as? Int == before)
+  }
+
   /// What a writer leaves that is killed before it renames: the old file, and a temporary one.
   @Test func staleTemporariesAreRemoved() throws {
     let temporary = try TemporaryFolder()
@@ -68,11 +125,15 @@ import Testing
     try sampleCheckpoint().write(to: folder.path(step: 1))
     let half = try Array(sampleCheckpoint().encoded().prefix(5000))
     try temporary.write(half, to: "step-00000002.h5.4711-1.tmp")
+    try FileManager.default.createSymbolicLink(
+      atPath: temporary.file("best.4711-2.tmp"), withDestinationPath: "step-00000002.h5")
     let others = ["notes.tmp", "other.h5.1-2.tmp", "step-00000003.h5.x.tmp"]
     for name in others { try temporary.write([1], to: name) }
     #expect(try folder.latestGood() == .init(path: folder.path(step: 1), skipped: []))
     #expect(
-      try folder.removeStaleTemporaries() == [temporary.file("step-00000002.h5.4711-1.tmp")])
+      try folder.removeStaleTemporaries() == [
+        temporary.file("best.4711-2.tmp"), temporary.file("step-00000002.h5.4711-1.tmp"),
+      ])
     #expect(try temporary.names() == (others + ["step-00000001.h5"]).sorted())
   }
 

@@ -60,6 +60,43 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     #expect(error?.reason == "/optimizer/first: there is no such group")
   }
 
+  @Test func whatValidationFoundIsReadBack() throws {
+    var checkpoint = sampleCheckpoint()
+    let without = try checkpoint.encoded()
+    checkpoint.validation = ValidationHistory(subject: "größer")
+    for (step, loss) in [(0, 1.5), (5, -0.25), (12, 1e-300)] {
+      checkpoint.validation?.append(step: step, loss: loss)
+    }
+    let bytes = try checkpoint.encoded()
+    #expect(try Checkpoint.decode(bytes) == checkpoint)
+    #expect(try Checkpoint.decode(bytes, sections: []).validation == checkpoint.validation)
+    // Long ones too, and none leaves the file as it was.
+    checkpoint.progress.step = 100_000
+    checkpoint.validation = ValidationHistory(
+      subject: "x", steps: Array(1...100_000), losses: Array(repeating: 0.5, count: 100_000))
+    #expect(try Checkpoint.decode(checkpoint.encoded()) == checkpoint)
+    #expect(try Checkpoint.decode(without).validation == nil)
+    #expect(try sampleCheckpoint().encoded() == without)
+  }
+
+  /// Steps that have not been, do not rise, or whose losses are none.
+  @Test func anImpossibleHistoryIsRefused() throws {
+    for (history, reason) in [
+      (ValidationHistory(subject: "x", steps: [13], losses: [1]), "holds impossible values"),
+      (ValidationHistory(subject: "x", steps: [-1], losses: [1]), "holds impossible values"),
+      (ValidationHistory(subject: "x", steps: [5, 5], losses: [1, 1]), "holds impossible values"),
+      (ValidationHistory(subject: "x", steps: [9, 5], losses: [1, 1]), "holds impossible values"),
+      (ValidationHistory(subject: "x", steps: [5], losses: [.nan]), "not a vector of finite"),
+    ] {
+      var checkpoint = sampleCheckpoint()
+      checkpoint.validation = history
+      let bytes = try checkpoint.encoded()
+      let error = #expect(throws: StorageError.self) { try Checkpoint.decode(bytes) }
+      #expect(error?.reason.contains("/validation") == true)
+      #expect(error?.reason.contains(reason) == true, "\(error as Any)")
+    }
+  }
+
   @Test func equalCheckpointsAreEqualBytes() throws {
     let first = try sampleCheckpoint().encoded()
     // Memory that was used for something else in between.

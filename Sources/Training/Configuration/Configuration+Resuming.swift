@@ -15,8 +15,11 @@ extension Configuration {
     try old.apply(yaml: yaml, source: "the checkpoint's configuration")
     training.shards = training.shards ?? old.training.shards
     data.fill(from: old.data)
-    // Checkpoints of earlier versions do not say it.
+    validation.images = validation.images ?? old.validation.images
+    // What checkpoints of earlier versions do not say: all of their images were trained on.
     old.data.valueRange = old.data.valueRange ?? data.valueRange
+    old.validation.heldOut = old.validation.heldOut ?? 0
+    validation.heldOut = validation.heldOut ?? old.validation.heldOut
     for setting in Self.settings where setting.role == .model {
       let (before, now) = (setting.value(in: old), setting.value(in: self))
       guard before == now else {

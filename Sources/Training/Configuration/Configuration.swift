@@ -18,6 +18,8 @@ public struct Configuration: Equatable, Sendable {
   public var training = TrainingSettings()
   /// The optimizer and the moving average.
   public var optimizer = OptimizerSettings()
+  /// Images that are not trained on, and what is made of their loss.
+  public var validation = ValidationSettings()
   /// What is kept of the run, and when.
   public var recording = RecordingSettings()
 
@@ -29,7 +31,8 @@ public struct Configuration: Equatable, Sendable {
   public static let sections: [(title: String, settings: [Setting<Configuration>])] = [
     section("run", \.run), section("data", \.data), section("network", \.network),
     section("diffusion", \.diffusion), section("training", \.training),
-    section("optimizer", \.optimizer), section("recording", \.recording),
+    section("optimizer", \.optimizer), section("validation", \.validation),
+    section("recording", \.recording),
   ]
 
   /// Every setting.

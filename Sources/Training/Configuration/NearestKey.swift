@@ -24,6 +24,7 @@ private let synonyms: [String: [String]] = [
   "flip": ["random_flip", "hflip", "horizontal_flip"],
   "groups": ["norm_num_groups", "num_groups"],
   "heads": ["num_heads", "attention_heads"],
+  "held_out": ["holdout", "num_held_out", "n_held_out"],
   "height": ["image_size", "size", "resolution", "img_size"],
   "image_channels": ["in_channels", "out_channels"],
   "keep_checkpoints": ["max_checkpoints", "save_total_limit", "checkpoints_total_limit"],
@@ -32,6 +33,9 @@ private let synonyms: [String: [String]] = [
   "multipliers": ["dim_mults", "channel_mult", "ch_mult", "channel_multipliers"],
   "name": ["run_name", "experiment"],
   "objective": ["loss", "loss_type"],
+  "patience": [
+    "early_stopping", "early_stop", "early_stopping_patience", "early_stopping_rounds",
+  ],
   "prediction": ["prediction_type", "parameterization", "pred_type"],
   "sample_count": ["num_samples", "n_samples"],
   "sample_every": ["sample_interval"],
@@ -42,6 +46,15 @@ private let synonyms: [String: [String]] = [
     "train_steps", "max_train_steps",
   ],
   "timestep_sampling": ["schedule_sampler", "t_sampling", "antithetic_time_sampling"],
+  "validation": [
+    "val", "val_split", "validation_split", "val_fraction", "val_data", "val_path", "valid",
+    "validation_data", "eval_data", "test_size", "valid_size", "val_size",
+  ],
+  "validation_every": [
+    "eval_every", "val_every", "eval_interval", "val_interval", "eval_steps", "eval_freq",
+    "validation_interval", "validation_steps", "val_check_interval",
+  ],
+  "validation_images": ["eval_images", "val_images", "num_val_samples", "eval_samples"],
   "variance": ["variance_type", "var_type", "learn_sigma"],
   "weighting": ["loss_weighting", "loss_weight", "p2", "snr_weighting"],
   "warmup_steps": ["warmup", "lr_warmup_steps", "warm_up"],

@@ -92,7 +92,7 @@ extension Setting {
   }
 
   /// A number that YAML 1.1 takes for one: with a point also before an exponent.
-  private static func yamlNumber(_ value: Double) -> String {
+  static func yamlNumber(_ value: Double) -> String {
     let text = "\(value)"
     return text.contains(".") ? text : text.replacing("e", with: ".0e")
   }

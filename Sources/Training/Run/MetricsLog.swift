@@ -15,6 +15,11 @@ package final class MetricsLog {
     let terms: [String: Double]
     /// Vectors that were summed over the batch.
     let sums: [String: [Double]]
+    /// The mean loss of the images of validation, with the moving average; nil where this step was
+    /// not validated.
+    let validation: Double?
+    /// Its terms.
+    let validationTerms: [String: Double]?
     /// The norm of the gradient before clipping.
     let gradientNorm: Double
     let learningRate: Double
@@ -27,10 +32,12 @@ package final class MetricsLog {
 
     /// What is known after a step.
     package init(
-      _ report: Trainer.StepReport, images: Int, imagesPerSecond: Double, seconds: Double
+      _ report: Trainer.StepReport, validation: LossReport? = nil, images: Int,
+      imagesPerSecond: Double, seconds: Double
     ) {
       step = report.step
       (loss, terms, sums) = (report.losses.total, report.losses.terms, report.losses.sums)
+      (self.validation, validationTerms) = (validation?.total, validation?.terms)
       (gradientNorm, learningRate) = (report.gradientNorm, report.learningRate)
       (self.images, self.imagesPerSecond, self.seconds) = (images, imagesPerSecond, seconds)
     }

@@ -50,6 +50,10 @@ public struct RunOptions: Sendable {
     try assign(to: &configuration)
     // So that the run can be resumed from another folder.
     configuration.data.path = configuration.data.path.map { URL(fileURLWithPath: $0).path }
+    if case .file(let path, let group) = configuration.validation.source {
+      configuration.validation.source = .file(
+        path: URL(fileURLWithPath: path).path, group: group)
+    }
     return configuration
   }
 
@@ -101,10 +105,14 @@ struct RunRequest {
         try plan.objective.parameters.layout.require(of: checkpoint, path: path)
         try plan.objective.requireState(of: checkpoint, path: path)
       }
+      if plan.validation != nil, communicator.rank == 0 {
+        try folder.checkpoints.requireBestIsFree()
+      }
       return plan
     }
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
     try Self.requireSameImages(plan.dataset, job)
+    if let validation = plan.validation { try Self.requireSameImages(validation.dataset, job) }
   }
 
   /// Requires the dataset of rank 0: another node may hold a stale copy, for example.

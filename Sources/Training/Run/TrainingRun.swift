@@ -1,4 +1,4 @@
-// Running what is to be run: training, metrics, checkpoints, sample grids.
+// Running what is to be run: training, validation, metrics, checkpoints, sample grids.
 
 import Foundation
 import Logging
@@ -15,6 +15,8 @@ public final class TrainingRun {
   private let request: RunRequest
   private let trainer: Trainer
   private let workers: Workers
+  private let validation: Validation?
+  private var history: ValidationHistory?
   private let provenance: [String: String]
   private let logger: Logger
   private let progress: Progress
@@ -37,12 +39,17 @@ public final class TrainingRun {
     trainer = try job.together { [communicator, workers] in
       try Trainer(plan: request.plan, communicator: communicator, workers: workers)
     }
+    validation = try job.together { [communicator, workers] in
+      try Validation(
+        request.plan, ImageGroups(communicator: communicator, workers: workers))
+    }
     provenance = Provenance.attributes(
       plan: request.plan, ranks: communicator.size, workers: nodes.workers,
       runPath: request.folder.path)
     if let point = request.point { try trainer.restore(point, request.checkpoint) }
+    takeOver(request.point?.validation)
     // A run that is done keeps the settings that it was done with.
-    guard trainer.step < plan.configuration.training.steps else { return }
+    guard trainer.step < plan.configuration.training.steps, !isExhausted else { return }
     try job.together { [communicator] in
       guard communicator.rank == 0 else { return }
       try request.folder.prepare(configuration: request.plan.configuration.yaml())
@@ -50,7 +57,7 @@ public final class TrainingRun {
     announce(nodes)
   }
 
-  /// Trains to the last step.
+  /// Trains to the last step, or until validation has brought nothing better for too long.
   public func run() throws {
     let settings = plan.configuration.recording
     let (steps, batch) = (plan.configuration.training.steps, plan.configuration.training.batch)
@@ -58,23 +65,28 @@ public final class TrainingRun {
       logger.notice("\(folder.path) is at step \(trainer.step) already; raise --steps to go on.")
       return
     }
+    guard !isExhausted else { return tellExhaustion() }
     let metrics = try job.together { [folder, trainer, isFirst] in
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
-    while trainer.step < steps {
+    while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
       let report = try trainer.trainStep()
+      let imagesPerSecond = Double(batch) / seconds(since: stepStart)
+      let savesAnyway = trainer.step == steps || isDue(every: settings.checkpointEvery)
+      let validated = try validateIfDue(savesAnyway)
       try metrics?.append(
         MetricsLog.Line(
-          report, images: report.step * batch,
-          imagesPerSecond: Double(batch) / seconds(since: stepStart),
+          report, validation: validated, images: report.step * batch,
+          imagesPerSecond: imagesPerSecond,
           seconds: metrics!.earlierSeconds + seconds(since: start)))
       show(report, since: firstStep, seconds(since: start))
-      let isLast = trainer.step == steps
-      if isLast || isDue(every: settings.checkpointEvery) { try saveCheckpoint() }
+      let isLast = trainer.step == steps || isExhausted
+      if isLast || savesAnyway { try saveCheckpoint() }
       if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
     }
+    if trainer.step < steps { tellExhaustion() }
   }
 
   /// Whether something that happens every so many steps happens now; never where `period` is 0.
@@ -106,10 +118,41 @@ public final class TrainingRun {
     let parameters = plan.objective.parameters.layout.count
     logger.info(
       """
-      \(folder.path): \(plan.dataset.count) images of \(plan.dataset.shape) from \(plan.dataset.path), \
+      \(folder.path): \(plan.imageCount) images of \(plan.dataset.shape) from \(plan.dataset.path), \
       \(parameters) parameters, batch \(settings.batch) in \(plan.tree.shards) shards, \
       steps \(trainer.step + 1) to \(settings.steps)
       """
+    )
+    announceValidation()
+  }
+
+  private func announceValidation() {
+    let settings = plan.configuration.validation
+    let heldOut = settings.heldOut!
+    if heldOut > 0 { logger.info("The last \(heldOut) images are held out.") }
+    guard let images = plan.validation else { return }
+    let (count, all) = (images.range.count, images.available)
+    let stop =
+      settings.patience > 0 ? ", until \(settings.patience) in a row bring nothing better" : ""
+    logger.info(
+      """
+      validation: \(count < all ? "\(count) of \(all)" : "\(all)") images of \(images.dataset.path), \
+      every \(settings.every) steps and with every checkpoint\(stop)
+      """
+    )
+    if heldOut == 0, let hash = plan.dataset.contentHash, hash == images.dataset.contentHash {
+      logger.warning("The images of validation are those that are trained on.")
+    }
+  }
+
+  /// Goes on with what an earlier process has found, if that can be compared.
+  private func takeOver(_ earlier: ValidationHistory?) {
+    guard let validation, let earlier, earlier.subject != validation.subject else {
+      history = earlier
+      return
+    }
+    logger.warning(
+      "Validation is of other images, or of another loss, than before: the best is looked for anew."
     )
   }
 
@@ -135,13 +178,76 @@ public final class TrainingRun {
   /// Four significant digits.
   private func text(_ value: Double) -> String { String(format: "%.4g", value) }
 
+  // MARK: Validation
+
+  /// Whether the last validations have brought nothing better for too long.
+  private var isExhausted: Bool {
+    let settings = plan.configuration.validation
+    guard validation != nil, let history else { return false }
+    return history.isExhausted(every: settings.every, patience: settings.patience)
+  }
+
+  private func tellExhaustion() {
+    guard let best = history?.best() else { return }
+    logger.notice(
+      """
+      \(folder.path) has stopped at step \(trainer.step): no validation since step \(best.step) was \
+      better than \(text(best.loss)). Raise patience to go on.
+      """
+    )
+  }
+
+  /// The loss of the images of validation with the moving average, if it is time for it.
+  ///
+  /// - Parameter saves: Whether this step makes a checkpoint, which is validated too.
+  private func validateIfDue(_ saves: Bool) throws -> LossReport? {
+    guard let validation, saves || isDue(every: plan.configuration.validation.every) else {
+      return nil
+    }
+    let report = try validation.loss(of: try trainer.emaModel())
+    guard report.total.isFinite else {
+      throw AgreedFailure(
+        rank: 0,
+        failure: Failure(
+          "step \(trainer.step) diverged: the loss of validation is \(report.total). "
+            + "Resume from the last checkpoint with a smaller learning_rate.",
+          exitCode: ExitCode.software))
+    }
+    var history = history ?? ValidationHistory(subject: validation.subject)
+    let before = history.best()
+    history.append(step: trainer.step, loss: report.total)
+    self.history = history
+    let unit = plan.objective.unit.map { " \($0)" } ?? ""
+    let comparison =
+      switch before {
+      case nil: ""
+      case let best? where report.total < best.loss: ", the best so far"
+      case let best?: " (best \(text(best.loss)) at step \(best.step))"
+      }
+    progress.interrupt()
+    logger.info(
+      "validation \(text(report.total))\(unit) at step \(trainer.step)\(comparison)")
+    return report
+  }
+
+  // MARK: What is kept
+
   private func saveCheckpoint() throws {
-    let checkpoint = try trainer.checkpoint(provenance: provenance)
-    try job.together { [folder, plan, logger, progress] in
+    var checkpoint = try trainer.checkpoint(provenance: provenance)
+    checkpoint?.validation = history
+    try job.together { [folder, plan, logger, progress, history, checkpoint] in
       guard let checkpoint else { return }
       let step = checkpoint.progress.step
       let path = folder.checkpoints.path(step: step)
       try checkpoint.write(to: path)
+      // Before any is removed: the best one stays.
+      if let best = history?.best(among: try folder.checkpoints.steps()) {
+        do {
+          try folder.checkpoints.linkBest(step: best.step)
+        } catch {
+          logger.warning("\(error)")
+        }
+      }
       // Files of later steps are damaged ones that resuming passed over: they must not push the
       // good ones out.
       let later = try folder.checkpoints.steps().count { $0 > step }

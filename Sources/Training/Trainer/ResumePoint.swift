@@ -13,6 +13,8 @@ package struct ResumePoint {
   let configuration: String
   /// What the model keeps beside its weights.
   let state: [String: [Double]]
+  /// What validation has found so far; nil where there was none.
+  package let validation: ValidationHistory?
 
   /// Tells all ranks what rank 0 has found; collective.
   ///
@@ -27,6 +29,7 @@ package struct ResumePoint {
       step: step,
       loss: try communicator.broadcast([checkpoint?.progress.loss ?? 0], from: 0)[0],
       configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0),
-      state: try Checkpoint.shareState(checkpoint, communicator))
+      state: try Checkpoint.shareState(checkpoint, communicator),
+      validation: try ValidationHistory.share(checkpoint?.validation, communicator))
   }
 }

@@ -9,13 +9,17 @@ import Storage
 public struct TrainingPlan: Sendable {
   /// The configuration with extents, scale and shards filled in.
   public let configuration: Configuration
-  /// The images to train on.
+  /// The images to train on, and behind them those that are held out.
   public let dataset: ImageDataset
+  /// The images that tell whether the run is still learning; nil where none are asked.
+  public let validation: ValidationImages?
   /// The model to train, before its first step.
   public let objective: any Objective
   /// The order in which the shards of a batch are added.
   public let tree: ShardTree
 
+  /// The number of images to train on, the first of the dataset.
+  public var imageCount: Int { dataset.count - configuration.validation.heldOut! }
   /// The images of one shard of a batch.
   public var shardBatch: Int { configuration.training.batch / tree.shards }
   /// The seed of all random numbers.
@@ -36,12 +40,18 @@ public struct TrainingPlan: Sendable {
     dataset = try Self.openDataset(configuration.data)
     try configuration.data.adopt(dataset)
     let batch = configuration.training.batch
-    guard batch <= dataset.count else {
+    try configuration.validation.holdOut(of: dataset)
+    let heldOut = configuration.validation.heldOut!
+    guard batch <= dataset.count - heldOut else {
       throw StorageError.badData(
         path: dataset.path,
-        reason: "has \(dataset.count) images, fewer than one batch of \(batch); "
-          + "set batch to at most \(dataset.count)")
+        reason: heldOut > 0
+          ? "has \(max(0, dataset.count - heldOut)) images beside the \(heldOut) that are held out, "
+            + "fewer than one batch of \(batch)"
+          : "has \(dataset.count) images, fewer than one batch of \(batch); "
+            + "set batch to at most \(dataset.count)")
     }
+    validation = try ValidationImages(of: &configuration, beside: dataset)
     tree = try configuration.training.shardTree(rankCount: rankCount)
     configuration.training.shards = tree.shards
     objective = try makeModel(configuration)
@@ -51,7 +61,7 @@ public struct TrainingPlan: Sendable {
   /// Which images a shard draws.
   package func order(ofShard shard: Int) -> ShardOrder {
     ShardOrder(
-      count: dataset.count, shard: shard, shards: tree.shards, batch: shardBatch, seed: seed)
+      count: imageCount, shard: shard, shards: tree.shards, batch: shardBatch, seed: seed)
   }
 
   private static func openDataset(_ settings: DataSettings) throws -> ImageDataset {

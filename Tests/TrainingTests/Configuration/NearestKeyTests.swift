@@ -36,7 +36,9 @@ import Training
     ("iterations", "steps"), ("num_steps", "steps"), ("total_steps", "steps"),
     ("random_flip", "flip"), ("hflip", "flip"), ("random_seed", "seed"), ("image_size", "height"),
     ("size", "height"), ("resolution", "height"), ("beta1", "adam_beta1"), ("beta2", "adam_beta2"),
-    ("eps", "adam_epsilon"),
+    ("eps", "adam_epsilon"), ("val_split", "validation"), ("test_size", "validation"),
+    ("eval_every", "validation_every"), ("early_stopping", "patience"),
+    ("holdout", "held_out"), ("eval_images", "validation_images"),
   ])
   func namesThatOthersUse(key: String, meant: String) {
     #expect(suggestion(for: key, among: Self.keys) == meant)

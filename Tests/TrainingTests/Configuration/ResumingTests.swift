@@ -12,6 +12,7 @@ import Training
     )
     (configuration.data.levels, configuration.data.valueRange) = (17, [])
     configuration.training.shards = 8
+    (configuration.validation.heldOut, configuration.validation.images) = (0, 64)
     return configuration
   }
   private func yaml(_ configuration: Configuration) -> String {
@@ -46,9 +47,10 @@ import Training
   /// What decides which random numbers and which images a step sees.
   @Test func rolesOfTheSettingsThatReproduceARun() {
     let fixed = Set(Configuration.settings.filter { $0.role == .model }.map(\.key))
-    #expect(fixed.isSuperset(of: ["seed", "batch", "shards", "flip", "diffusion_steps"]))
+    #expect(
+      fixed.isSuperset(of: ["seed", "batch", "shards", "flip", "diffusion_steps", "held_out"]))
     let free = Configuration.settings.filter { $0.role == .execution }.map(\.key)
-    #expect(Set(free) == ["name", "data", "data_group", "workers"])
+    #expect(Set(free) == ["name", "data", "data_group", "workers", "validation"])
   }
 
   /// Lists that begin alike are compared to their end.
@@ -71,6 +73,21 @@ import Training
     now.data.valueRange = [0, 1]
     try now.continueRun(of: yaml(before))
     #expect(now.data.valueRange == [0, 1])
+  }
+
+  /// Nor do they say that all images were trained on.
+  @Test func anOldRunHasHeldOutNothing() throws {
+    var before = old
+    before.validation = ValidationSettings()
+    let yaml = yaml(before).split(separator: "\n").filter { !$0.hasPrefix("held_out") }
+      .joined(separator: "\n")
+    var now = old
+    now.validation.heldOut = nil
+    try now.continueRun(of: yaml)
+    #expect(now.validation.heldOut == 0)
+    now.validation.heldOut = 5
+    let error = #expect(throws: ConfigurationError.self) { try now.continueRun(of: yaml) }
+    #expect(error?.source == "held_out")
   }
 
   @Test func aDamagedConfigurationIsRefused() {

@@ -17,7 +17,8 @@ import Training
     "warmup_steps": "0", "adam_beta1": "0.5", "adam_beta2": "0.25", "adam_epsilon": "1e-09",
     "clip_norm": "0.125", "average_decay": "0.9999", "checkpoint_every": "11",
     "keep_checkpoints": "5", "sample_every": "0", "sample_count": "17",
-    "sample_last": "true", "value_range": "[-1.5, 2.0]",
+    "sample_last": "true", "value_range": "[-1.5, 2.0]", "validation": "0.25", "held_out": "9",
+    "validation_every": "50", "validation_images": "64", "patience": "3",
   ]
 
   /// A configuration with all of `others`.
@@ -95,6 +96,26 @@ import Training
     #expect(read == original)
   }
 
+  @Test(
+    arguments: [
+      ("none", nil), ("digits", .digits), ("0.2", .share(0.2)), ("1e-3", .share(1e-3)),
+      ("a/b.h5", .file(path: "a/b.h5", group: "/")), ("./0.2", .file(path: "./0.2", group: "/")),
+      ("a.h5:/test", .file(path: "a.h5", group: "/test")),
+      ("a.h5:/x/y", .file(path: "a.h5", group: "/x/y")),
+      ("a:/b.h5:/", .file(path: "a:/b.h5", group: "/")),
+      ("0.2:/", .file(path: "0.2", group: "/")), ("none:/", .file(path: "none", group: "/")),
+      ("C: #1.h5", .file(path: "C: #1.h5", group: "/")), (":/a", .file(path: ":/a", group: "/")),
+    ] as [(String, ValidationSource?)])
+  func placesOfValidationSurviveTheWayThroughYAML(text: String, source: ValidationSource?) throws {
+    var original = Configuration()
+    original.validation.source = .share(0.5)
+    try original.apply(assignment: "validation=\(text)")
+    #expect(original.validation.source == source)
+    var read = Configuration()
+    try read.apply(yaml: original.yaml(), source: "test.yaml")
+    #expect(read == original)
+  }
+
   @Test(arguments: [1e-30, 0.1 + 0.2, 1 / 3.0, .leastNormalMagnitude, 0.999999, 2e-3])
   func numbersSurviveTheWayThroughYAML(number: Double) throws {
     var original = Configuration()
@@ -144,6 +165,13 @@ import Training
     ("value_range", "[0, 1, 2]", "two rising numbers"),
     ("value_range", "[0, .inf]", "two rising numbers"),
     ("data", "", "needs a path"),
+    ("validation", "", "needs none, a share, or a path"),
+    ("validation", "0", "a share between 0 and 1, or a path, not '0'"),
+    ("validation", "1.0", "a share between 0 and 1"), ("validation", "-0.2", "between 0 and 1"),
+    ("validation", "nan", "between 0 and 1"), ("validation", "20", "between 0 and 1"),
+    ("validation", "[0.2]", "one value, not a list"),
+    ("held_out", "-1", "at least 0"), ("validation_images", "0", "at least 1"),
+    ("validation_every", "often", "whole number"), ("patience", "-1", "at least 0"),
     ("multipliers", "2", "a list of whole numbers, as in [1, 2]"),
     ("multipliers", "[1, two]", "whole number of at least 1, not 'two'"),
     ("multipliers", "[1, 0]", "at least 1"),

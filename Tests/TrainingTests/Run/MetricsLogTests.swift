@@ -50,6 +50,25 @@ import Training
         """)
   }
 
+  /// A step that was validated says so; others look as they always have.
+  @Test func aValidatedStepHasItsLoss() throws {
+    let model = tinyModel()
+    let report = LossReport([0.5] + Array(repeating: 0, count: 16), mean: 0.5, of: model)
+    let log = try MetricsLog(path: path, afterStep: 0)
+    try log.append(line(1))
+    try log.append(
+      MetricsLog.Line(
+        Trainer.StepReport(step: 2, losses: report, gradientNorm: 1, learningRate: 1),
+        validation: report, images: 8, imagesPerSecond: 1, seconds: 0.5))
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(!lines[0].contains("validation"))
+    #expect(lines[1].hasSuffix(#","validation":0.25,"validation_terms":{"simple":0.25}}"#))
+    // It is kept when the run goes on.
+    try append(3...3, after: 2)
+    #expect(try steps == [1, 2, 3])
+    #expect(try String(contentsOfFile: path, encoding: .utf8).contains(lines[1]))
+  }
+
   @Test func stepsAfterTheCheckpointAreDropped() throws {
     try append(1...7, after: 0)
     try append(5...9, after: 4)

@@ -103,4 +103,86 @@ import Training
     let ranges = (0..<8).map { plan.order(ofShard: $0).images }
     #expect(ranges.flatMap { $0 } == Array(0..<1797))
   }
+
+  // MARK: Validation
+
+  private func plan(_ source: ValidationSource?, batch: Int = 128) throws -> TrainingPlan {
+    var configuration = Configuration()
+    (configuration.validation.source, configuration.training.batch) = (source, batch)
+    return try TrainingPlan(configuration, rankCount: 1)
+  }
+
+  @Test func aShareIsTheEndOfTheDataset() throws {
+    let plan = try plan(.share(0.2))
+    #expect(plan.configuration.validation.heldOut == 359 && plan.imageCount == 1438)
+    #expect(plan.validation?.range == 1438..<1797)
+    #expect(plan.configuration.validation.images == 359)
+    let ranges = (0..<8).map { plan.order(ofShard: $0).images }
+    #expect(ranges.flatMap { $0 } == Array(0..<1438))
+    // The plan of a plan is the same, and so is one that is told the number only.
+    #expect(try TrainingPlan(plan.configuration, rankCount: 2).configuration == plan.configuration)
+    var told = plan.configuration
+    told.validation.source = nil
+    let silent = try TrainingPlan(told, rankCount: 1)
+    #expect(silent.imageCount == 1438 && silent.validation == nil)
+    // Without validation nothing is held out.
+    let without = try self.plan(nil)
+    #expect(without.configuration.validation.heldOut == 0 && without.validation == nil)
+    #expect(without.configuration.validation.images == nil)
+  }
+
+  /// Products of decimals are rounded: 0.29 · 100 is 28.999999999999996.
+  @Test(arguments: [
+    (0.2, 1797, 359), (0.29, 100, 29), (0.07, 100, 7), (0.57, 100, 57), (0.1, 30, 3),
+    (1e-3, 1797, 1), (0.999, 1000, 999), (0.5, 7, 3), (1e-3, 999, 0), (0.2, 60_000, 12_000),
+  ]) func sharesAreWholeImages(share: Double, count: Int, expected: Int) {
+    #expect(ValidationSource.count(ofShare: share, of: count) == expected)
+  }
+
+  /// A third of a training image each: 0.06 · batch · period of them are 2 % of the time.
+  @Test(arguments: [
+    (8, 100, 48), (128, 100, 359), (8, 1, 8), (32, 10, 19), (16, 100_000_000, 359),
+  ]) func validationCostsLittle(batch: Int, every: Int, images: Int) throws {
+    var configuration = Configuration()
+    configuration.training.batch = batch
+    configuration.validation.source = .share(0.2)
+    configuration.validation.every = every
+    let plan = try TrainingPlan(configuration, rankCount: 1)
+    #expect(plan.validation?.range == 1438..<1438 + images)
+    // Checkpoints are validated too.
+    configuration.recording.checkpointEvery = 1
+    #expect(
+      try TrainingPlan(configuration, rankCount: 1).validation?.range.count == 8)
+    configuration.validation.images = 12
+    #expect(
+      try TrainingPlan(configuration, rankCount: 1).validation?.range == 1438..<1450)
+    configuration.validation.every = 0
+    #expect(try TrainingPlan(configuration, rankCount: 1).validation == nil)
+  }
+
+  @Test func otherImagesLeaveTheDatasetWhole() throws {
+    let plan = try plan(.digits)
+    #expect(plan.imageCount == 1797 && plan.validation?.range == 0..<768)
+  }
+
+  @Test func whatCannotBeHeldOutIsRefused() {
+    #expect(
+      refusal { $0.validation.source = .share(1e-4) }
+        == "validation: 0.0001 of the 1797 images of the embedded digits is not one image; "
+        + "choose a larger share.")
+    #expect(
+      refusal { $0.validation.source = .share(0.95) }
+        == "the embedded digits: has 90 images beside the 1707 that are held out, fewer than one "
+        + "batch of 128")
+    #expect(
+      refusal {
+        $0.validation.source = .share(0.2)
+        $0.validation.heldOut = 0
+      }
+        == "held_out: is 0, but validation: 0.2 holds out the last 359 of the 1797 images of the "
+        + "embedded digits; a run keeps the images that it trains on.")
+    #expect(refusal { $0.validation.heldOut = 5000 }.contains("has 0 images beside the 5000"))
+    #expect(
+      refusal { $0.validation.source = .file(path: "/no.h5", group: "/") }.hasPrefix("/no.h5: "))
+  }
 }
