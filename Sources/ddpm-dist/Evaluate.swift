@@ -120,7 +120,13 @@ struct EvaluatedImages: ParsableArguments {
   var data: String?
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?
-  @Option(help: "The first so many images only. (default: all)")
+  @Option(
+    help: """
+      The images train, which the run has trained on, validation, which it has held out at the \
+      dataset's end, or all.
+      """)
+  var part = Part.all
+  @Option(help: "The first so many images of the part only. (default: all)")
   var count: Int?
   @Option(help: "The weights: average (over the training) or model (of the last step).")
   var weights: WeightKind = .ema
@@ -151,11 +157,11 @@ struct EvaluatedImages: ParsableArguments {
     try job.together {
       let dataset = try data.map { try ImageDataset(path: $0, group: group) } ?? .digits()
       try loaded.trained.requireImages(of: dataset)
-      var part = 0..<dataset.count
+      var part = try part.images(of: dataset, heldOut: loaded.heldOut)
       if let count {
         guard count <= part.count else {
           throw StorageError.badData(
-            path: dataset.path, reason: "has \(part.count) images, fewer than --count \(count)")
+            path: dataset.path, reason: "has \(part.count) such images, fewer than --count \(count)")
         }
         part = part.lowerBound..<part.lowerBound + count
       }
@@ -168,8 +174,33 @@ struct EvaluatedImages: ParsableArguments {
     [
       "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
       "weights": .text(weights.rawValue), "data": .text(request.dataset.path),
+      "part": .text(part.rawValue),
       "first_image": .integer(request.part.lowerBound), "seed": .text("\(seed)"),
     ]
+  }
+}
+
+/// Some of a dataset's images, by what training did with them.
+enum Part: String, ExpressibleByArgument, CaseIterable {
+  case train, validation, all
+
+  /// - Throws: `StorageError.badData` where there are none.
+  func images(of dataset: ImageDataset, heldOut: Int) throws(StorageError) -> Range<Int> {
+    if self == .all { return 0..<dataset.count }
+    guard self == .train || heldOut > 0 else {
+      throw .badData(
+        path: dataset.path,
+        reason: "has no part validation: the run has trained on all of its images, or was validated "
+          + "on a file of their own; name that one with --data")
+    }
+    guard heldOut < dataset.count else {
+      throw .badData(
+        path: dataset.path,
+        reason: "has \(dataset.count) images, but \(heldOut) were held out in training; name the "
+          + "dataset of the run with --data")
+    }
+    let border = dataset.count - heldOut
+    return self == .train ? 0..<border : border..<dataset.count
   }
 }
 

@@ -15,6 +15,8 @@ extension TrainedModel {
     public let path: String
     /// The number of training steps.
     public let step: Int
+    /// How many images at the end of its dataset the run has not trained on.
+    public let heldOut: Int
   }
 
   /// Reads a checkpoint on the first rank, for all; collective.
@@ -60,14 +62,17 @@ extension TrainedModel {
     let state = try Checkpoint.shareState(read?.checkpoint, communicator)
     let facts = try Checkpoint.shareFacts(read?.checkpoint, communicator)
     let kind = try shared(read?.kind.rawValue)
-    let trained = try communicator.together {
+    let (trained, heldOut) = try communicator.together {
       let configuration = try Self.configuration(yaml, path: file)
       var model = try makeModel(configuration)
       model.state = state
       if let facts { model.adopt(facts, weights: kind) }
-      return TrainedModel(model, weights: weights, configuration.data)
+      return (
+        TrainedModel(model, weights: weights, configuration.data),
+        configuration.validation.heldOut ?? 0
+      )
     }
-    return Loaded(trained: trained, path: file, step: step)
+    return Loaded(trained: trained, path: file, step: step, heldOut: heldOut)
   }
 
   /// Reads and checks a checkpoint.
