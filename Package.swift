@@ -83,7 +83,7 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SamplingTests", dependencies: ["Diffusion", "Sampling", "Tensors"],
-      exclude: ["Fixtures/record_ddim.py"]),
+      exclude: ["Fixtures/record_ddim.py", "Fixtures/record_flow.py"]),
     .testTarget(
       name: "ParallelTests", dependencies: ["MPI", "Parallel", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),

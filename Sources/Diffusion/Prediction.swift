@@ -22,26 +22,15 @@ public enum Prediction: String, Sendable, CaseIterable {
   /// | `mean` | μ̃_t(x_t, x_0) (Ho et al. 2020, eq. 7) |
   /// | `v` | (√ᾱ_t x_t − x_0)/√(1−ᾱ_t) |
   public func definition(_ t: Int, _ schedule: NoiseSchedule) -> (x0: Double, xt: Double) {
-    let (signal, noise) = schedule.forwardCoefficients(t)
-    return switch self {
-    case .epsilon: (-signal / noise, 1 / noise)
-    case .x0: (1, 0)
-    case .mean: schedule.posteriorMeanCoefficients(t)
-    case .v: (-1 / noise, signal / noise)
-    }
+    definition(schedule.forwardCoefficients(t)) ?? schedule.posteriorMeanCoefficients(t)
   }
 
   /// The affine map that turns this quantity at step t into another one.
-  ///
-  /// With a x_0 + b x_t for this quantity and a' x_0 + b' x_t for the other, x_0 is eliminated: the
-  /// factor of the value is a'/a, that of x_t is b' − (a'/a) b.
   public func conversion(
     to target: Prediction, at t: Int, of schedule: NoiseSchedule
   ) -> AffineConversion {
     if self == target { return AffineConversion(scale: 1, xt: 0) }
-    let (own, other) = (definition(t, schedule), target.definition(t, schedule))
-    let scale = other.x0 / own.x0
-    return AffineConversion(scale: scale, xt: other.xt - scale * own.xt)
+    return AffineConversion(from: definition(t, schedule), to: target.definition(t, schedule))
   }
 }
 

@@ -4,10 +4,12 @@ import Tensors
 
 /// One evaluation of a network by one worker: the weights, the memory and the tape.
 ///
-/// Operations are methods of `Pass`, one file each. With a gradient buffer each operation records a
-/// closure that carries the gradient one operation back; `backward()` replays them in reverse and
-/// releases each as soon as it has run. Without one nothing is recorded and every intermediate
-/// buffer returns to the pool at once.
+/// Operations are methods of `Pass`, one file each. An operation whose gradient is wanted records a
+/// closure that carries it one operation back; `backward()` replays them in reverse and releases
+/// each as soon as it has run. Wanted are the gradients of all parameters where there is a buffer
+/// for them, and of what is read as a `Variable.input`. Without either nothing is recorded and every
+/// intermediate buffer returns to the pool at once; with inputs alone, no gradient of a parameter
+/// is computed.
 public final class Pass {
   /// Where intermediate tensors come from.
   public let pool: BufferPool
@@ -36,7 +38,7 @@ public final class Pass {
   ///   - pool: The worker's memory.
   ///   - weights: The parameter buffer; it must outlive the pass and stay unchanged.
   ///   - gradient: The buffer that gets the gradients of all parameters that are used, whatever it
-  ///     holds; nil where none is wanted.
+  ///     holds; nil where those are not wanted.
   ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is
   ///     dropped.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
@@ -54,12 +56,13 @@ public final class Pass {
     self.preparedKernels = preparedKernels
   }
 
-  /// Replays the tape in reverse: the gradient buffer gets every parameter's gradient.
+  /// Replays the tape in reverse: the gradient buffer gets every parameter's gradient, and each
+  /// input its own.
   ///
   /// A loss must have been recorded.
   ///
   /// - Parameter finished: Called after each operation with the element of the gradient buffer from
-  ///   which to its end it is final.
+  ///   which to its end it is final; it says nothing where there is no buffer.
   public func backward(_ finished: (_ downTo: Int) -> Void = { _ in }) {
     while let entry = tape.popLast() {
       entry.backward()
@@ -82,7 +85,7 @@ public final class Pass {
   func partialGradient(
     _ parameter: Parameter
   ) -> (scalars: UnsafeMutablePointer<Float>, adds: Bool) {
-    guard let gradient else { preconditionFailure("This pass records no gradient.") }
+    guard let gradient else { preconditionFailure("This pass has no buffer of gradients.") }
     let isFirst = begun.insert(parameter.range.lowerBound).inserted
     return (gradient + parameter.range.lowerBound, !isFirst)
   }
@@ -94,26 +97,27 @@ public final class Pass {
     return scalars
   }
 
-  /// The result of an operation that has parameters or reads a variable.
+  /// The result of an operation; it is recorded where it has parameters to learn or reads a
+  /// variable whose gradient is wanted.
   ///
   /// - Parameters:
   ///   - value: The operation's output.
   ///   - kind: What its time counts as.
   ///   - inputs: Where the gradients of what the operation read are summed.
   ///   - parameters: What the operation has to learn.
-  ///   - backward: Carries the gradient of the output to the inputs and the parameters.
+  ///   - backward: Carries the gradient of the output to the inputs and, where the pass
+  ///     `learnsParameters`, the parameters.
   func record(
     _ value: Tensor, as kind: OperationProfile.Kind, from inputs: GradientSlot?...,
     parameters: [Parameter] = [],
     backward: @escaping (Tensor) -> Void
   ) -> Variable {
-    guard isRecording, !parameters.isEmpty || inputs.contains(where: { $0 != nil }) else {
-      return Variable(value)
-    }
+    let learned = learnsParameters ? parameters : []
+    guard !learned.isEmpty || inputs.contains(where: { $0 != nil }) else { return Variable(value) }
     let slot = GradientSlot()
-    append(parameters: parameters) { [unowned self] in
+    append(parameters: learned) { [unowned self] in
       guard let gradient = slot.take() else {
-        for parameter in parameters { _ = self.gradient(parameter) }  // zeros: nothing arrived
+        for parameter in learned { _ = self.gradient(parameter) }  // zeros: nothing arrived
         return
       }
       profile.measure(kind, backward: true, pool) { backward(gradient) }
@@ -121,8 +125,8 @@ public final class Pass {
     return Variable(value, slot)
   }
 
-  /// Whether gradients are wanted.
-  var isRecording: Bool { gradient != nil }
+  /// Whether the gradients of parameters are wanted.
+  var learnsParameters: Bool { gradient != nil }
 
   /// Puts the gradient of a loss at the end of the tape.
   func seed(_ y: Variable, with gradient: Tensor) {

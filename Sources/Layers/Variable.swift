@@ -21,7 +21,8 @@ public struct Variable {
     self.slot = slot
   }
 
-  /// An input whose gradient is wanted; read it with `gradient` after the backward pass.
+  /// An input whose gradient is wanted, whether or not those of parameters are; read it with
+  /// `gradient` after the backward pass.
   public static func input(_ value: Tensor) -> Variable { Variable(value, GradientSlot()) }
 
   /// The gradient, once the backward pass has reached this variable.

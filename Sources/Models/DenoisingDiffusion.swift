@@ -90,7 +90,7 @@ public struct DenoisingDiffusion: Objective {
     return split(network(Variable(xt), times: times, pass), pass)
   }
 
-  private func split(_ raw: Variable, _ pass: Pass) -> Output {
+  func split(_ raw: Variable, _ pass: Pass) -> Output {
     guard diffusion.variance == .learned else { return Output(mean: raw, variance: nil) }
     let (mean, variance) = pass.split(raw, at: network.images.channels)
     return Output(mean: mean, variance: variance)

@@ -29,6 +29,10 @@ public struct RandomStream: Sendable {
     /// An image of a dataset that is drawn: its normals at step 0, its uniform numbers at step 1;
     /// the shard is the index of the image.
     case dataset
+    /// What spreads the grey levels of an evaluated image over their bins.
+    case dequantization
+    /// The direction of a probe of the trace of a Jacobian; the step is the probe.
+    case probe
   }
 
   /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².
@@ -116,6 +120,18 @@ public struct RandomStream: Sendable {
   /// Numbers uniform in (0, 1), the centres of 2³² intervals.
   public func uniforms(count: Int) -> [Double] {
     (0..<count).map { (Double(words($0 / 4)[$0 % 4]) + 0.5) * 0x1p-32 }
+  }
+
+  /// `count` independent signs, 1 or −1, from the bits of the words, lowest first.
+  public func signs(count: Int) -> [Double] {
+    var signs: [Double] = []
+    signs.reserveCapacity(count)
+    var words = SIMD4<UInt32>()
+    for i in 0..<count {
+      if i % 128 == 0 { words = self.words(i / 128) }
+      signs.append(words[i / 32 % 4] >> UInt32(i % 32) & 1 == 0 ? 1 : -1)
+    }
+    return signs
   }
 
   /// The integers 0 ..< `count` in a random order (Fisher and Yates).

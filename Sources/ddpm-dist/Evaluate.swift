@@ -49,8 +49,14 @@ struct Evaluate: JobCommand {
     inversion: .prefixedNo,
     help: "Force the predicted x_0 into [-1, 1]. (default: where images have grey levels)")
   var clip: Bool?
-  @Option(help: "Trajectories of an image in the method neighbours. (default: 2)")
+  @Option(
+    help: "Trajectories of an image in the method neighbours, probes in flow. (default: 2 and 1)")
   var draws: Int?
+  @Option(
+    help: ArgumentHelp(
+      "The error of a step of the integration in the method flow. (default: 1e-5)",
+      valueName: "number"))
+  var tolerance: Double?
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -108,6 +114,7 @@ struct Evaluate: JobCommand {
     options.grid = grid
     options.clipping = clip
     options.draws = draws
+    options.tolerance = tolerance
     return options
   }
 }

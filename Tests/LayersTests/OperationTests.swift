@@ -151,21 +151,23 @@ import Testing
   }
 
   /// Several losses, one of two variables, and one that nothing can learn from.
-  @Test(arguments: [false, true]) func lossesAdd(records: Bool) {
+  @Test(arguments: [(false, false), (false, true), (true, true)])
+  func lossesAdd(parameters: Bool, inputs: Bool) {
     let pool = BufferPool()
     let shape = Shape(1, 2, 3, 2)
     var gradient = [Float](repeating: 0, count: 1)
     gradient.withUnsafeMutableBufferPointer { gradient in
       let pass = Pass(
         pool: pool, weights: gradient.baseAddress!,
-        gradient: records ? gradient.baseAddress! : nil)
-      let (a, b) = (
-        Variable.input(Tensor(shape, normals(shape.count), in: pool)),
-        Variable.input(Tensor(shape, normals(shape.count, index: 1), in: pool))
-      )
+        gradient: parameters ? gradient.baseAddress! : nil)
+      func variable(_ index: Int) -> Variable {
+        let tensor = Tensor(shape, normals(shape.count, index: index), in: pool)
+        return inputs ? Variable.input(tensor) : Variable(tensor)
+      }
+      let (a, b) = (variable(0), variable(1))
       func product(_ x: Variable, _ y: Variable, _ factor: Float) -> Double {
         pass.loss(of: x, y) { gradients in
-          #expect(gradients.count == (records ? 2 : 0))
+          #expect(gradients.count == (inputs ? 2 : 0))
           for (slope, other) in zip(gradients, [y, x]) {
             for i in 0..<shape.count { slope.pointer[i] = factor * other.value.pointer[i] }
           }
@@ -178,7 +180,7 @@ import Testing
       let losses = [product(a, b, 2), product(a, constant, 3), product(a, b, 0.5)]
       #expect(Set(losses).count == 3)
       pass.backward()
-      guard records else {
+      guard inputs else {
         #expect(a.gradient == nil && b.gradient == nil)
         return
       }

@@ -186,6 +186,74 @@ import Testing
     #expect(bytes[0] < bytes[1] * 3 / 4)
   }
 
+  /// The gradient of the input: that of differences, and the same bits whether or not those of the
+  /// parameters are computed beside it.
+  @Test func inputGradient() {
+    let network = Self.smallNetwork
+    let count = network.parameters.layout.count
+    checkGradient(
+      shapes: [Shape(2, 8, 8, 1)], parameterCount: count, step: 1 / 256, tolerance: 2e-2
+    ) { x, pass in
+      network(x[0], times: [3, 7.25], pass)
+    }
+  }
+
+  /// An image's input gradient is the same whatever the other images are.
+  @Test func inputGradientsAreEachImagesOwn() {
+    let network = Self.smallNetwork
+    let weights = normals(network.parameters.layout.count, scale: 0.1)
+    let shape = Shape(8, 8, 8, 1)
+    let (pool, directions) = (BufferPool(), normals(shape.count, index: 1))
+    func gradient(_ scalars: [Float], _ times: [Double]) -> [Float] {
+      weights.withUnsafeBufferPointer {
+        let pass = Pass(pool: pool, weights: $0.baseAddress!)
+        let x = Variable.input(Tensor(shape, scalars, in: pool))
+        pass.loss(of: network(x, times: times, pass)) {
+          _ = $0[0].scalars.update(from: directions)
+        }
+        pass.backward()
+        return Array(x.gradient!.scalars)
+      }
+    }
+    let (scalars, times) = (normals(shape.count), (0..<8).map { 1.5 * Double($0) })
+    let together = gradient(scalars, times)
+    for n in [0, 3, 7] {
+      let own = n * 64..<(n + 1) * 64
+      var (others, otherTimes) = (normals(shape.count, index: 2 + n), times.map { $0 + 1 })
+      others.replaceSubrange(own, with: scalars[own])
+      otherTimes[n] = times[n]
+      let among = gradient(others, otherTimes)
+      #expect(among[own] == together[own] && among != together)
+    }
+  }
+
+  /// Without a buffer for the parameters' gradients, only what follows an input is recorded.
+  @Test func onlyWhatIsWantedIsRecorded() {
+    let network = Self.smallNetwork
+    let weights = normals(network.parameters.layout.count, scale: 0.1)
+    var gradient = [Float](repeating: 0, count: weights.count)
+    let shape = Shape(8, 8, 8, 1)
+    /// The operations that are carried back.
+    func recorded(input: Bool, parameters: Bool) -> Int {
+      gradient.withUnsafeMutableBufferPointer { gradient in
+        let pool = BufferPool()
+        let pass = Pass(
+          pool: pool, weights: weights, gradient: parameters ? gradient.baseAddress! : nil)
+        let x = Tensor(shape, normals(shape.count), in: pool)
+        let y = network(input ? .input(x) : Variable(x), times: (0..<8).map(Double.init), pass)
+        pass.meanSquaredError(y, x)
+        var count = 0
+        pass.backward { _ in count += 1 }
+        return count
+      }
+    }
+    let all = recorded(input: true, parameters: true)
+    #expect(recorded(input: false, parameters: true) == all)
+    #expect(recorded(input: false, parameters: false) == 0)
+    // Not the embedding of the timestep and its layer in each of the twelve blocks.
+    #expect(recorded(input: true, parameters: false) == all - 4 - 12)
+  }
+
   /// Initial weights: the zero layers nearly zero, scales one, the others within their limits.
   @Test func initialWeights() throws {
     let network = UNet(UNetConfiguration(), images: cifar10)

@@ -159,8 +159,8 @@ import Testing
     var slopes = [Float](repeating: 0, count: 2 * shape.c)
     slopes.withUnsafeMutableBufferPointer {
       normalization.backward(
-        x, gamma, gamma, dy, statistics: statistics, into: dx, dgamma: $0.baseAddress!,
-        dbeta: $0.baseAddress! + shape.c, pool)
+        x, gamma, gamma, dy, statistics: statistics, into: dx,
+        slopes: ($0.baseAddress!, $0.baseAddress! + shape.c), pool)
     }
     let attention = Attention(heads: 2)
     let weights = Tensor(attention.weightsShape(for: shape), in: pool)

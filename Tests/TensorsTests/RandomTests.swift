@@ -109,6 +109,22 @@ import Testing
     #expect(epochs[0] != epochs[1])
   }
 
+  /// Half of them 1, neighbours independent, and a part of more signs is the same.
+  @Test func signsAreFair() {
+    let stream = RandomStream(seed: 1, purpose: .probe)
+    let signs = stream.signs(count: 100_001)
+    #expect(signs.allSatisfy { abs($0) == 1 })
+    #expect(abs(signs.reduce(0, +)) < 4 * 100_001.0.squareRoot())
+    for lag in [1, 2, 31, 32, 128] {
+      let product = zip(signs, signs.dropFirst(lag)).reduce(0) { $0 + $1.0 * $1.1 }
+      #expect(abs(product) < 4 * 100_001.0.squareRoot())
+    }
+    #expect(stream.signs(count: 301) == Array(signs[..<301]))
+    let words = stream.words(1)
+    #expect(
+      (0..<128).allSatisfy { signs[128 + $0] == (words[$0 / 32] >> ($0 % 32) & 1 == 0 ? 1 : -1) })
+  }
+
   @Test func uniformStaysInItsInterval() {
     var scalars = [Float](repeating: 0, count: 100_001)
     scalars.withUnsafeMutableBufferPointer {

@@ -17,7 +17,8 @@ public func normals(_ count: Int, seed: UInt64 = 1, index: Int = 0, scale: Float
 /// Compares the gradients of inputs and parameters with central differences.
 ///
 /// The loss is Σ r y with fixed random r, summed in Double. Every scalar of inputs and parameters
-/// is checked, or 60 of each where there are more, spread evenly.
+/// is checked, or 60 of each where there are more, spread evenly. The inputs' gradients must have
+/// the same bits where those of the parameters are not computed.
 ///
 /// - Parameters:
 ///   - shapes: The extents of the inputs.
@@ -36,14 +37,15 @@ public func checkGradient(
   var weights = normals(max(parameterCount, 1), index: 100, scale: 0.5)
   var gradient = [Float](repeating: .nan, count: weights.count)
 
-  func run(_ backward: Bool) -> (loss: Double, inputGradients: [[Float]]) {
+  func run(inputs backward: Bool, parameters: Bool) -> (loss: Double, inputGradients: [[Float]]) {
     gradient.withUnsafeMutableBufferPointer { gradient in
       weights.withUnsafeBufferPointer { weights in
         let pass = Pass(
           pool: pool, weights: weights.baseAddress!,
-          gradient: backward ? gradient.baseAddress! : nil, dropoutStreams: dropoutStreams)
-        let variables = zip(shapes, inputs).map {
-          Variable.input(Tensor($0, $1, in: pool))
+          gradient: parameters ? gradient.baseAddress! : nil, dropoutStreams: dropoutStreams)
+        let variables = zip(shapes, inputs).map { shape, scalars in
+          let tensor = Tensor(shape, scalars, in: pool)
+          return backward ? Variable.input(tensor) : Variable(tensor)
         }
         let y = network(variables, pass)
         let r = normals(y.shape.count, index: 200)
@@ -58,17 +60,22 @@ public func checkGradient(
     }
   }
 
-  let inputGradients = run(true).inputGradients
+  let inputGradients = run(inputs: true, parameters: true).inputGradients
   let parameterGradient = gradient
+  #expect(
+    run(inputs: true, parameters: false).inputGradients == inputGradients,
+    "The inputs' gradients depend on whether the parameters' are computed.",
+    sourceLocation: sourceLocation)
+  func loss() -> Double { run(inputs: false, parameters: false).loss }
 
   func compare(_ analytic: [Float], _ name: String, _ shift: (Int, Float) -> Void) {
     let scale = analytic.reduce(1e-3) { max($0, Double(abs($1))) }
     let stride = max(1, analytic.count / 60)
     for i in Swift.stride(from: 0, to: analytic.count, by: stride) {
       shift(i, step)
-      let above = run(false).loss
+      let above = loss()
       shift(i, -2 * step)
-      let below = run(false).loss
+      let below = loss()
       shift(i, step)
       let numeric = (above - below) / (2 * Double(step))
       #expect(

@@ -60,11 +60,14 @@ extension Pass {
       [unowned self] dy in
       let dx = x.slot.map { _ in Tensor(x.shape, in: pool) }
       let sums = Tensor(vectorShape, in: pool)
-      let (dW, adds) = partialGradient(weight)
+      let slopes = learnsParameters ? partialGradient(weight) : nil
       convolution.backward(
-        x.value, weights(weight), dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
-      Elementwise.addRowSum(
-        of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(bias))
+        x.value, weights(weight), dy, dx: dx, dW: slopes?.scalars, adds: slopes?.adds ?? false,
+        sums: sums, pool)
+      if learnsParameters {
+        Elementwise.addRowSum(
+          of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(bias))
+      }
       if let dx { x.slot?.add(dx, pool) }
       vectorSlot?.add(sums, pool)
       residualSlot?.add(dy, pool)

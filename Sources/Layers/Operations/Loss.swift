@@ -15,12 +15,14 @@ extension Pass {
   /// - Parameters:
   ///   - variables: What the loss depends on.
   ///   - evaluate: Computes the loss and fills its gradient with respect to each variable, of the
-  ///     variable's shape. It is given no gradient to fill where the pass records none.
+  ///     variable's shape. It is given no gradient to fill where none is wanted: by a pass without
+  ///     a buffer for them, of variables that no input leads to.
   /// - Returns: What `evaluate` returns.
   public func loss<Value, Failure: Error>(
     of variables: Variable..., evaluate: (_ gradients: [Tensor]) throws(Failure) -> Value
   ) throws(Failure) -> Value {
-    let gradients = isRecording ? variables.map { Tensor($0.shape, in: pool) } : []
+    let isWanted = learnsParameters || variables.contains { $0.slot != nil }
+    let gradients = isWanted ? variables.map { Tensor($0.shape, in: pool) } : []
     let value = try profile.measure(.batch) { () throws(Failure) in try evaluate(gradients) }
     for (variable, gradient) in zip(variables, gradients) { seed(variable, with: gradient) }
     return value

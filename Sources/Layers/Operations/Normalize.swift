@@ -34,7 +34,7 @@ extension Pass {
       let dx = Tensor(x.shape, in: pool)
       normalization.backward(
         x.value, weights(scale), weights(bias), dy, statistics: statistics, into: dx,
-        dgamma: gradient(scale), dbeta: gradient(bias), dropout: dropout, pool)
+        slopes: learnsParameters ? (gradient(scale), gradient(bias)) : nil, dropout: dropout, pool)
       x.slot?.add(dx, pool)
     }
   }

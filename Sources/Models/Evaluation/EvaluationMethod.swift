@@ -14,7 +14,7 @@ extension DenoisingDiffusion: Likelihood {
     let make: @Sendable (DenoisingDiffusion, EvaluationOptions) throws -> any Evaluation
 
     /// Every method; the first is the default.
-    public static let all: [EvaluationMethod] = [.bound, .neighbours]
+    public static let all: [EvaluationMethod] = [.bound, .neighbours, .flow]
 
     /// The method of a name.
     ///
@@ -86,6 +86,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case unfitVariance(ReverseVariance, method: String)
   /// Steps that dynamic programming cannot choose.
   case noOptimum(String)
+  /// A network that predicts the mean is asked for its flow.
+  case flowBetweenSteps
   /// A number beyond what an option takes.
   case invalid(option: String, needs: String)
 
@@ -109,6 +111,9 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
       "The method \(method) takes one fixed variance, not \(variance.rawValue): choose "
         + "--variance fixed_small or fixed_large."
     case .noOptimum(let reason): "The grid optimal \(reason)."
+    case .flowBetweenSteps:
+      "The flow runs between the steps, and a network that predicts the mean knows whole steps only: "
+        + "choose another method."
     case .invalid(let option, let needs): "--\(option) needs \(needs)."
     }
   }

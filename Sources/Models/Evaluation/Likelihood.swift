@@ -34,9 +34,10 @@ public protocol Evaluation: Sendable {
   ///   - draws: Their random numbers.
   ///   - makePass: Makes a pass over the weights for one evaluation of a network.
   ///   - progress: Called after each evaluation.
+  /// - Throws: An error of one line; an `IntegrationError` with the image's place in the group.
   func measure(
     _ batch: Batch, _ draws: Draws, _ makePass: () -> Pass, progress: () -> Void
-  ) -> [[Double]]
+  ) throws -> [[Double]]
 
   /// What follows from the numbers of all images.
   func results(of measurements: Measurements) -> EvaluationResults

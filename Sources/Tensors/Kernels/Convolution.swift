@@ -79,14 +79,14 @@ public struct Convolution: Sendable {
     }
   }
 
-  /// dW ← xᵀ ∗ dy, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← xᵀ ∗ dy and dx ← dy ∗ Wᵀ, each where it is asked for.
   ///
   /// - Parameters:
   ///   - adds: Whether xᵀ ∗ dy is added to what dW holds.
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) biases.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, adds: Bool, sums: Tensor, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, _ pool: BufferPool
   ) {
     sums.scalars.update(repeating: 0)
     if usesWinograd(for: x.shape) {
@@ -99,8 +99,13 @@ public struct Convolution: Sendable {
           to: sums.pointer + n * outputChannels)
       }
       if isNarrow(for: x.shape) {
-        return NarrowConvolution(x, outputChannels: outputChannels, pool)
-          .backward(W, dy, dx: dx, dW: dW, adds: adds)
+        let narrow = NarrowConvolution(x, outputChannels: outputChannels, pool)
+        if let dW {
+          narrow.backward(W, dy, dx: dx, dW: dW, adds: adds)
+        } else if let dx {
+          narrow.backward(W, dy, dx: dx)
+        }
+        return
       }
       var dx = dx
       if isPointwise, x.shape.c % 16 == 0, let target = dx {
@@ -108,6 +113,7 @@ public struct Convolution: Sendable {
           .backward(dy, W, into: target)
         dx = nil
       }
+      if dx == nil, dW == nil { return }
       Im2colConvolution(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
     }
   }

@@ -65,30 +65,37 @@ public struct GroupNormalization: Sendable {
   }
 
   /// dx ← the gradient of x; dγ and dβ are added to.
+  ///
+  /// - Parameter slopes: dγ and dβ; nil where they are not asked for.
   public func backward(
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ dy: Tensor,
-    statistics: Tensor, into dx: Tensor, dgamma: UnsafeMutablePointer<Float>,
-    dbeta: UnsafeMutablePointer<Float>, dropout: Dropout? = nil, _ pool: BufferPool
+    statistics: Tensor, into dx: Tensor,
+    slopes: (gamma: UnsafeMutablePointer<Float>, beta: UnsafeMutablePointer<Float>)?,
+    dropout: Dropout? = nil, _ pool: BufferPool
   ) {
     let (count, c) = (x.shape.n, x.shape.c)
-    pool.withScratch(count: 2 * count * c) { slopes in
+    func backward(_ parts: UnsafeMutablePointer<Float>?) {
       pool.split(count, cost: Self.cost(x.shape), scratch: 9 * c) { images, scratch in
-        backward(
-          x, images, gamma, beta, dy, statistics: statistics, into: dx, slopes: slopes,
+        self.backward(
+          x, images, gamma, beta, dy, statistics: statistics, into: dx, slopes: parts,
           dropout: dropout, scratch)
       }
+    }
+    guard let slopes else { return backward(nil) }
+    pool.withScratch(count: 2 * count * c) { parts in
+      backward(parts)
       for n in 0..<count {
-        Elementwise.add(slopes + 2 * n * c, to: dgamma, count: c)
-        Elementwise.add(slopes + (2 * n + 1) * c, to: dbeta, count: c)
+        Elementwise.add(parts + 2 * n * c, to: slopes.gamma, count: c)
+        Elementwise.add(parts + (2 * n + 1) * c, to: slopes.beta, count: c)
       }
     }
   }
 
-  /// dx and, in `slopes` (n, 2, c), the parts of dγ and dβ of some images.
+  /// dx and, in `slopes` (n, 2, c) where they are asked for, the parts of dγ and dβ of some images.
   private func backward(
     _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
     _ beta: UnsafePointer<Float>, _ dy: Tensor, statistics: Tensor, into dx: Tensor,
-    slopes: UnsafeMutablePointer<Float>, dropout: Dropout?,
+    slopes: UnsafeMutablePointer<Float>?, dropout: Dropout?,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
@@ -113,8 +120,10 @@ public struct GroupNormalization: Sendable {
               image, slope, a, b, mean: r, run, c, into: target, sum, moment, activates)
           }
         }
-        let dgamma = slopes + 2 * n * c
-        parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
+        if let slopes {
+          let dgamma = slopes + 2 * n * c
+          parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
+        }
         inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
         // Second pass: dx = p g + q x + r.
         forEachRun(pixels) { run in

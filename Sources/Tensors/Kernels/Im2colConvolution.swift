@@ -37,10 +37,11 @@ struct Im2colConvolution {
     }
   }
 
-  /// dW ← xᵀ ∗ dy, added to what it holds where `adds`, and dx ← dy ∗ Wᵀ where `dx` is asked for.
+  /// dW ← xᵀ ∗ dy, added to what it holds where `adds`, and dx ← dy ∗ Wᵀ, each where it is asked
+  /// for.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, adds: Bool, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, _ pool: BufferPool
   ) {
     let o = outputChannels
     let depth = kernel * kernel * x.shape.c
@@ -48,10 +49,12 @@ struct Im2colConvolution {
     forEachChunk(x.shape, dy.shape, pool) { lines, patches in
       let (rows, first) = (lines.count * dy.shape.w, lines.lowerBound * dy.shape.w)
       let gradient = Matrix(dy.pointer + first * o, stride: o)
-      let columns = im2col(x, lines, dy.shape, into: patches)
-      multiply(
-        m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
-        beta: adds || lines.lowerBound > 0 ? 1 : 0, into: dW, stride: o, pool)
+      if let dW {
+        let columns = im2col(x, lines, dy.shape, into: patches)
+        multiply(
+          m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
+          beta: adds || lines.lowerBound > 0 ? 1 : 0, into: dW, stride: o, pool)
+      }
       guard let dx else { return }
       let target = isPointwise ? dx.pointer + first * depth : patches
       multiply(

@@ -44,6 +44,29 @@ struct NarrowConvolution {
     }
   }
 
+  /// dx ← dy ∗ Wᵀ alone, in the order of the other.
+  func backward(_ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor) {
+    dx.scalars.update(repeating: 0)
+    pool.withScratch(count: 9 * c * o) { weights in
+      transpose(W, rows: 9 * c, columns: o, stride: o, into: weights)
+      for n in 0..<x.shape.n {
+        let (gradient, target) = (dy.image(n).baseAddress!, dx.image(n).baseAddress!)
+        forEachPixel { pixel, rows in
+          for j in 0..<o {
+            let g = gradient[pixel &* o &+ j]
+            let channel = weights + j &* 9 &* c
+            rows.forEach { source, weight, count in
+              let (dx, w) = (target + source, channel + weight)
+              for i in stride(from: 0, to: count, by: 16) {
+                put(multiplyAdd(vector(w + i), g, vector(dx + i)), dx + i)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// dW ← xᵀ ∗ dy, added to what it holds where `adds`, and dx ← dy ∗ Wᵀ where `dx` is asked for.
   func backward(
     _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?, dW: UnsafeMutablePointer<Float>,

@@ -3,6 +3,7 @@
 import MPI
 import Models
 import Parallel
+import Sampling
 import Storage
 import Synchronization
 import Tensors
@@ -26,7 +27,7 @@ public struct DatasetEvaluation: Sendable {
   ///   - part: Which of its images.
   ///   - progress: Called with each evaluation of a group by a network, from any worker.
   /// - Returns: On rank 0 the numbers of each image, (count, width); empty elsewhere.
-  /// - Throws: `AgreedFailure` where images cannot be read, `MPIError`.
+  /// - Throws: `AgreedFailure` where images cannot be read or evaluated, `MPIError`.
   public func measure(
     _ dataset: ImageDataset, _ part: Range<Int>, _ groups: ImageGroups,
     progress: @Sendable () -> Void
@@ -56,13 +57,17 @@ public struct DatasetEvaluation: Sendable {
         try reader.read(indices, into: x0.pointer)
         let batch = Batch(
           images: x0, labels: dataset.labels.map { labels in indices.map { labels[$0] } })
-        let numbers = evaluation.measure(
+        let numbers = try evaluation.measure(
           batch, Draws(seed: seed, firstImage: part.lowerBound + images.lowerBound),
           { trained.makePass(pool) }, progress: progress)
         precondition(
           numbers.count == size && numbers.allSatisfy { $0.count == evaluation.width },
           "An evaluation has all numbers of all images.")
         return Array(numbers.joined())
+      } catch let error as IntegrationError {
+        let first = part.lowerBound + images.lowerBound
+        throw ExitCode.failure(
+          for: IntegrationError(image: first + error.image, reason: error.reason))
       } catch {
         throw ExitCode.failure(for: error)
       }

@@ -31,7 +31,15 @@ public enum ExitCode {
     case let error as DiffusionError: Failure("\(error)", exitCode: usage)
     case let error as EvaluationError: Failure("\(error)", exitCode: usage)
     case let error as SamplerError: Failure("\(error)", exitCode: usage)
+    case let error as IntegrationError: Failure("\(error)", exitCode: code(for: error))
     default: Failure("\(error)", exitCode: software)
+    }
+  }
+
+  private static func code(for error: IntegrationError) -> Int32 {
+    switch error.reason {
+    case .tooManyEvaluations: usage
+    case .notFinite: badData
     }
   }
 

@@ -2,6 +2,8 @@
 
 import Diffusion
 import MPI
+import Models
+import Sampling
 import Storage
 import Testing
 import Training
@@ -29,6 +31,15 @@ import Training
       (StorageError.inputOutput(path: "a", reason: "b"), 74, "a: b"),
       (try #require(configurationError), 64, "--set steps=x: 'steps' needs"),
       (DiffusionError.noSteps(0), 64, "The noise schedule has 0 steps"),
+      (EvaluationError.flowBetweenSteps, 64, "The flow runs between the steps"),
+      (
+        IntegrationError(image: 3, reason: .tooManyEvaluations(50, tolerance: 1e-5)), 64,
+        "Image 3 is not at the end of its way after 50 evaluations"
+      ),
+      (
+        IntegrationError(image: 3, reason: .notFinite), 65,
+        "The network's output for image 3 is not finite"
+      ),
       (Other(), 70, "something else"),
     ]
     for (error, code, message) in cases {

@@ -65,14 +65,14 @@ struct WinogradConvolution {
     }
   }
 
-  /// dW ← ∂L/∂W, and dx ← ∂L/∂x where it is asked for.
+  /// dW ← ∂L/∂W and dx ← ∂L/∂x, each where it is asked for.
   ///
   /// - Parameters:
   ///   - adds: Whether ∂L/∂W is added to what dW holds.
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>, adds: Bool, sums: UnsafeMutablePointer<Float>
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: UnsafeMutablePointer<Float>
   ) {
     let kernels = WinogradKernels(W, c, o)
     let outputGrid = TileGrid(dy.shape)
@@ -100,6 +100,7 @@ struct WinogradConvolution {
             }
           }
         }
+        guard let dW else { return }
         withPlaces(rows: tiles.count, panels: c / 16) { V in
           transformInput(x, tiles, into: V)
           // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
