@@ -54,17 +54,23 @@ extension Checkpoint {
         checkpoint[keyPath: group.buffer] = try tensors(
           root.group(group.rawValue), checkpoint.layout)
       }
+      if sections.contains(.averages) {
+        for length in try AverageSnapshot.lengths(root) {
+          checkpoint.averages[length] = try tensors(
+            root.group(AverageSnapshot.group(length)), checkpoint.layout)
+        }
+      }
       return checkpoint
     }
   }
 
-  /// The names from `/tensors` in their order, the shapes from `/model`.
+  /// The names from `/tensors` in their order, the shapes from a group that has them all.
   ///
   /// All of them together are smaller than the file, whatever its links and filters promise.
-  private static func layout(
-    _ root: borrowing Group, fileSize: Int
+  static func layout(
+    _ root: borrowing Group, shapesIn group: String = "model", fileSize: Int
   ) throws(HDF5Error) -> ParameterLayout {
-    let model = try root.group("model")
+    let model = try root.group(group)
     var layout = ParameterLayout()
     var names: Set<String> = []
     for name in try root.dataset("tensors").strings() {
@@ -86,7 +92,8 @@ extension Checkpoint {
     return layout
   }
 
-  private static func tensors(
+  /// The buffer of a group of tensors; all of them are finite.
+  static func tensors(
     _ group: borrowing Group, _ layout: ParameterLayout
   ) throws(HDF5Error) -> [Float] {
     var failure: HDF5Error?
@@ -143,7 +150,7 @@ extension Checkpoint {
 
   /// The groups of every checkpoint; another one holds the facts of its model.
   static let knownGroups: Set = [
-    "model", "average", "optimizer", "progress", "state", "validation", "provenance",
+    "model", "average", "averages", "optimizer", "progress", "state", "validation", "provenance",
   ]
 
   private static func facts(_ root: borrowing Group) throws(HDF5Error) -> ModelFacts? {

@@ -41,15 +41,22 @@ extension Checkpoint {
     precondition(model.count == layout.count, "The weights must fit the layout.")
     precondition(
       progress.epochs.count == progress.shards, "A checkpoint needs the epoch of each shard.")
-    for group in TensorGroup.allCases {
-      let buffer = self[keyPath: group.buffer]
-      guard !buffer.isEmpty else { continue }
-      precondition(buffer.count == layout.count, "A buffer must fit the layout or be empty.")
-      if let entry = buffer.withUnsafeBufferPointer({ Self.firstNotFinite(in: $0, layout) }) {
-        throw .badData(
-          path: path,
-          reason: "is not written: the tensor /\(group.rawValue)/\(entry.name) is not finite")
-      }
+    for group in TensorGroup.allCases where !self[keyPath: group.buffer].isEmpty {
+      try Self.check(self[keyPath: group.buffer], layout, group.rawValue, path)
+    }
+    for (length, buffer) in averages {
+      try Self.check(buffer, layout, AverageSnapshot.group(length), path)
+    }
+  }
+
+  /// Refuses to write tensors that are not finite.
+  static func check(
+    _ buffer: [Float], _ layout: ParameterLayout, _ group: String, _ path: String
+  ) throws(StorageError) {
+    precondition(buffer.count == layout.count, "A buffer must fit the layout or be empty.")
+    if let entry = buffer.withUnsafeBufferPointer({ firstNotFinite(in: $0, layout) }) {
+      throw .badData(
+        path: path, reason: "is not written: the tensor /\(group)/\(entry.name) is not finite")
     }
   }
 
@@ -57,7 +64,8 @@ extension Checkpoint {
   private func image(_ path: String) throws(StorageError) -> FileImage {
     let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
     // The memory is taken in one piece: the tensors, and enough for names and headers.
-    let tensors = groups.count * (layout.count * 4 + layout.entries.count * 2048)
+    let tensors =
+      (groups.count + averages.count) * (layout.count * 4 + layout.entries.count * 2048)
     let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
     let numbers = state.values.reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
     let texts = configuration.utf8.count + 8 * numbers
@@ -70,7 +78,12 @@ extension Checkpoint {
       try root.write("config", configuration)
       if let facts { try write(facts, root) }
       try writeProgress(root)
-      for group in groups { try write(self[keyPath: group.buffer], group.rawValue, root) }
+      for group in groups {
+        try Self.write(self[keyPath: group.buffer], layout, group.rawValue, root)
+      }
+      for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
+        try Self.write(buffer, layout, AverageSnapshot.group(length), root)
+      }
       if !state.isEmpty { try write(state, root) }
       if let validation { try write(validation, root) }
       // Last, so that its size moves nothing else.
@@ -84,8 +97,9 @@ extension Checkpoint {
     }
   }
 
-  private func write(
-    _ buffer: [Float], _ name: String, _ root: borrowing Group
+  /// Writes the tensors of a buffer to a group of their own.
+  static func write(
+    _ buffer: [Float], _ layout: ParameterLayout, _ name: String, _ root: borrowing Group
   ) throws(HDF5Error) {
     let group = try root.createGroup(name)
     try buffer.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in

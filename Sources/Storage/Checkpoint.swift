@@ -21,8 +21,10 @@ public struct Checkpoint: Equatable, Sendable {
     public static let ema = Sections(rawValue: 2)
     /// Adam's two moments.
     public static let moments = Sections(rawValue: 4)
+    /// The power averages of the weights.
+    public static let averages = Sections(rawValue: 8)
     /// Everything: what continuing a run needs.
-    public static let all: Sections = [.model, .ema, .moments]
+    public static let all: Sections = [.model, .ema, .moments, .averages]
   }
 
   /// How far the run has come.
@@ -66,6 +68,8 @@ public struct Checkpoint: Equatable, Sendable {
   public var firstMoment: [Float]
   /// Adam's second moment; empty where it was not loaded or does not exist.
   public var secondMoment: [Float]
+  /// The power averages of the weights, by their lengths; those that exist and were loaded.
+  public var averages: [Double: [Float]]
   /// How far the run has come.
   public var progress: Progress
   /// The resolved configuration, YAML text.
@@ -82,14 +86,16 @@ public struct Checkpoint: Equatable, Sendable {
   /// A checkpoint in memory.
   public init(
     layout: ParameterLayout, model: [Float], ema: [Float], firstMoment: [Float],
-    secondMoment: [Float], progress: Progress, configuration: String, facts: ModelFacts? = nil,
-    state: [String: [Double]] = [:], provenance: [String: String]
+    secondMoment: [Float], averages: [Double: [Float]] = [:], progress: Progress,
+    configuration: String, facts: ModelFacts? = nil, state: [String: [Double]] = [:],
+    provenance: [String: String]
   ) {
     self.layout = layout
     self.model = model
     self.ema = ema
     self.firstMoment = firstMoment
     self.secondMoment = secondMoment
+    self.averages = averages
     self.progress = progress
     self.configuration = configuration
     self.facts = facts

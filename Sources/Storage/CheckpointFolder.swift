@@ -1,4 +1,5 @@
-// The folder of a run's checkpoints: names, the newest good one, and what may be removed.
+// The folder of a run's checkpoints or snapshots: names, the newest good one, and what may be
+// removed.
 
 import Glibc
 
@@ -44,11 +45,12 @@ public struct CheckpointFolder: Sendable {
 
   /// Looks for the newest checkpoint whose checksum fits, from the newest back.
   ///
+  /// - Parameter limit: The last step that is looked at.
   /// - Throws: `.missingInput` where the folder cannot be listed. Damaged files do not throw: they
   ///   are reported in `skipped`.
-  public func latestGood() throws(StorageError) -> Latest {
+  public func latestGood(upTo limit: Int = .max) throws(StorageError) -> Latest {
     var skipped: [StorageError] = []
-    for step in try steps().reversed() {
+    for step in try steps().reversed() where step <= limit {
       let candidate = path(step: step)
       do throws(StorageError) {
         try Checkpoint.verify(path: candidate)
@@ -71,6 +73,11 @@ public struct CheckpointFolder: Sendable {
     let old = try steps().dropLast(count).filter { $0 != best }.map { path(step: $0) }
     for path in old { try remove(path) }
     return old
+  }
+
+  /// Removes the files of later steps, which a run that goes on from an earlier one does again.
+  public func remove(after step: Int) throws(StorageError) {
+    for later in try steps() where later > step { try remove(path(step: later)) }
   }
 
   /// Removes what writers that died have left: files `step-….h5.….tmp`, and links `best.….tmp`.

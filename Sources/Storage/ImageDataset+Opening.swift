@@ -32,6 +32,7 @@ func isHDF5(_ path: String) -> Bool { File.isHDF5(path) }
 enum FileFormat: String {
   case dataset = "ddpm-dataset"
   case checkpoint = "ddpm-checkpoint"
+  case averages = "ddpm-averages"
   case samples = "ddpm-samples"
   case prediction = "ddpm-prediction"
   case evaluation = "ddpm-evaluation"

@@ -30,9 +30,13 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   /// What an evaluation has found.
   public static let evaluation = OutputKind("file of an evaluation", .evaluation)
 
+  /// A checkpoint that is made of others. One that is there may be a run's: it is never replaced.
+  public static let checkpoint = OutputKind("checkpoint", .checkpoint, isReplaced: false)
+
   /// Every kind.
   public static let allCases: [OutputKind] = [
     .picture, .archive, .report, .dataset, .samples, .prediction, .table, .drawing, .evaluation,
+    .checkpoint,
   ]
 
   /// How files of this kind are called in a sentence.
@@ -43,13 +47,17 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   private let signature: [UInt8]?
   /// The `format` that HDF5 files of this kind declare; nil for other files.
   private let format: FileFormat?
+  /// Whether a file of this kind may take the place of another one.
+  private let isReplaced: Bool
 
   private init(_ name: String, _ endings: [String], beginning signature: [UInt8]) {
     (self.name, self.endings, self.signature, format) = (name, endings, signature, nil)
+    isReplaced = true
   }
 
-  private init(_ name: String, _ format: FileFormat) {
+  private init(_ name: String, _ format: FileFormat, isReplaced: Bool = true) {
     (self.name, endings, signature, self.format) = (name, [".h5", ".hdf5"], nil, format)
+    self.isReplaced = isReplaced
   }
 
   /// Whether a name ends as those of such files do.
@@ -88,7 +96,10 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
     if let signature {
       if try firstBytes(path, signature.count) == signature { return }
     } else if let format, found == .format(format.rawValue) {
-      return
+      if isReplaced { return }
+      throw .cannotCreate(
+        path: path,
+        reason: "is a \(name) already and is not replaced; remove it or choose another name")
     }
     let what =
       switch found {

@@ -40,6 +40,10 @@ import Testing
     #expect(latest.skipped.map(\.path) == [folder.path(step: 20), folder.path(step: 15)])
     #expect(latest.skipped[0].reason.contains("its checksum does not fit"))
     #expect(latest.skipped[1].reason.contains("the mark at its end is missing"))
+    #expect(try folder.latestGood(upTo: 9) == .init(path: folder.path(step: 5), skipped: []))
+    #expect(try folder.latestGood(upTo: 4).path == nil)
+    try folder.remove(after: 10)
+    #expect(try folder.steps() == [5, 10])
   }
 
   @Test func aMissingFolder() {

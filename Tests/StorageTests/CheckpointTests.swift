@@ -48,6 +48,20 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     #expect(nothing.ema.isEmpty && nothing.configuration == checkpoint.configuration)
   }
 
+  /// Power averages are groups of their own, and change nothing of the rest.
+  @Test func powerAveragesAreReadBack() throws {
+    var checkpoint = sampleCheckpoint()
+    checkpoint.averages = [0.05: checkpoint.model.map { $0 / 3 }, 0.1: checkpoint.ema.map { -$0 }]
+    let bytes = try checkpoint.encoded()
+    #expect(try Checkpoint.decode(bytes) == checkpoint)
+    let alone = try Checkpoint.decode(bytes, sections: .averages)
+    #expect(alone.averages == checkpoint.averages && alone.model.isEmpty && alone.ema.isEmpty)
+    #expect(try Checkpoint.decode(bytes, sections: .ema).averages == [:])
+    checkpoint.averages[0.1]![3] = .nan
+    let error = #expect(throws: StorageError.self) { try checkpoint.encoded() }
+    #expect(error?.reason == "is not written: the tensor /averages/0.1/time/1/W is not finite")
+  }
+
   @Test func missingPartsAreMissed() throws {
     var checkpoint = sampleCheckpoint()
     checkpoint.firstMoment = []

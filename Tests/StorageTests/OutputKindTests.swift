@@ -23,13 +23,17 @@ import Testing
     try SampleFile.write(
       [1, 2, 3, 4], shape: shape, format: .levels(17), origin: [:], to: folder.file("s.h5"))
     try NoisyImages.writePrediction([1, 2, 3, 4], shape: shape, to: folder.file("p.h5"))
-    try sampleCheckpoint().write(to: folder.file("c.h5"))
+    let checkpoint = sampleCheckpoint()
+    try checkpoint.write(to: folder.file("c.h5"))
+    try AverageSnapshot(step: 1, layout: checkpoint.layout, averages: [0.1: checkpoint.ema])
+      .write(to: folder.file("v.h5"))
     let other = try File.create(folder.file("o.h5"))
     try other.close()
     try folder.write(Array("x: 1\n".utf8), to: "t.txt")
     return [
       ("a.png", .picture), ("a.npz", .archive), ("a.json", .report), ("d.h5", .dataset),
-      ("s.h5", .samples), ("p.h5", .prediction), ("c.h5", nil), ("o.h5", nil), ("t.txt", nil),
+      ("s.h5", .samples), ("p.h5", .prediction), ("c.h5", nil), ("v.h5", nil), ("o.h5", nil),
+      ("t.txt", nil),
     ]
   }
 
@@ -57,6 +61,11 @@ import Testing
       try OutputKind.prediction.check(target: folder.file("c.h5"))
     }
     #expect(checkpoint?.reason.hasPrefix("is a ddpm-checkpoint file, but no file of pre") == true)
+    // It may be a run's.
+    let own = #expect(throws: StorageError.self) {
+      try OutputKind.checkpoint.check(target: folder.file("c.h5"))
+    }
+    #expect(own?.reason.hasPrefix("is a checkpoint already and is not replaced") == true)
   }
 
   @Test(arguments: OutputKind.allCases) func whatIsEmptyOrAbsentMayBeWritten(

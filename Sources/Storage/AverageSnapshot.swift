@@ -1,0 +1,103 @@
+// The power averages of one step: in a file of their own, or out of a checkpoint.
+
+import HDF5
+import Tensors
+
+/// The power averages of the weights at one step of a run; `docs/formats.md`, "Averages".
+public struct AverageSnapshot: Equatable, Sendable {
+  /// The number of finished steps.
+  public var step: Int
+  /// The names and shapes of the tensors, in forward order; empty where there are no averages.
+  public var layout: ParameterLayout
+  /// The averages by their lengths, each in the order of `layout`; empty where not loaded.
+  public var averages: [Double: [Float]]
+
+  /// The averages of a step.
+  public init(step: Int, layout: ParameterLayout, averages: [Double: [Float]]) {
+    self.step = step
+    self.layout = layout
+    self.averages = averages
+  }
+
+  /// The group of an average, as `averages/0.05`.
+  static func group(_ length: Double) -> String { "averages/\(length)" }
+
+  /// The lengths of the averages in a file, rising; none where it has no such group.
+  static func lengths(_ root: borrowing Group) throws(HDF5Error) -> [Double] {
+    guard try root.kind(of: "averages") != nil else { return [] }
+    let group = try root.group("averages")
+    var lengths: [Double] = []
+    for name in try group.names() {
+      guard let length = Double(name), length > 0, length < 1, "\(length)" == name else {
+        throw .refused(place: group.place, reason: "\"\(name)\" is no length of an average")
+      }
+      lengths.append(length)
+    }
+    return lengths.sorted()
+  }
+
+  /// Writes the averages to a path, with the trailer of a checkpoint; the old file stays until the
+  /// new one is durable. Equal averages give equal bytes.
+  ///
+  /// - Throws: `.badData` where a tensor is not finite; `.cannotCreate` and `.inputOutput` as
+  ///   `AtomicFile.write`.
+  public func write(to path: String) throws(StorageError) {
+    precondition(!averages.isEmpty && layout.count > 0, "A snapshot needs averages.")
+    for (length, buffer) in averages {
+      try Checkpoint.check(buffer, layout, Self.group(length), path)
+    }
+    let bytes = averages.count * (layout.count * 4 + layout.entries.count * 2048)
+    let image = try writing(path) { () throws(HDF5Error) -> FileImage in
+      let file = try File.createInMemory(label: path, increment: bytes + (1 << 17))
+      let root = try file.root()
+      try FileFormat.averages.write(to: root)
+      try root.write("tensors", strings: layout.entries.map(\.name))
+      let progress = try root.createGroup("progress")
+      try progress.setAttribute("step", .integer(step))
+      try progress.close()
+      for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
+        try Checkpoint.write(buffer, layout, Self.group(length), root)
+      }
+      try root.close()
+      return try file.finish()
+    }
+    try image.withBytes { (image) throws(StorageError) in
+      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
+        (trailer) throws(StorageError) in
+        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
+      }
+    }
+  }
+
+  /// Reads the power averages of a file that `write` or `Checkpoint.write` has written.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - values: Whether the tensors are loaded; the averages are empty where not.
+  /// - Throws: `.missingInput` where there is no readable file; `.badData` where it is damaged, of
+  ///   another format, or does not hold what the format promises.
+  public static func read(path: String, values: Bool = true) throws(StorageError) -> Self {
+    let image = try CheckpointTrailer.load(path: path)
+    return try reading(path) { () throws(HDF5Error) -> Self in
+      let file = try File.open(image: image, label: path)
+      let root = try file.root()
+      let isCheckpoint = try root.string("format") == FileFormat.checkpoint.rawValue
+      try (isCheckpoint ? FileFormat.checkpoint : .averages).check(root, isRequired: true)
+      let progress = try root.group("progress")
+      guard let step = try progress.integer("step"), Checkpoint.Progress.counts.contains(step)
+      else {
+        throw .refused(place: progress.place, reason: "does not say the step")
+      }
+      var snapshot = Self(step: step, layout: ParameterLayout(), averages: [:])
+      let lengths = try Self.lengths(root)
+      guard let first = lengths.first else { return snapshot }
+      snapshot.layout = try Checkpoint.layout(
+        root, shapesIn: group(first), fileSize: image.count)
+      for length in lengths {
+        snapshot.averages[length] =
+          values ? try Checkpoint.tensors(root.group(group(length)), snapshot.layout) : []
+      }
+      return snapshot
+    }
+  }
+}
