@@ -1,5 +1,10 @@
 #include <cblas.h>
 
+// LAPACK's solver of A X = B (netlib.org/lapack, dgesv), column-major: the library holds it, but
+// OpenBLAS installs no header that declares it.
+void dgesv_(const blasint *n, const blasint *nrhs, double *a, const blasint *lda, blasint *ipiv,
+            double *b, const blasint *ldb, blasint *info);
+
 // Swift has no conditions on the target's instruction sets; the C compiler's macros tell them, in
 // the order of CPUFeatures.swift.
 static inline unsigned COpenBLAS_compiled_features(void) {
