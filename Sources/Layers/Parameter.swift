@@ -22,17 +22,25 @@ public struct ParameterRegistry: Sendable {
 
   /// Names, shapes and ranges in forward order.
   public private(set) var layout = ParameterLayout()
+  /// The elements that weight decay shrinks, in ascending order: those of tensors that map one
+  /// activation to another, none of biases, normalisations and embeddings.
+  public private(set) var decaying: [Range<Int>] = []
   private var initializations: [Initialization] = []
 
   /// A registry without parameters.
   public init() {}
 
   /// Appends a tensor.
-  package mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization)
-    -> Parameter
-  {
+  ///
+  /// - Parameter decays: Whether weight decay shrinks it; nil: where it has two extents or more. An
+  ///   embedding table says false.
+  package mutating func add(
+    _ name: String, _ shape: [Int], _ initialization: Initialization, decays: Bool? = nil
+  ) -> Parameter {
     initializations.append(initialization)
-    return Parameter(range: layout.append(name, shape: shape))
+    let range = layout.append(name, shape: shape)
+    if decays ?? (shape.count >= 2) { decaying.append(range) }
+    return Parameter(range: range)
   }
 
   /// The initial parameter buffer: a function of the seed alone.

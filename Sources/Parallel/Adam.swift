@@ -1,14 +1,14 @@
-// The optimizer: one fused update of weights, moments and average.
+// The optimizer: one fused update of weights, moments and averages.
 
 import Foundation
 import Tensors
 
 extension OperationProfile.Kind {
-  /// Clipping, Adam, and the moving average.
+  /// Clipping, Adam, and the moving averages.
   public static let optimizer = Self("optimizer")
 }
 
-/// The constants of Adam and of the moving average of the weights.
+/// The constants of Adam and of the moving averages of the weights.
 public struct AdamSettings: Equatable, Sendable {
   /// The decay of the first moment, β₁.
   public var beta1 = 0.9
@@ -16,23 +16,29 @@ public struct AdamSettings: Equatable, Sendable {
   public var beta2 = 0.999
   /// What is added to the root of the second moment, ε.
   public var epsilon = 1e-8
+  /// The decay of the weights themselves, λ.
+  public var weightDecay = 0.0
   /// The decay of the moving average of the weights; it has no warm-up.
   public var emaDecay = 0.9999
+  /// The power averages of the weights.
+  public var averages: [PowerAverage] = []
 
   /// The usual constants, those of Ho et al. 2020.
   public init() {}
 }
 
-/// Adam (Kingma & Ba 2015, algorithm 1) and the moving average, on the parts that a rank owns.
+/// Adam (Kingma & Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov & Hutter 2019,
+/// algorithm 2) and the moving averages, on the parts that a rank owns.
 ///
-/// For step t and gradient g, with ε where PyTorch has it:
+/// For step t and gradient g, with ε and λ where PyTorch has them:
 ///
 ///     m ← β₁ m + (1 − β₁) g                 v ← β₂ v + (1 − β₂) g²
-///     w ← w − η · m/(1 − β₁ᵗ) / (√v/√(1 − β₂ᵗ) + ε)
-///     a ← d a + (1 − d) w
+///     w ← w (1 − η λ) − η · m/(1 − β₁ᵗ) / (√v/√(1 − β₂ᵗ) + ε)
+///     a ← d a + (1 − d) w                   b ← β_t b + (1 − β_t) w, β_t of a `PowerAverage`
 ///
-/// The factors that depend on t are computed in Double. Each element goes through the same
-/// operations wherever it lies, so that the result does not depend on the partition.
+/// λ is 0 for the elements that do not decay. The factors that depend on t are computed in Double.
+/// Each element goes through the same operations wherever it lies, so that the result does not
+/// depend on the partition.
 public final class Adam {
   /// The constants.
   public let settings: AdamSettings
@@ -44,25 +50,33 @@ public final class Adam {
   public let second: OwnedBuffer
   /// The moving average of the weights, a.
   public let ema: OwnedBuffer
+  /// The power averages of the weights, b, in the order of the settings.
+  public let averages: [OwnedBuffer]
+  /// The whole parameter buffer, cut where decaying and other elements meet.
+  let runs: [DecayRun]
 
-  /// The optimizer before its first step: moments of zero, an average equal to the weights.
+  /// The optimizer before its first step: moments of zero, averages equal to the weights.
   ///
   /// - Parameters:
   ///   - settings: The constants.
   ///   - weights: The whole parameter buffer.
   ///   - partition: Who owns what.
   ///   - rank: This rank's number in the partition.
+  ///   - decaying: The elements that weight decay shrinks, in ascending order.
   public init(
-    settings: AdamSettings, weights: AlignedFloats, partition: ParameterPartition, rank: Int
+    settings: AdamSettings, weights: AlignedFloats, partition: ParameterPartition, rank: Int,
+    decaying: [Range<Int>] = []
   ) {
     self.settings = settings
     first = OwnedBuffer(partition: partition, rank: rank)
     second = OwnedBuffer(partition: partition, rank: rank)
     ema = OwnedBuffer(partition: partition, rank: rank)
-    ema.copy(from: weights)
+    averages = settings.averages.map { _ in OwnedBuffer(partition: partition, rank: rank) }
+    runs = DecayRun.cut(partition.count, decaying: settings.weightDecay == 0 ? [] : decaying)
+    for average in [ema] + averages { average.copy(from: weights) }
   }
 
-  /// Continues a run whose moments and average have been put into place.
+  /// Continues a run whose moments and averages have been put into place.
   ///
   /// - Parameter steps: The number of steps that the run has taken.
   public func resume(afterSteps steps: Int) {
@@ -92,6 +106,37 @@ public final class Adam {
   }
 }
 
+/// Elements of the parameter buffer that follow each other and decay alike.
+struct DecayRun: Equatable {
+  let range: Range<Int>
+  let decays: Bool
+
+  /// Cuts a buffer of `count` elements at the ends of the ranges that decay.
+  static func cut(_ count: Int, decaying: [Range<Int>]) -> [DecayRun] {
+    var runs: [DecayRun] = []
+    func add(_ range: Range<Int>, decays: Bool) {
+      guard !range.isEmpty else { return }
+      if let last = runs.last, last.decays == decays {
+        runs[runs.count - 1] = DecayRun(
+          range: last.range.lowerBound..<range.upperBound, decays: decays)
+      } else {
+        runs.append(DecayRun(range: range, decays: decays))
+      }
+    }
+    var end = 0
+    for range in decaying {
+      precondition(
+        range.lowerBound >= end && range.upperBound <= count,
+        "What decays must be ascending ranges of the parameter buffer.")
+      add(end..<range.lowerBound, decays: false)
+      add(range, decays: true)
+      end = range.upperBound
+    }
+    add(end..<count, decays: false)
+    return runs
+  }
+}
+
 /// One step of Adam, which is applied bucket by bucket, from any thread.
 public struct AdamStep: Sendable {
   private typealias Vector = SIMD16<Float>
@@ -102,14 +147,24 @@ public struct AdamStep: Sendable {
   private let first: OwnedBuffer
   private let second: OwnedBuffer
   private let ema: OwnedBuffer
-  private let gradientScale: Float
-  private let firstRate: Float
-  private let secondDecay: Float
-  private let secondRate: Float
-  private let stepSize: Float
-  private let inverseRootCorrection: Float
-  private let epsilon: Float
-  private let emaRate: Float
+  private let averages: [OwnedBuffer]
+  private let runs: [DecayRun]
+  private let factors: Factors
+  private let averageRates: [Float]
+
+  /// The numbers of the update, each computed in Double.
+  private struct Factors {
+    let gradientScale: Float
+    let firstRate: Float
+    let secondDecay: Float
+    let secondRate: Float
+    let stepSize: Float
+    let inverseRootCorrection: Float
+    let epsilon: Float
+    /// 1 − η λ, or 1 for elements that do not decay.
+    var keep: Float
+    let emaRate: Float
+  }
 
   init(adam: Adam, learningRate: Double, gradientScale: Double) {
     let settings = adam.settings
@@ -117,14 +172,16 @@ public struct AdamStep: Sendable {
     first = adam.first
     second = adam.second
     ema = adam.ema
-    self.gradientScale = Float(gradientScale)
-    firstRate = Float(1 - settings.beta1)
-    secondDecay = Float(settings.beta2)
-    secondRate = Float(1 - settings.beta2)
-    stepSize = Float(learningRate / (1 - pow(settings.beta1, t)))
-    inverseRootCorrection = Float(1 / (1 - pow(settings.beta2, t)).squareRoot())
-    epsilon = Float(settings.epsilon)
-    emaRate = Float(1 - settings.emaDecay)
+    averages = adam.averages
+    runs = adam.runs
+    factors = Factors(
+      gradientScale: Float(gradientScale), firstRate: Float(1 - settings.beta1),
+      secondDecay: Float(settings.beta2), secondRate: Float(1 - settings.beta2),
+      stepSize: Float(learningRate / (1 - pow(settings.beta1, t))),
+      inverseRootCorrection: Float(1 / (1 - pow(settings.beta2, t)).squareRoot()),
+      epsilon: Float(settings.epsilon), keep: Float(1 - learningRate * settings.weightDecay),
+      emaRate: Float(1 - settings.emaDecay))
+    averageRates = settings.averages.map { Float($0.rate(atStep: adam.steps)) }
   }
 
   /// Updates this rank's part of a bucket, or one of several pieces of it, in one pass.
@@ -140,48 +197,28 @@ public struct AdamStep: Sendable {
     gradient: AlignedFloats
   ) {
     let owned = first.ranges[bucket]
-    // Whole vectors, so that every element stays in its lane.
-    let (begin, end) = (cut(owned.count, piece, pieces), cut(owned.count, piece + 1, pieces))
-    let range = owned.lowerBound + begin..<owned.lowerBound + end
     precondition(
       weights.count == first.partition.count && gradient.count == weights.count,
       "Weights and gradient must have the length of the partition.")
+    let begin = owned.lowerBound + cut(owned.count, piece, pieces)
+    let range = begin..<owned.lowerBound + cut(owned.count, piece + 1, pieces)
     guard !range.isEmpty else { return }
     defer { withExtendedLifetime((self, weights, gradient)) {} }
-    let w = weights.elements.baseAddress! + range.lowerBound
-    let g = UnsafePointer(gradient.elements.baseAddress!) + range.lowerBound
-    let m = first[bucket].baseAddress! + begin
-    let v = second[bucket].baseAddress! + begin
-    let a = ema[bucket].baseAddress! + begin
-    let whole = range.count & ~15
-    var i = 0
-    while i < whole {
-      var values = State(w: load(w, i), m: load(m, i), v: load(v, i), a: load(a, i))
-      update(&values, g: load(g, i))
-      store(values.w, w, i)
-      store(values.m, m, i)
-      store(values.v, v, i)
-      store(values.a, a, i)
-      i += 16
-    }
-    // The last few go through the same vectors, for the same bits.
-    let rest = range.count - whole
-    guard rest > 0 else { return }
-    var values = State(w: Vector(), m: Vector(), v: Vector(), a: Vector())
-    var gradients = Vector()
-    for lane in 0..<rest {
-      values.w[lane] = w[i + lane]
-      values.m[lane] = m[i + lane]
-      values.v[lane] = v[i + lane]
-      values.a[lane] = a[i + lane]
-      gradients[lane] = g[i + lane]
-    }
-    update(&values, g: gradients)
-    for lane in 0..<rest {
-      w[i + lane] = values.w[lane]
-      m[i + lane] = values.m[lane]
-      v[i + lane] = values.v[lane]
-      a[i + lane] = values.a[lane]
+    for run in runs {
+      let part = run.range.clamped(to: range)
+      guard !part.isEmpty else { continue }
+      let offset = part.lowerBound - owned.lowerBound
+      func start(_ owned: OwnedBuffer) -> UnsafeMutablePointer<Float> {
+        owned[bucket].baseAddress! + offset
+      }
+      let places = Places(
+        w: weights.elements.baseAddress! + part.lowerBound,
+        g: UnsafePointer(gradient.elements.baseAddress!) + part.lowerBound,
+        m: start(first), v: start(second), a: start(ema))
+      var factors = factors
+      if !run.decays { factors.keep = 1 }
+      let powers = zip(averages, averageRates).map { Power(b: start($0), rate: $1) }
+      powers.withUnsafeBufferPointer { Self.update(places, $0, part.count, factors) }
     }
   }
 
@@ -190,30 +227,79 @@ public struct AdamStep: Sendable {
     piece == pieces ? count : count * piece / pieces & ~15
   }
 
-  /// Sixteen weights, with their moments and average.
-  private struct State {
-    var w: Vector
-    var m: Vector
-    var v: Vector
-    var a: Vector
+  /// Where weights, gradient, moments and average of the same elements begin.
+  private struct Places {
+    let w: UnsafeMutablePointer<Float>
+    let g: UnsafePointer<Float>
+    let m: UnsafeMutablePointer<Float>
+    let v: UnsafeMutablePointer<Float>
+    let a: UnsafeMutablePointer<Float>
+  }
+
+  /// Where a power average of the same elements begins, and the share of the new weights in it.
+  private struct Power {
+    let b: UnsafeMutablePointer<Float>
+    let rate: Float
+  }
+
+  /// Updates elements that decay alike.
+  private static func update(
+    _ places: Places, _ powers: UnsafeBufferPointer<Power>, _ count: Int, _ factors: Factors
+  ) {
+    let whole = count & ~15
+    var i = 0
+    while i < whole {
+      update(places, powers, i, lanes: 16, factors)
+      i += 16
+    }
+    // The last few go through the same vectors, for the same bits.
+    if i < count { update(places, powers, i, lanes: count - i, factors) }
+  }
+
+  /// Updates up to sixteen elements.
+  @inline(__always)
+  private static func update(
+    _ places: Places, _ powers: UnsafeBufferPointer<Power>, _ i: Int, lanes: Int,
+    _ factors: Factors
+  ) {
+    let g = load(places.g + i, lanes) * factors.gradientScale
+    var m = load(places.m + i, lanes)
+    var v = load(places.v + i, lanes)
+    var w = load(places.w + i, lanes)
+    var a = load(places.a + i, lanes)
+    m += (g - m) * factors.firstRate
+    v = v * factors.secondDecay + g * g * factors.secondRate
+    w =
+      w * factors.keep
+      - m * factors.stepSize
+      / (v.squareRoot() * factors.inverseRootCorrection + factors.epsilon)
+    a += (w - a) * factors.emaRate
+    store(m, places.m + i, lanes)
+    store(v, places.v + i, lanes)
+    store(w, places.w + i, lanes)
+    store(a, places.a + i, lanes)
+    for power in powers {
+      var b = load(power.b + i, lanes)
+      b += (w - b) * power.rate
+      store(b, power.b + i, lanes)
+    }
+  }
+
+  /// The first lanes from memory, zeros in the others.
+  @inline(__always)
+  private static func load(_ pointer: UnsafePointer<Float>, _ lanes: Int) -> Vector {
+    if lanes == 16 { return UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self) }
+    var vector = Vector()
+    for lane in 0..<lanes { vector[lane] = pointer[lane] }
+    return vector
   }
 
   @inline(__always)
-  private func update(_ x: inout State, g raw: Vector) {
-    let g = raw * gradientScale
-    x.m += (g - x.m) * firstRate
-    x.v = x.v * secondDecay + g * g * secondRate
-    x.w -= x.m * stepSize / (x.v.squareRoot() * inverseRootCorrection + epsilon)
-    x.a += (x.w - x.a) * emaRate
-  }
-
-  @inline(__always)
-  private func load(_ pointer: UnsafePointer<Float>, _ i: Int) -> Vector {
-    UnsafeRawPointer(pointer + i).loadUnaligned(as: Vector.self)
-  }
-
-  @inline(__always)
-  private func store(_ value: Vector, _ pointer: UnsafeMutablePointer<Float>, _ i: Int) {
-    UnsafeMutableRawPointer(pointer + i).storeBytes(of: value, as: Vector.self)
+  private static func store(_ value: Vector, _ pointer: UnsafeMutablePointer<Float>, _ lanes: Int) {
+    if lanes == 16 {
+      UnsafeMutableRawPointer(pointer).storeBytes(of: value, as: Vector.self)
+    } else {
+      for lane in 0..<lanes { pointer[lane] = value[lane] }
+    }
   }
 }

@@ -23,6 +23,17 @@ import Testing
     #expect(lines == table)
   }
 
+  /// Weights decay; biases, scales and shifts do not.
+  @Test func whatDecays() {
+    let parameters = UNet(UNetConfiguration(), images: cifar10).parameters
+    let weights = parameters.layout.entries.filter { $0.name.hasSuffix("/W") }
+    #expect(parameters.decaying == weights.map(\.range))
+    var registry = ParameterRegistry()
+    _ = registry.add("table", [10, 4], .constant(0), decays: false)
+    let scale = registry.add("scale", [4], .constant(1), decays: true)
+    #expect(registry.decaying == [scale.range])
+  }
+
   /// Output, loss and every gradient of diffusers' `UNet2DModel`, recorded by `record_unet.py`.
   ///
   /// Each array agrees within 1e-4 of its largest scalar; so does each gradient with its tensor's.

@@ -1,4 +1,4 @@
-// Adam against torch.optim.Adam, closed forms, and itself in parts.
+// Adam against torch.optim.Adam and AdamW, closed forms, and itself in parts.
 
 import Foundation
 import Parallel
@@ -81,6 +81,111 @@ import Testing
     // Moments are sums of both signs: measured against the largest.
     let scale = recording.first.map(abs).max()!
     #expect(zip(adam.first.values, recording.first).allSatisfy { abs($0 - $1) <= 1e-6 * scale })
+  }
+
+  /// What `Fixtures/record_adamw.py` recorded.
+  private struct DecayRecording: Decodable {
+    struct Step: Decodable {
+      let gradient: [Float]
+      let rate: Double
+    }
+    let weightDecay: Double
+    let decaying: [[Int]]
+    let initial: [Float]
+    let steps: [Step]
+    let weights: [Float]
+    let first: [Float]
+    let second: [Float]
+  }
+
+  /// A hundred steps with a warm-up and the cosine schedule, some tensors without decay.
+  @Test func weightDecayAgreesWithTorch() throws {
+    let url = try #require(Bundle.module.url(forResource: "Fixtures/adamw", withExtension: "json"))
+    let recording = try JSONDecoder().decode(DecayRecording.self, from: Data(contentsOf: url))
+    var settings = AdamSettings()
+    settings.weightDecay = recording.weightDecay
+    let weights = AlignedFloats(recording.initial)
+    let adam = Adam(
+      settings: settings, weights: weights,
+      partition: ParameterPartition(count: weights.count, ranks: 1, bucketBytes: 1), rank: 0,
+      decaying: recording.decaying.map { $0[0]..<$0[1] })
+    #expect(recording.steps.count == 100)
+    for step in recording.steps {
+      apply(adam.beginStep(learningRate: step.rate, gradientScale: 1), to: weights, step.gradient)
+    }
+    #expect(isClose(weights.values, recording.weights, tolerance: 1e-6))
+    #expect(isClose(adam.second.values, recording.second, tolerance: 1e-6))
+    let scale = recording.first.map(abs).max()!
+    #expect(zip(adam.first.values, recording.first).allSatisfy { abs($0 - $1) <= 1e-6 * scale })
+    // What decays is visibly smaller than it was, for the gradients' mean is near zero.
+    for i in 0..<5 { #expect(abs(weights.values[i]) < abs(recording.initial[i]) + 0.05) }
+  }
+
+  /// Without weight decay every weight has the bits of Adam's formula, whatever would decay.
+  @Test func noDecayIsAdamBitForBit() {
+    let count = 77
+    let decaying = [0..<5, 8..<40, 40..<51, 70..<77]
+    let initial = (0..<count).map { roughNumber($0, stream: 4) }
+    let weights = AlignedFloats(initial)
+    let adam = Adam(
+      settings: AdamSettings(), weights: weights,
+      partition: ParameterPartition(count: count, ranks: 1, bucketBytes: 1), rank: 0,
+      decaying: decaying)
+    var (w, m, v) = (
+      initial, [Float](repeating: 0, count: count), [Float](repeating: 0, count: count)
+    )
+    for t in 1...5 {
+      let gradient = (0..<count).map { roughNumber($0, stream: 4 + t) }
+      apply(adam.beginStep(learningRate: 0.01, gradientScale: 0.5), to: weights, gradient)
+      let stepSize = Float(0.01 / (1 - pow(0.9, Double(t))))
+      let correction = Float(1 / (1 - pow(0.999, Double(t))).squareRoot())
+      for i in 0..<count {
+        let g = gradient[i] * 0.5
+        m[i] += (g - m[i]) * Float(1 - 0.9)
+        v[i] = v[i] * Float(0.999) + g * g * Float(1 - 0.999)
+        w[i] -= m[i] * stepSize / (v[i].squareRoot() * correction + Float(1e-8))
+      }
+      #expect(difference(weights.values, w) == nil)
+    }
+  }
+
+  /// Weight decay and the power averages leave the same bits in pieces, and on several ranks.
+  @Test(arguments: [(1, 3), (2, 1), (3, 2), (5, 8)])
+  func decayAndAveragesInParts(ranks: Int, pieces: Int) {
+    let count = 3 * ParameterPartition.blockLength + 21
+    var settings = AdamSettings()
+    settings.weightDecay = 0.5
+    settings.averages = [0.05, 0.1, 0.25].map(PowerAverage.init)
+    // Ends at a block, in the middle of a vector, and tensors that are shorter than one.
+    let decaying = [0..<4096, 4101..<4104, 4104..<9999, 12000..<12307]
+    let initial = (0..<count).map { roughNumber($0, stream: 50) }
+    func run(ranks: Int, pieces: Int) -> [[Float]] {
+      let partition = ParameterPartition(count: count, ranks: ranks, bucketBytes: 32768)
+      let weights = AlignedFloats(initial)
+      let averages = settings.averages.map { _ in AlignedFloats(count: count) }
+      for rank in 0..<ranks {
+        let adam = Adam(
+          settings: settings, weights: AlignedFloats(initial), partition: partition, rank: rank,
+          decaying: decaying)
+        for step in 0..<3 {
+          let gradient = (0..<count).map { roughNumber($0, stream: 60 + step) }
+          apply(
+            adam.beginStep(learningRate: 0.01, gradientScale: 0.3), to: weights, gradient,
+            pieces: pieces)
+        }
+        for (owned, whole) in zip(adam.averages, averages) { owned.copy(to: whole) }
+      }
+      return [weights.values] + averages.map(\.values)
+    }
+    let (one, many) = (run(ranks: 1, pieces: 1), run(ranks: ranks, pieces: pieces))
+    for (x, y) in zip(one, many) { #expect(difference(x, y) == nil) }
+    // 1 − ηλ a step, where it decays and the gradient is the same: the decay is not lost.
+    settings.weightDecay = 0
+    let without = run(ranks: 1, pieces: 1)
+    let ranges = Set(decaying.flatMap { $0 })
+    for i in stride(from: 0, to: count, by: 7) {
+      #expect((one[0][i] != without[0][i]) == ranges.contains(i), "\(i)")
+    }
   }
 
   /// With t = 1 both corrections cancel the decays: the step is η g/(|g| + ε).
