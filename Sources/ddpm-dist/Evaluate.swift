@@ -135,7 +135,12 @@ struct EvaluatedImages: ParsableArguments {
   var part = Part.all
   @Option(help: "The first so many images of the part only. (default: all)")
   var count: Int?
-  @Option(help: "The weights: average (over the training) or model (of the last step).")
+  @Option(
+    help: ArgumentHelp(
+      """
+      The weights: average (over the training), model (of the last step), or one of \
+      average_lengths, as average_0.05.
+      """, valueName: "name"))
   var weights: WeightKind = .ema
   @Option(help: "The seed of all random numbers.")
   var seed: UInt64 = 1

@@ -24,7 +24,12 @@ struct Predict: JobCommand {
   var input: String
   @Option(help: "The HDF5 file to write /prediction to.")
   var output: String
-  @Option(help: "The weights: average (over the training) or model (of the last step).")
+  @Option(
+    help: ArgumentHelp(
+      """
+      The weights: average (over the training), model (of the last step), or one of \
+      average_lengths, as average_0.05.
+      """, valueName: "name"))
   var weights: WeightKind = .ema
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
   var workers: Int?

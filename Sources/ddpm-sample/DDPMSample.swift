@@ -60,7 +60,12 @@ struct DDPMSample: ParsableCommand {
   var variance: ReverseVariance?
   @Flag(help: "Leave the predicted x_0 of each step as it is, instead of forcing it into [-1, 1].")
   var noClip = false
-  @Option(help: "The weights: average (over the training) or model (of the last step).")
+  @Option(
+    help: ArgumentHelp(
+      """
+      The weights: average (over the training), model (of the last step), or one of \
+      average_lengths, as average_0.05.
+      """, valueName: "name"))
   var weights: WeightKind = .ema
   @Option(
     name: .customLong("init"),

@@ -15,6 +15,9 @@ extension Configuration {
     try old.apply(yaml: yaml, source: "the checkpoint's configuration")
     training.shards = training.shards ?? old.training.shards
     data.fill(from: old.data)
+    optimizer.learningRateSteps = optimizer.learningRateSteps ?? old.optimizer.learningRateSteps
+    // Only the cosine schedule has an end: a run without one may be given it now.
+    old.optimizer.learningRateSteps = old.optimizer.learningRateSteps ?? optimizer.learningRateSteps
     validation.images = validation.images ?? old.validation.images
     // What checkpoints of earlier versions do not say: all of their images were trained on.
     old.data.valueRange = old.data.valueRange ?? data.valueRange

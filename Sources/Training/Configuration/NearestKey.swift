@@ -7,6 +7,8 @@ private let synonyms: [String: [String]] = [
   "adam_epsilon": ["eps", "epsilon", "adam_eps"],
   "attention": ["attention_resolutions", "attn_resolutions", "attn"],
   "average_decay": ["ema", "ema_decay", "ema_rate"],
+  "average_every": ["snapshot_every", "ema_every", "ema_snapshot_every"],
+  "average_lengths": ["ema_lengths", "ema_stds", "sigma_rel", "power_ema", "posthoc_ema"],
   "batch": ["batch_size", "bs", "train_batch_size"],
   "betas": ["trained_betas", "beta_list"],
   "beta_end": ["beta_t", "beta_max"],
@@ -29,6 +31,11 @@ private let synonyms: [String: [String]] = [
   "image_channels": ["in_channels", "out_channels"],
   "keep_checkpoints": ["max_checkpoints", "save_total_limit", "checkpoints_total_limit"],
   "learning_rate": ["lr"],
+  "learning_rate_reference": ["lr_reference", "t_ref", "ref_steps"],
+  "learning_rate_schedule": [
+    "lr_schedule", "lr_scheduler", "lr_scheduler_type", "scheduler", "lr_decay",
+  ],
+  "learning_rate_steps": ["lr_steps", "lr_decay_steps", "decay_steps", "t_max", "lr_decay_iters"],
   "min_snr_gamma": ["snr_gamma", "min_snr"],
   "multipliers": ["dim_mults", "channel_mult", "ch_mult", "channel_multipliers"],
   "name": ["run_name", "experiment"],
@@ -58,6 +65,7 @@ private let synonyms: [String: [String]] = [
   "variance": ["variance_type", "var_type", "learn_sigma"],
   "weighting": ["loss_weighting", "loss_weight", "p2", "snr_weighting"],
   "warmup_steps": ["warmup", "lr_warmup_steps", "warm_up"],
+  "weight_decay": ["wd", "adam_weight_decay", "l2"],
   "zero_terminal_snr": ["rescale_betas_zero_snr", "zero_snr", "enforce_zero_terminal_snr"],
   "workers": ["num_workers", "threads", "num_threads"],
 ]

@@ -197,6 +197,29 @@ extension Setting {
       })
   }
 
+  /// A list of rising numbers of a range.
+  static func risingNumbers(
+    _ key: String, _ role: SettingRole, _ path: Path<[Double]>, _ range: ClosedRange<Double>,
+    _ help: String
+  ) -> Setting {
+    let values = "rising numbers from \(range.lowerBound) to \(range.upperBound)"
+    return Setting(
+      key: key, help: help, values: "a list of \(values), or []", role: role,
+      node: { root in
+        Node(root[keyPath: path].map { Node(yamlNumber($0)) }, .implicit, .flow)
+      },
+      assign: { (root, node) throws(Mismatch) in
+        let numbers = node.sequence.map { $0.compactMap { $0.string.flatMap(Double.init) } }
+        guard let numbers, numbers.count == node.sequence?.count,
+          numbers.allSatisfy(range.contains), zip(numbers, numbers.dropFirst()).allSatisfy(<)
+        else { throw Mismatch(reason: "needs a list of \(values), or []") }
+        guard numbers.count <= 8 else {
+          throw Mismatch(reason: "needs at most 8 numbers, not \(numbers.count)")
+        }
+        root[keyPath: path] = numbers
+      })
+  }
+
   /// The two ends of a range, `[]` for none, or `auto`: nil.
   static func range(
     _ key: String, _ role: SettingRole, _ path: Path<[Double]?>, _ help: String

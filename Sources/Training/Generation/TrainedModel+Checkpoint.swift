@@ -81,12 +81,8 @@ extension TrainedModel {
     makeModel: (Configuration) throws -> any Objective = { try $0.model() }
   ) throws -> Source {
     let file = try checkpointPath(path, report)
-    let checkpoint = try Checkpoint.read(path: file, sections: kind == .model ? .model : .ema)
-    let weights = kind == .model ? checkpoint.model : checkpoint.ema
-    guard !weights.isEmpty else {
-      throw StorageError.badData(
-        path: file, reason: "has no \(kind.rawValue) weights; choose the others with --weights")
-    }
+    let checkpoint = try Checkpoint.read(path: file, sections: kind.section)
+    let weights = try kind.weights(in: checkpoint, path: file)
     let configuration = try configuration(checkpoint.configuration, path: file)
     let model: any Objective
     do {

@@ -3,9 +3,11 @@
 import Foundation
 import Storage
 
-/// The folder of one run: configuration, metrics, checkpoints, sample grids.
+/// The folder of one run: configuration, metrics, checkpoints, sample grids, and snapshots of the
+/// power averages where the run keeps them.
 ///
 ///     config.yaml   metrics.jsonl   checkpoints/step-00000500.h5   samples/step-00000500.png
+///     averages/step-00000100.h5
 public struct RunFolder: Sendable {
   /// The folder's path.
   public let path: String
@@ -19,6 +21,9 @@ public struct RunFolder: Sendable {
   public var metrics: String { "\(path)/metrics.jsonl" }
   /// The checkpoints.
   public var checkpoints: CheckpointFolder { CheckpointFolder(path: "\(path)/checkpoints") }
+
+  /// The snapshots of the power averages.
+  public var averages: CheckpointFolder { CheckpointFolder(path: "\(path)/averages") }
 
   /// The grid of images drawn after a step.
   public func samples(step: Int) -> String {
@@ -36,9 +41,18 @@ public struct RunFolder: Sendable {
 
   /// Makes the folders, writes the configuration and removes what a killed writer has left.
   ///
+  /// - Parameters:
+  ///   - yaml: The resolved configuration.
+  ///   - keepsAverages: Whether the run makes snapshots of its power averages.
+  ///   - step: Where the run goes on: snapshots of later steps are removed, as those steps are done
+  ///     again.
   /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
-  package func prepare(configuration yaml: String) throws(StorageError) {
-    for folder in [path, "\(path)/checkpoints", "\(path)/samples"] {
+  package func prepare(
+    configuration yaml: String, keepsAverages: Bool = false, afterStep step: Int = 0
+  ) throws(StorageError) {
+    var folders = [path, "\(path)/checkpoints", "\(path)/samples"]
+    if keepsAverages { folders.append(averages.path) }
+    for folder in folders {
       do {
         try FileManager.default.createDirectory(
           atPath: folder, withIntermediateDirectories: true)
@@ -49,6 +63,10 @@ public struct RunFolder: Sendable {
       }
     }
     try checkpoints.removeStaleTemporaries()
+    if FileManager.default.fileExists(atPath: averages.path) {
+      try averages.removeStaleTemporaries()
+      try averages.remove(after: step)
+    }
     try AtomicFile.write(Array(yaml.utf8), to: configuration)
   }
 }

@@ -104,6 +104,7 @@ struct RunRequest {
         let path = folder.checkpoints.path(step: checkpoint.progress.step)
         try plan.objective.parameters.layout.require(of: checkpoint, path: path)
         try plan.objective.requireState(of: checkpoint, path: path)
+        try plan.configuration.optimizer.requireAverages(of: checkpoint)
       }
       if plan.validation != nil, communicator.rank == 0 {
         try folder.checkpoints.requireBestIsFree()

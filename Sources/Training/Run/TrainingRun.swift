@@ -52,7 +52,10 @@ public final class TrainingRun {
     guard trainer.step < plan.configuration.training.steps, !isExhausted else { return }
     try job.together { [communicator] in
       guard communicator.rank == 0 else { return }
-      try request.folder.prepare(configuration: request.plan.configuration.yaml())
+      try request.folder.prepare(
+        configuration: request.plan.configuration.yaml(),
+        keepsAverages: request.plan.configuration.optimizer.averageEvery > 0,
+        afterStep: request.point?.step ?? 0)
     }
     announce(nodes)
   }
@@ -82,6 +85,8 @@ public final class TrainingRun {
           imagesPerSecond: imagesPerSecond,
           seconds: metrics!.earlierSeconds + seconds(since: start)))
       show(report, since: firstStep, seconds(since: start))
+      // First: a run that goes on from the checkpoint does not come by here again.
+      if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
       if isLast || savesAnyway { try saveCheckpoint() }
       if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
@@ -255,6 +260,13 @@ public final class TrainingRun {
         keeping: plan.configuration.recording.keepCheckpoints + later)
       progress.interrupt()
       logger.info("saved \(path)")
+    }
+  }
+
+  private func saveAverages() throws {
+    let snapshot = try trainer.averages()
+    try job.together { [folder] in
+      if let snapshot { try snapshot.write(to: folder.averages.path(step: snapshot.step)) }
     }
   }
 

@@ -19,10 +19,11 @@ extension Trainer {
     let (ema, first, second) = (
       try gathered(adam.ema), try gathered(adam.first), try gathered(adam.second)
     )
+    let averages = try gatheredAverages(into: whole)
     guard isFirst else { return nil }
     return Checkpoint(
       layout: objective.parameters.layout, model: weights.values, ema: ema,
-      firstMoment: first, secondMoment: second,
+      firstMoment: first, secondMoment: second, averages: averages,
       progress: Checkpoint.Progress(
         step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
         seed: plan.seed, shards: plan.tree.shards, loss: loss),
@@ -30,11 +31,32 @@ extension Trainer {
       facts: objective.facts, state: objective.state, provenance: provenance)
   }
 
+  /// The power averages, gathered on rank 0; collective.
+  ///
+  /// - Returns: The averages of this step on rank 0, nil elsewhere.
+  package func averages() throws -> AverageSnapshot? {
+    let isFirst = exchange.communicator.rank == 0
+    let averages = try gatheredAverages(into: isFirst ? AlignedFloats(count: weights.count) : nil)
+    guard isFirst else { return nil }
+    return AverageSnapshot(step: step, layout: objective.parameters.layout, averages: averages)
+  }
+
+  /// The power averages by their lengths, on the rank that gives a buffer; collective.
+  private func gatheredAverages(into whole: AlignedFloats?) throws -> [Double: [Float]] {
+    var averages: [Double: [Float]] = [:]
+    for (average, owned) in zip(adam.settings.averages, adam.averages) {
+      try exchange.gather(owned, into: whole)
+      averages[average.length] = whole?.values
+    }
+    return averages
+  }
+
   /// Takes over the state of a checkpoint; collective.
   ///
   /// - Parameters:
   ///   - point: How far the run had come, the same on all ranks.
-  ///   - checkpoint: The checkpoint on rank 0, nil elsewhere.
+  ///   - checkpoint: The checkpoint on rank 0, nil elsewhere. It must have the power averages of the
+  ///     settings; others are left alone.
   package func restore(_ point: ResumePoint, _ checkpoint: Checkpoint?) throws {
     step = point.step
     loss = point.loss
@@ -42,10 +64,13 @@ extension Trainer {
     adam.resume(afterSteps: step)
     if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
     try exchange.communicator.broadcast(weights.elements, from: 0)
+    let averages = zip(adam.settings.averages, adam.averages).map { average, owned in
+      (checkpoint.map { $0.averages[average.length]! }, owned)
+    }
     for (values, owned) in [
       (checkpoint?.ema, adam.ema), (checkpoint?.firstMoment, adam.first),
       (checkpoint?.secondMoment, adam.second),
-    ] {
+    ] + averages {
       try exchange.scatter(values.map { AlignedFloats($0) }, into: owned)
     }
   }

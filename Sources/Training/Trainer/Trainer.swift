@@ -42,7 +42,7 @@ public final class Trainer {
   package internal(set) var objective: any Objective
   /// The weights, all of them on every rank.
   package let weights: AlignedFloats
-  /// The moments and the average, of this rank's part of the weights.
+  /// The moments and the averages, of this rank's part of the weights.
   package let adam: Adam
   package let exchange: GradientExchange
   private let workers: Workers
@@ -72,7 +72,8 @@ public final class Trainer {
       reduction: plan.configuration.training.reduction)
     adam = Adam(
       settings: plan.configuration.optimizer.adam, weights: weights,
-      partition: exchange.partition, rank: exchange.owner)
+      partition: exchange.partition, rank: exchange.owner,
+      decaying: objective.parameters.decaying)
     images = try ShardImages(plan, rank: communicator.rank, ranks: communicator.size)
     shardSum = TreeSum(
       leaves: images.shards.count, count: weights.count, workers: workers.count,

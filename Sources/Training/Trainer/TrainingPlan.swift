@@ -7,7 +7,7 @@ import Storage
 
 /// A configuration that has met its dataset and its ranks: everything is known and fits together.
 public struct TrainingPlan: Sendable {
-  /// The configuration with extents, scale and shards filled in.
+  /// The configuration with extents, scale, shards and the end of the schedule filled in.
   public let configuration: Configuration
   /// The images to train on, and behind them those that are held out.
   public let dataset: ImageDataset
@@ -54,6 +54,7 @@ public struct TrainingPlan: Sendable {
     validation = try ValidationImages(of: &configuration, beside: dataset)
     tree = try configuration.training.shardTree(rankCount: rankCount)
     configuration.training.shards = tree.shards
+    try configuration.optimizer.complete(forSteps: configuration.training.steps)
     objective = try makeModel(configuration)
     self.configuration = configuration
   }

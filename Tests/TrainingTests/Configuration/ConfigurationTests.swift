@@ -142,17 +142,4 @@ import Training
     try configuration.apply(assignment: "data=\(path)")
     #expect(configuration.data.path == path)
   }
-
-  @Test func theWarmUpIsLinear() {
-    var configuration = Configuration()
-    configuration.optimizer.learningRate = 0.5
-    configuration.optimizer.warmupSteps = 4
-    #expect(
-      [0, 1, 2, 3, 4, 1000].map { configuration.optimizer.learningRate(atStep: $0) }
-        == [0.125, 0.25, 0.375, 0.5, 0.5, 0.5])
-    configuration.optimizer.warmupSteps = 0
-    #expect(configuration.optimizer.learningRate(atStep: 0) == 0.5)
-    configuration.optimizer.warmupSteps = 1
-    #expect(configuration.optimizer.learningRate(atStep: 0) == 0.5)
-  }
 }

@@ -39,6 +39,10 @@ import Training
     ("eps", "adam_epsilon"), ("val_split", "validation"), ("test_size", "validation"),
     ("eval_every", "validation_every"), ("early_stopping", "patience"),
     ("holdout", "held_out"), ("eval_images", "validation_images"),
+    ("wd", "weight_decay"), ("weight-decay", "weight_decay"),
+    ("lr_scheduler", "learning_rate_schedule"), ("lr_schedule", "learning_rate_schedule"),
+    ("T_max", "learning_rate_steps"), ("ema_stds", "average_lengths"),
+    ("t_ref", "learning_rate_reference"), ("snapshot_every", "average_every"),
   ])
   func namesThatOthersUse(key: String, meant: String) {
     #expect(suggestion(for: key, among: Self.keys) == meant)

@@ -13,6 +13,7 @@ import Training
     (configuration.data.levels, configuration.data.valueRange) = (17, [])
     configuration.training.shards = 8
     (configuration.validation.heldOut, configuration.validation.images) = (0, 64)
+    configuration.optimizer.learningRateSteps = 2000
     return configuration
   }
   private func yaml(_ configuration: Configuration) -> String {
@@ -88,6 +89,34 @@ import Training
     now.validation.heldOut = 5
     let error = #expect(throws: ConfigurationError.self) { try now.continueRun(of: yaml) }
     #expect(error?.source == "held_out")
+  }
+
+  /// The end of the cosine schedule is the run's; one without it may be given one.
+  @Test func theEndOfTheScheduleStays() throws {
+    var now = Configuration()
+    now.training.steps = 3000
+    try now.continueRun(of: yaml(old))
+    #expect(now.optimizer.learningRateSteps == 2000)
+    var before = old
+    before.optimizer.learningRateSteps = nil
+    now = Configuration()
+    try now.continueRun(of: yaml(before))
+    #expect(now.optimizer.learningRateSteps == nil)
+    now.optimizer.learningRateSteps = 5000
+    try now.continueRun(of: yaml(before))
+    #expect(now.optimizer.learningRateSteps == 5000)
+  }
+
+  /// Checkpoints from before there were schedules.
+  @Test func anOldRunHasNoSchedule() throws {
+    let keys = ["learning_rate_", "weight_decay", "average_lengths", "average_every"]
+    let text = yaml(old).split(separator: "\n").filter { line in
+      !keys.contains { line.hasPrefix($0) }
+    }.joined(separator: "\n")
+    var now = old
+    now.training.steps = 3000
+    try now.continueRun(of: text)
+    #expect(now.optimizer.learningRateSchedule == .constant)
   }
 
   @Test func aDamagedConfigurationIsRefused() {

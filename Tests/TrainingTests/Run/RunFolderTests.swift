@@ -22,6 +22,20 @@ import Training
     #expect(names.sorted() == ["checkpoints", "config.yaml", "samples"])
   }
 
+  /// Snapshots of steps that are done again go, earlier ones and those of a run without stay.
+  @Test func laterSnapshotsAreRemoved() throws {
+    let temporary = try TemporaryFolder()
+    let run = RunFolder(temporary.file("a"))
+    try run.prepare(configuration: "", keepsAverages: true)
+    for step in [5, 10, 15] {
+      try temporary.write([1], to: "a/averages/step-000000\(step < 10 ? "0" : "")\(step).h5")
+    }
+    try temporary.write([1], to: "a/averages/step-00000015.h5.1-2.tmp")
+    try run.prepare(configuration: "", afterStep: 10)
+    #expect(try run.averages.steps() == [5, 10])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: run.averages.path).count == 2)
+  }
+
   @Test func aLogAloneIsARunToo() throws {
     let temporary = try TemporaryFolder()
     let run = RunFolder(temporary.path)

@@ -75,6 +75,38 @@ import Training
         + "set batch to at most 1797")
   }
 
+  /// The cosine schedule ends with the run as it begins; other schedules have no end.
+  @Test func theCosineScheduleGetsAnEnd() throws {
+    var configuration = Configuration()
+    configuration.training.steps = 300
+    #expect(
+      try TrainingPlan(configuration, rankCount: 1).configuration.optimizer.learningRateSteps == nil
+    )
+    configuration.optimizer.learningRateSchedule = .cosine
+    var filled = try TrainingPlan(configuration, rankCount: 1).configuration
+    #expect(filled.optimizer.learningRateSteps == 300)
+    filled.training.steps = 100
+    #expect(try TrainingPlan(filled, rankCount: 1).configuration == filled)
+    #expect(
+      refusal {
+        $0 = filled
+        $0.training.steps = 301
+      } == "steps: is 301, but the cosine schedule ends at step 300 (learning_rate_steps) with a "
+        + "learning rate of 0; give at most 300, or choose another learning_rate_schedule.")
+    filled.training.steps = 301
+    for schedule in [LearningRateSchedule.constant, .inverseSquareRoot] {
+      filled.optimizer.learningRateSchedule = schedule
+      #expect(try TrainingPlan(filled, rankCount: 1).configuration == filled)
+    }
+  }
+
+  @Test func snapshotsNeedAverages() {
+    #expect(
+      refusal { $0.optimizer.averageEvery = 5 }
+        == "average_every: is 5, but there is no power average to keep; give their lengths, as in "
+        + "average_lengths=[0.05, 0.1], or leave it 0.")
+  }
+
   @Test func imagesOfAnotherKindAreRefused() {
     #expect(
       refusal { $0.data.levels = 256 }
