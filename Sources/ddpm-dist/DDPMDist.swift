@@ -17,7 +17,8 @@ struct DDPMDist: ParsableCommand {
       """,
     version: programVersion,
     subcommands: [
-      Train.self, Evaluate.self, BenchmarkCommand.self, DatasetCommand.self, Predict.self,
+      Train.self, AverageCommand.self, Evaluate.self, BenchmarkCommand.self, DatasetCommand.self,
+      Predict.self,
     ])
 }
 

@@ -6,7 +6,7 @@ import Testing
 extension CommandTests {
   @Suite struct HelpTests {
     static let commands: [(Program, [String], parts: [String])] = [
-      (.dist, [], ["train", "benchmark", "dataset", "predict", "65 bad data"]),
+      (.dist, [], ["train", "average", "benchmark", "dataset", "predict", "65 bad data"]),
       (
         .dist, ["train"],
         [
@@ -14,6 +14,7 @@ extension CommandTests {
           "--resume",
           "else the embedded digits)", "else 2000)", "diffusion_steps: 200", "model: ddpm",
           "linear, cosine", "prediction: epsilon", "epsilon, clean, mean, v", "OPTIMIZER",
+          "constant, cosine, inverse_sqrt", "rising numbers from 0.001 to 0.28",
         ]
       ),
       (
@@ -22,6 +23,10 @@ extension CommandTests {
           "--images", "as in 32x32x3", "default: step,evaluation,exchange,reading", "(default: 5)",
           "{\"ready\":true", "GFLOP are 2 x the multiply-adds",
         ]
+      ),
+      (
+        .dist, ["average"],
+        ["--length", "0.001 to 0.28", "default: that of the newest good checkpoint", "--output"]
       ),
       (.dist, ["dataset"], ["import", "make", "inspect"]),
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),

@@ -66,6 +66,19 @@ extension RefusalTests {
       name: "sample: an option twice", program: .sample,
       words: ["--ckpt", "@a", "--out", "a.png", "--out", "b.png", "--seed", "1", "--seed=2"],
       code: 64, parts: ["--seed is given twice"], ranks: [nil]),
+    Case(
+      name: "average: a length that there is not",
+      words: ["average", "--run", "@run", "--length", "0.5", "--output", "@a.h5"], code: 64,
+      parts: ["--length needs a number from 0.001 to 0.28"]),
+    Case(
+      name: "average: another ending",
+      words: ["average", "--run", "@run", "--length", "0.05", "--output", "@a.png"], code: 64,
+      parts: ["--output", ".h5 or .hdf5"], ranks: [nil]),
+    Case(
+      name: "average: no step",
+      words: [
+        "average", "--run", "@run", "--length", "0.05", "--output", "@a.h5", "--step", "0",
+      ], code: 64, parts: ["--step needs at least 1"], ranks: [nil]),
     Case(name: "unknown command", words: ["trian"], code: 64, parts: ["trian"]),
     Case(name: "no checkpoint named", program: .sample, words: [], code: 64, parts: ["--ckpt"]),
     Case(
@@ -192,6 +205,13 @@ extension RefusalTests {
     Case(
       name: "a network that does not fit", words: train([], ["groups=3"]), code: 64,
       parts: ["groups"]),
+    Case(
+      name: "snapshots of nothing", words: train([], ["average_every=2"]), code: 64,
+      parts: ["average_every", "average_lengths"]),
+    Case(
+      name: "more steps than the schedule has",
+      words: train([], ["learning_rate_schedule=cosine", "learning_rate_steps=1"]), code: 64,
+      parts: ["steps: is 2", "ends at step 1"]),
     Case(
       name: "noise that shrinks",
       words: train([], ["schedule=linear", "beta_start=0.5", "beta_end=0.1"]), code: 64,
@@ -500,6 +520,23 @@ extension RefusalTests {
           atPath: $0.file("run"), withIntermediateDirectories: true)
       },
       Case(
+        name: "sample: weights that are not there", program: .sample,
+        words: ["--ckpt", "@run", "--weights", "average_0.05"], code: 65,
+        parts: ["has no weights average_0.05; choose of average, model"], prepare: referenceRun),
+      Case(
+        name: "average: no run",
+        words: ["average", "--run", "@no", "--length", "0.05", "--output", "@a.h5"], code: 66,
+        parts: ["no/checkpoints"]),
+      Case(
+        name: "average: a run that has kept none",
+        words: ["average", "--run", "@run", "--length", "0.05", "--output", "@a.h5"], code: 66,
+        parts: ["no power averages up to step 20", "average_lengths"], prepare: referenceRun),
+      Case(
+        name: "average: no checkpoint so early",
+        words: [
+          "average", "--run", "@run", "--length", "0.05", "--output", "@a.h5", "--step", "19",
+        ], code: 66, parts: ["no good checkpoint up to step 19"], prepare: referenceRun),
+      Case(
         name: "sample: too many steps", program: .sample,
         words: ["--ckpt", "@run", "--steps", "21"], code: 64, parts: ["21 of 20"],
         prepare: referenceRun),
@@ -518,6 +555,10 @@ extension RefusalTests {
         resuming("impossible progress", ["step-00000020.h5", "/progress"]) { run in
           try run.forge(20) { $0.progress.step = .max }
         },
+        resuming(
+          "an average that begins in the middle", ["average_lengths", "0.05", "step 20"], code: 64,
+          ["average_lengths=[0.05]"]
+        ) { _ in },
         resuming("only a damaged checkpoint", ["none of its checkpoints"]) { try $0.damage(20) },
         resuming(
           "another architecture", ["step-00000020.h5", "architecture"], ["blocks=2"],

@@ -2,8 +2,9 @@
 
     python test_files.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
 
-It makes a small CSV file, imports it, trains two steps on it, predicts and samples, draws datasets
-of known distributions, and compares names, types, shapes and attributes with docs/formats.md. The last line reads "N passed, N failed".
+It makes a small CSV file, imports it, trains two steps on it, averages, predicts and samples, draws
+datasets of known distributions, and compares names, types, shapes and attributes with
+docs/formats.md. The last line reads "N passed, N failed".
 """
 
 import json
@@ -221,6 +222,53 @@ class Checkpoint(unittest.TestCase):
         self.assertTrue(all(np.isfinite(loss) and loss > 0 for loss in losses.values()))
 
 
+class Averages(unittest.TestCase):
+    """The power averages in a checkpoint and a snapshot, and what `ddpm-dist average` makes."""
+
+    def test_a_snapshot_holds_the_checkpoint_s_averages(self):
+        checkpoint = Files.folder / "checkpoints" / "step-00000002.h5"
+        snapshot = Files.folder / "averages" / "step-00000002.h5"
+        with h5py.File(checkpoint) as whole, h5py.File(snapshot) as part:
+            self.assertEqual(text(part.attrs["format"]), "ddpm-averages")
+            self.assertEqual(int(part.attrs["version"]), 1)
+            self.assertEqual(int(part["progress"].attrs["step"]), 2)
+            self.assertEqual(sorted(part), ["averages", "progress", "tensors"])
+            self.assertEqual(sorted(part["averages"]), ["0.05", "0.1"])
+            shapes = {name: t.shape for name, t in tensors(whole["model"]).items()}
+            for length in part["averages"]:
+                found = tensors(part["averages"][length])
+                self.assertEqual({name: t.shape for name, t in found.items()}, shapes)
+                for name, tensor in found.items():
+                    self.assertEqual(tensor.dtype, np.float32)
+                    np.testing.assert_array_equal(tensor, whole["averages"][length][name])
+
+    def test_the_average_follows_its_formula(self):
+        steps = [1, 2]
+        weights, averages = [], []
+        for step in steps:
+            name = f"step-{step:08}.h5"
+            with h5py.File(Files.folder / "checkpoints" / name) as file:
+                weights.append(file["model/conv_in/W"][...].astype(np.float64))
+                averages.append(file["averages/0.1/conv_in/W"][...])
+        gamma = max(np.roots([1, 7, 16 - 0.1**-2, 12 - 0.1**-2]).real)
+        expected = weights[0]
+        np.testing.assert_allclose(averages[0], expected, rtol=1e-6, atol=1e-12)
+        beta = (1 - 1 / 2) ** (gamma + 1)
+        expected = beta * expected + (1 - beta) * weights[1]
+        np.testing.assert_allclose(averages[1], expected, rtol=1e-5, atol=1e-9)
+
+    def test_another_length_is_a_checkpoint(self):
+        source = Files.folder / "checkpoints" / "step-00000002.h5"
+        with h5py.File(source) as old, h5py.File(Files.average) as new:
+            self.assertIn("length 0.08 at step 2", text(new["provenance"].attrs["average"]))
+            for place in ("model", "optimizer/first", "optimizer/second", "averages/0.05"):
+                for name, tensor in tensors(new[place]).items():
+                    np.testing.assert_array_equal(tensor, old[place][name])
+            self.assertTrue(
+                any(np.any(t != old["average"][name]) for name, t in tensors(new["average"]).items())
+            )
+
+
 class Prediction(unittest.TestCase):
     """`ddpm-dist predict` on a file that h5py wrote."""
 
@@ -300,8 +348,12 @@ class Files:
         cls.folder = folder / "run"
         run(
             "ddpm-dist", "train", "--data", cls.dataset, "--run", cls.folder,
-            "--steps", 2, "--seed", 5,
+            "--steps", 2, "--seed", 5, "--set", "average_lengths=[0.05, 0.1]", "average_every=1",
+            "checkpoint_every=1",
         )  # fmt: skip
+        cls.average = folder / "average.h5"
+        run("ddpm-dist", "average", "--run", cls.folder, "--length", 0.08,
+            "--output", cls.average)  # fmt: skip
 
         inputs = folder / "inputs.h5"
         cls.prediction = folder / "prediction.h5"
