@@ -17,7 +17,8 @@ struct DDPMDist: ParsableCommand {
       """,
     version: programVersion,
     subcommands: [
-      Train.self, AverageCommand.self, Evaluate.self, BenchmarkCommand.self, DatasetCommand.self,
+      Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
+      DatasetCommand.self,
       Predict.self,
     ])
 }

@@ -173,7 +173,8 @@ struct EvaluatedImages: ParsableArguments {
       if let count {
         guard count <= part.count else {
           throw StorageError.badData(
-            path: dataset.path, reason: "has \(part.count) such images, fewer than --count \(count)")
+            path: dataset.path, reason: "has \(part.count) such images, fewer than --count \(count)"
+          )
         }
         part = part.lowerBound..<part.lowerBound + count
       }
@@ -202,7 +203,8 @@ enum Part: String, ExpressibleByArgument, CaseIterable {
     guard self == .train || heldOut > 0 else {
       throw .badData(
         path: dataset.path,
-        reason: "has no part validation: the run has trained on all of its images, or was validated "
+        reason:
+          "has no part validation: the run has trained on all of its images, or was validated "
           + "on a file of their own; name that one with --data")
     }
     guard heldOut < dataset.count else {
