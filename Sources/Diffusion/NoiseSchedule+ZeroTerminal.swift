@@ -8,19 +8,24 @@ extension NoiseSchedule {
   /// that emits ε says nothing of x_0 there.
   ///
   /// The chain must have two steps or more, as ᾱ_1 stays.
-  public func withZeroTerminalSNR() -> NoiseSchedule {
+  ///
+  /// - Throws: `DiffusionError` where the last β are so small that before T nothing is left, too.
+  public func withZeroTerminalSNR() throws(DiffusionError) -> NoiseSchedule {
     precondition(steps > 1, "A chain of one step has nothing left if its only ᾱ is 0.")
     if hasZeroTerminalSNR { return self }
-    let roots = (0...steps).map { cumulativeAlpha($0).squareRoot() }
-    let last = roots[steps]
-    var betas = [beta(1)]
-    for t in 2...steps {
-      // With q = √ᾱ'_t/√ᾱ'_{t−1}, β'_t = (1 − q)(1 + q), and 1 − q holds √ᾱ_{t−1} − √ᾱ_t =
-      // √ᾱ_{t−1} β_t/(1 + √α_t), which loses no digits where β_t is small.
-      let fall = roots[t - 1] * beta(t) / (1 + alpha(t).squareRoot())
-      let rest = t == steps ? 1 : fall / (roots[t - 1] - last)
-      betas.append(rest * (2 - rest))
+    // √ᾱ_{t−1} − √ᾱ_t = √ᾱ_{t−1} β_t/(1 + √α_t) loses no digits where β_t is small, and
+    // √ᾱ_{t−1} − √ᾱ_T, their sum from t to T, none at the end of the chain.
+    var betas = betas
+    var above = 0.0
+    for t in (2...steps).reversed() {
+      let root = cumulativeAlpha(t - 1).squareRoot()
+      let fall = root * beta(t) / (1 + alpha(t).squareRoot())
+      above += fall
+      // With q = √ᾱ'_t/√ᾱ'_{t−1} = 1 − fall/above, β'_t = 1 − q² = (1 − q)(1 + q). Of a step
+      // beside which the later ones are nothing, something is left all the same.
+      let rest = fall / above
+      betas[t - 1] = t == steps ? 1 : min(rest * (2 - rest), 1.0.nextDown)
     }
-    return NoiseSchedule(betas: betas)
+    return try NoiseSchedule(validating: betas)
   }
 }

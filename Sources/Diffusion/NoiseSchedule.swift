@@ -124,7 +124,7 @@ public struct NoiseSchedule: Sendable, Equatable {
     if betas.isEmpty { return .noSteps(0) }
     for (index, beta) in betas.enumerated() where !(beta > 0 && beta < 1) {
       // β_T = 1 leaves nothing of the image: a signal-to-noise ratio of zero.
-      if beta == 1, index > 0, index == betas.count - 1 { continue }
+      if beta == 1, index == betas.count - 1 { continue }
       return .invalidBeta(t: index + 1, value: beta)
     }
     return nil

@@ -138,7 +138,7 @@ public struct DiffusionSettings: SettingsSection {
       throw ConfigurationError(source: "objective", reason: defect)
     }
     var chain = try NoiseSchedule(validating: kind, steps: steps)
-    if zeroTerminalSNR { chain = chain.withZeroTerminalSNR() }
+    if zeroTerminalSNR { chain = try chain.withZeroTerminalSNR() }
     if chain.hasZeroTerminalSNR, prediction == .epsilon { throw DiffusionError.noiseAloneAtTheEnd }
     return GaussianDiffusion(
       schedule: chain, prediction: prediction, variance: variance,
