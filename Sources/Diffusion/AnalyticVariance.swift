@@ -6,13 +6,14 @@ extension NoiseSchedule {
   /// The variance of x_0 given x_t, mean over scalars and data, from Γ_t = E‖ε̂(x_t, t)‖²/d:
   /// (1−ᾱ_t)/ᾱ_t · (1 − Γ_t), clipped to [0, 1] (Bao et al. 2022, theorem 1 and section 4.1).
   ///
-  /// An error of the network makes Γ_t exceed 1 where little of the noise can be told from the
-  /// image; scalars of [−1, 1] cannot vary by more than 1. So that no step has the variance 0,
-  /// 1 − Γ_t counts as 1/1000 at least. Where ᾱ_T = 0, ε̂ says nothing, and it is 1.
+  /// Scalars of [−1, 1] cannot vary by more than 1. A Γ_t of 1 or more comes of an error of the
+  /// network or of few images, where little of the noise can be told from the image; it counts as
+  /// 0.999, so that no step has the variance 0. Where ᾱ_T = 0, ε̂ says nothing, and it is 1.
   public func x0Variance(noiseNorm: Double, _ t: Int) -> Double {
     let signal = cumulativeAlpha(t)
     guard signal > 0 else { return 1 }
-    return min(noiseVariance(t) / signal * max(1 - noiseNorm, 1e-3), 1)
+    let told = noiseNorm < 1 ? 1 - noiseNorm : 1e-3
+    return min(noiseVariance(t) / signal * told, 1)
   }
 
   /// The variance σ² of the step from t to t − 1 that is best for the bound and for images:

@@ -85,8 +85,8 @@ public struct DiscretizedNormal: Sendable, Equatable {
     let b = z + halfWidth
     // φ(a)/φ(b) − 1 = exp((b² − a²)/2) − 1, where b² − a² = 2 · width · z without cancellation.
     let excess = isFirst ? -1 : expm1(2 * halfWidth * z)
-    // (b φ(b) − a φ(a))/φ(b), the same on either side of the mean.
-    let spread = isFirst ? b : b - a * (1 + excess)
+    // (b φ(b) − a φ(a))/φ(b), the same on either side of the mean; b − a is twice the half-width.
+    let spread = isFirst ? b : 2 * halfWidth - a * excess
 
     if b <= 0 {
       // A tail: P = φ(b) · r with r = M(−b) − M(−a) φ(a)/φ(b), M the Mills ratio.

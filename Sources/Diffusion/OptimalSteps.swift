@@ -4,7 +4,8 @@
 /// 2022, section 5; the idea is of Watson et al. 2021).
 ///
 /// The bound is a sum of costs of neighbouring steps, so that the best path to a step over k others
-/// is the best of all paths over k − 1 to each earlier one.
+/// is the best of all paths over k − 1 to each earlier one. Where all costs are infinite or no
+/// numbers, any steps are as good as others.
 ///
 /// - Parameters:
 ///   - count: K, 2 … T.
@@ -22,7 +23,8 @@ public func optimalSteps(
   let costs = (0...last).map { t in t < 2 ? [] : (0..<t).map { $0 < 1 ? 0 : cost($0, t) } }
   for k in 2...count {
     var next = [Double](repeating: .infinity, count: last + 1)
-    var origin = [Int32](repeating: 0, count: last + 1)
+    // What stays where no cost is finite: a path through the steps just before.
+    var origin = (0...Int32(last)).map { k == 2 ? 1 : $0 - 1 }
     // The last step alone is of interest in the end.
     for t in (k == count ? last : k)...last {
       for s in (k - 1)..<t where best[s] + costs[t][s] < next[t] {
