@@ -70,7 +70,8 @@ let package = Package(
       name: "TestSupport", dependencies: ["HDF5", "Layers", "MPI", "Storage", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(
-      name: "DiffusionTests", dependencies: ["Diffusion"], exclude: ["Fixtures/record.py"]),
+      name: "DiffusionTests", dependencies: ["Diffusion"],
+      exclude: ["Fixtures/record.py", "Fixtures/record_learned.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
       name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],

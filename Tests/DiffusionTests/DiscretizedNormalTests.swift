@@ -97,4 +97,43 @@ import Testing
       0.5 * (erf((2.0 / 255 - 0.1) / 0.5 / 2.0.squareRoot()) - erf(-0.2 / 2.0.squareRoot()))
     #expect(abs(exp(decoder.logProbability(ofLevel: 128, mean: 0.1)) - mass) < 1e-15)
   }
+
+  /// ∂/∂log σ, out to 40 σ, for open bins, and for bins much wider and much narrower than σ.
+  @Test func deviationSlopesHaveSixtyDigits() {
+    let rows = rows(of: RecordedLearned.deviationSlopes, width: 5)
+    #expect(rows.count == 288)
+    for row in rows {
+      let decoder = DiscretizedNormal(levels: Int(row[0])!, standardDeviation: Double(row[2])!)
+      let ours = decoder.logProbabilityAndDerivatives(
+        ofLevel: Int(row[1])!, mean: Double(row[3])!)
+      // Of narrow bins the mass is a difference of nearly equal tails; the slope is z² − 1 there,
+      // which at z = ±1 has the digits that z has.
+      #expect(
+        difference(ours.logDeviation, Double(row[4])!, floor: 0.1)
+          < (decoder.levels < 1000 ? 1e-11 : 1e-9),
+        "\(ours.logDeviation) \(row)")
+      let (value, slope) = decoder.logProbabilityAndDerivative(
+        ofLevel: Int(row[1])!, mean: Double(row[3])!)
+      #expect(value == ours.logProbability && slope == ours.mean)
+    }
+  }
+
+  @Test(arguments: [2, 17, 256])
+  func deviationSlopeIsThatOfTheLogarithm(levels: Int) {
+    for deviation in [0.0074, 0.05, 0.7] {
+      func value(_ level: Int, _ mean: Double, _ shift: Double) -> Double {
+        DiscretizedNormal(levels: levels, standardDeviation: deviation * exp(shift))
+          .logProbability(ofLevel: level, mean: mean)
+      }
+      let decoder = DiscretizedNormal(levels: levels, standardDeviation: deviation)
+      for level in [0, 1, levels / 2, levels - 1] {
+        for offset in [-40.0, -3, -1, -0.8, 0, 0.3, 2, 40] {
+          let mean = decoder.value(ofLevel: level) + offset * deviation
+          let slope = (value(level, mean, 1e-5) - value(level, mean, -1e-5)) / 2e-5
+          let ours = decoder.logProbabilityAndDerivatives(ofLevel: level, mean: mean).logDeviation
+          #expect(difference(ours, slope) < 1e-6, "level \(level), offset \(offset) σ")
+        }
+      }
+    }
+  }
 }
