@@ -68,6 +68,81 @@ import Testing
     }
   }
 
+  /// Both parts of a map, in other roles than before.
+  @Test(arguments: shapes.filter { $0.c > 1 })
+  func splitting(_ shape: Shape) {
+    for channels in Set([1, shape.c / 2, shape.c - 1]) {
+      checkGradient(shapes: [shape]) { x, pass in
+        let (first, second) = pass.split(x[0], at: channels)
+        #expect(first.shape == shape.with(channels: channels))
+        #expect(second.shape == shape.with(channels: shape.c - channels))
+        return pass.concatenate(pass.activate(second), first)
+      }
+    }
+  }
+
+  /// What is split and joined is what it was, and so is its gradient, bit for bit.
+  @Test(arguments: shapes.filter { $0.c > 1 }, [false, true])
+  func splittingIsUndone(_ shape: Shape, wantsGradient: Bool) {
+    let pool = BufferPool()
+    var gradient: [Float] = [0]
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      for channels in Set([1, shape.c / 2, shape.c - 1]) {
+        let pass = Pass(pool: pool, weights: gradient.baseAddress!)
+        let scalars = normals(shape.count)
+        let tensor = Tensor(shape, scalars, in: pool)
+        let x = wantsGradient ? Variable.input(tensor) : Variable(tensor)
+        let (first, second) = pass.split(x, at: channels)
+        for pixel in 0..<shape.pixels {
+          for c in 0..<shape.c {
+            let value =
+              c < channels
+              ? first.value.scalars[pixel * channels + c]
+              : second.value.scalars[pixel * (shape.c - channels) + c - channels]
+            #expect(value == scalars[pixel * shape.c + c])
+          }
+        }
+        let joined = pass.concatenate(first, second)
+        #expect(Array(joined.value.scalars) == scalars)
+        let slope = normals(shape.count, index: 7)
+        pass.loss(of: joined) { gradients in
+          for dy in gradients { _ = dy.scalars.update(from: slope) }
+        }
+        pass.backward()
+        #expect(x.gradient.map { Array($0.scalars) } == (wantsGradient ? slope : nil))
+      }
+    }
+  }
+
+  /// A part that nobody reads has the gradient 0, and parts read twice add up.
+  @Test func oneOfTwoParts() {
+    for usesFirst in [true, false] {
+      checkGradient(shapes: [Shape(2, 3, 3, 5)]) { x, pass in
+        let (first, second) = pass.split(x[0], at: 2)
+        return pass.activate(usesFirst ? first : second)
+      }
+    }
+    checkGradient(shapes: [Shape(2, 3, 3, 5)]) { x, pass in
+      let (first, second) = pass.split(x[0], at: 2)
+      return pass.concatenate(pass.concatenate(first, second), pass.activate(first))
+    }
+    // Two losses, one of each part, as of a mean and a variance.
+    let pool = BufferPool()
+    var gradient: [Float] = [0]
+    gradient.withUnsafeMutableBufferPointer { gradient in
+      let pass = Pass(pool: pool, weights: gradient.baseAddress!, gradient: gradient.baseAddress!)
+      let x = Variable.input(Tensor(Shape(1, 1, 2, 3), [1, 2, 3, 4, 5, 6], in: pool))
+      let (first, second) = pass.split(x, at: 1)
+      pass.loss(of: first, second) { gradients in
+        for (dy, y) in zip(gradients, [first, second]) {
+          for i in 0..<dy.shape.count { dy.pointer[i] = 10 * y.value.pointer[i] }
+        }
+      }
+      pass.backward()
+      #expect(x.gradient.map { Array($0.scalars) } == [10, 20, 30, 40, 50, 60])
+    }
+  }
+
   /// One variable read three times: its gradient is the sum of the three ways.
   @Test func variableReadSeveralTimes() {
     checkGradient(shapes: [Shape(2, 3, 3, 4)]) { x, pass in
