@@ -42,6 +42,7 @@ import Training
     try RankWorld.run { world throws in
       var configuration = configuration(world)
       configuration.diffusion.objective = objective
+      if objective == .hybrid { configuration.diffusion.variance = .learned }
       configuration.data.flip = true
       configuration.network.dropout = 0.2
       let reference = try trainer(configuration, world.alone())
@@ -67,10 +68,16 @@ import Training
     try RankWorld.run { world throws in
       var configuration = configuration(world)
       configuration.diffusion.objective = objective
+      if objective == .hybrid { configuration.diffusion.variance = .learned }
       let trainer = try trainer(configuration, world)
+      let names: [String] =
+        switch objective {
+        case .simple: ["simple"]
+        case .hybrid: ["bound", "simple"]
+        default: ["diffusion", "prior", "reconstruction"]
+        }
       for _ in 0..<3 {
         let losses = try trainer.trainStep().losses
-        let names = objective == .simple ? ["simple"] : ["diffusion", "prior", "reconstruction"]
         #expect(losses.terms.keys.sorted() == names)
         let total = losses.terms.values.reduce(0, +)
         #expect(abs(total - losses.total) < 1e-12 * abs(total))
@@ -82,6 +89,54 @@ import Training
         #expect(counts.reduce(0, +) == batch)
         #expect(abs(sums.reduce(0, +) / batch - total) < 1e-9 * abs(total))
       }
+    }
+  }
+
+  /// However t is drawn, ranks and workers leave no trace, and neither does an interruption; what is
+  /// kept of each t is not logged.
+  @Test(arguments: DenoisingDiffusion.TimestepSampling.allCases)
+  func timestepsAreThoseOfTheBatch(timesteps: DenoisingDiffusion.TimestepSampling) throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.diffusion.timesteps = timesteps
+      // Both steps are seen in every batch, so that the losses are known after ten.
+      configuration.diffusion.steps = 2
+      configuration.diffusion.schedule = .linear
+      configuration.diffusion.betaStart = 0.1
+      configuration.diffusion.betaEnd = 0.5
+      let reference = try trainer(configuration, world.alone())
+      let together = try trainer(configuration, world, workers: 2)
+      var saved: Checkpoint?
+      for step in 0..<14 {
+        let (expected, actual) = (try reference.trainStep(), try together.trainStep())
+        #expect(actual.losses == expected.losses)
+        #expect(
+          Set(actual.losses.sums.keys) == ["loss_by_timestep", "images_by_timestep"])
+        let batch = configuration.training.batch
+        let counts = actual.losses.sums["images_by_timestep"]!
+        // t = 1 and t = 2 are the first bin and the fifth.
+        #expect(counts[0] + counts[4] == Double(batch))
+        if timesteps == .lowDiscrepancy { #expect(counts[0] == Double(batch / 2)) }
+        if step == 11 { saved = try together.checkpoint(provenance: [:]) }
+      }
+      let (expected, actual) = (
+        try reference.checkpoint(provenance: [:]), try together.checkpoint(provenance: [:])
+      )
+      let isImportance = timesteps == .importance
+      if let expected, let actual {
+        #expect(actual.state == expected.state && actual.state.isEmpty == !isImportance)
+        #expect(actual.state["timestep_visits"] == (isImportance ? [14, 14] : nil))
+        #expect(bits(actual.model) == bits(expected.model))
+      }
+      let resumed = try trainer(configuration, world)
+      try resumed.restore(ResumePoint.share(saved, world)!, saved)
+      #expect(resumed.step == 12)
+      var last = try resumed.trainStep()
+      last = try resumed.trainStep()
+      #expect(last.step == 14 && last.losses.total == together.loss)
+      #expect(bits(resumed.weights.values) == bits(reference.weights.values))
+      let after = try resumed.checkpoint(provenance: [:])
+      #expect(after?.state == actual?.state)
     }
   }
 
