@@ -6,7 +6,13 @@ import Testing
 extension CommandTests {
   @Suite struct HelpTests {
     static let commands: [(Program, [String], parts: [String])] = [
-      (.dist, [], ["train", "average", "benchmark", "dataset", "predict", "65 bad data"]),
+      (
+        .dist, [],
+        [
+          "train", "evaluate", "estimate-variance", "average", "benchmark", "dataset", "predict",
+          "65 bad data",
+        ]
+      ),
       (
         .dist, ["train"],
         [
@@ -28,6 +34,14 @@ extension CommandTests {
         .dist, ["average"],
         ["--length", "0.001 to 0.28", "default: that of the newest good checkpoint", "--output"]
       ),
+      (
+        .dist, ["evaluate"],
+        [
+          "bound, the variational bound", "neighbours", "flow", "train, validation", "optimal",
+          "--clip/--no-clip", ".csv|.json|.h5|.svg",
+        ]
+      ),
+      (.dist, ["estimate-variance"], ["--output", "--part", "Bao et al."]),
       (.dist, ["dataset"], ["import", "make", "inspect"]),
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
