@@ -120,8 +120,8 @@ extension CommandTests {
       #expect(foreign.status == 65 && foreign.errorLines.count == 1, "\(foreign)")
       #expect(try String(contentsOfFile: work, encoding: .utf8) == "not mine")
 
-      // The numbers of the first images, as a process that was ended leaves them, but marked.
-      let refused = try UnfinishedEvaluation(identity: "another", width: 3, numbers: [1, 2, 3])
+      // The numbers of another evaluation.
+      let refused = UnfinishedEvaluation(identity: "another", width: 3, numbers: [1, 2, 3])
       try refused.write(to: work)
       let other = try await evaluate(checkpoint, options, output: path)
       #expect(other.status == 65 && other.errors.contains("begun with another"), "\(other)")

@@ -155,7 +155,8 @@ import Training
         [Double](repeating: 0, count: count), [Double](repeating: 0, count: count)
       )
       let reader = try ImageReader(plan.dataset, range: 0..<plan.dataset.count)
-      let work = ShardGradient(plan.objective, flips: false, seed: 1, shards: 4)
+      let work = ShardGradient(
+        plan.objective, flips: false, seed: 1, shards: plan.tree.shards)
       let pool = BufferPool()
       let shape = Shape(plan.shardBatch, 8, 8, 1)
       for step in 0..<3 {
