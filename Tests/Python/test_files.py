@@ -211,7 +211,7 @@ class Checkpoint(unittest.TestCase):
         stored = text(self.file["config"][()]).split("\n")
         whole = (Files.folder / "config.yaml").read_text().split("\n")
         left_out = [line.split(":")[0] for line in whole if line not in stored]
-        self.assertEqual(left_out, ["name", "data", "data_group", "workers"])
+        self.assertEqual(left_out, ["name", "data", "data_group", "workers", "validation"])
         self.assertEqual(stored, [line for line in whole if line in stored])
 
     def test_metrics_are_lines_of_json(self):
