@@ -28,20 +28,31 @@ extension NoiseSchedule {
 }
 
 extension GaussianDiffusion {
-  /// ‖ε̂‖²/d for the network's idea of the noise in one x_t; nothing is clipped.
+  /// One image's part of Γ_t, as 1 − ‖ε − ε̂‖²/d; nothing is clipped.
+  ///
+  /// For the best network E⟨ε, ε̂⟩ = E‖ε̂‖², so that the expectation is E‖ε̂‖²/d. But it scatters as
+  /// the error does and not as the noise: where little of the image is left, some hundred images
+  /// tell 1 − Γ_t to a percent, which ‖ε̂‖² does not. For any other network it gives the variance
+  /// that is best beside this network's mean (Bao et al. 2022b, "imperfect mean").
   ///
   /// - Parameters:
   ///   - t: The step of x_t, 1 … T.
+  ///   - x0: x_0, d scalars.
   ///   - xt: x_t, d scalars.
   ///   - output: The network's raw output for the mean, d scalars.
-  public func noiseNorm(t: Int, xt: Span<Float>, output: Span<Float>) -> Double {
-    precondition(xt.count == output.count, "x_t and the output have one size.")
+  public func noiseNorm(
+    t: Int, x0: Span<Float>, xt: Span<Float>, output: Span<Float>
+  ) -> Double {
+    checkSizes(x0, xt, output)
     let toNoise = prediction.conversion(to: .epsilon, at: t, of: schedule)
+    let noise = Prediction.epsilon.definition(t, schedule)
     var squares = 0.0
     for i in xt.indices {
-      let noise = toNoise(Double(output[i]), xt: Double(xt[i]))
-      squares += noise * noise
+      let x = Double(xt[i])
+      let error =
+        noise.x0 * Double(x0[i]) + noise.xt * x - toNoise(Double(output[i]), xt: x)
+      squares += error * error
     }
-    return squares / Double(xt.count)
+    return 1 - squares / Double(xt.count)
   }
 }

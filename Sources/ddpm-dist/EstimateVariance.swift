@@ -12,8 +12,8 @@ struct EstimateVariance: JobCommand {
     commandName: "estimate-variance",
     abstract: "Estimate the best variance of each reverse step, for a new checkpoint.",
     discussion: """
-      Measures the mean square of the predicted noise at each t over training images (Bao et al. \
-      2022) and writes a copy of the checkpoint that knows it. With that one, --variance analytic \
+      Measures how much of the noise the network tells at each t, over training images (Bao et al. \
+      2022), and writes a copy of the checkpoint that knows it. With that one, --variance analytic \
       works in evaluate and in ddpm-sample; it holds for the weights that were measured. Some \
       hundred images are enough.
       """)

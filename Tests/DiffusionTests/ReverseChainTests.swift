@@ -225,4 +225,28 @@ import Testing
       noiseNorms: Array(repeating: noiseNorm, count: 1000), levels: 17)
     #expect(chain.variances.allSatisfy { $0 > 0 && $0.isFinite })
   }
+
+  /// Of the best network for Gaussian data, 1 − ‖ε − ε̂‖²/d and ‖ε̂‖²/d have one expectation: Γ_t in
+  /// closed form.
+  @Test(arguments: Prediction.allCases)
+  func noiseNormsHaveTheClosedForm(prediction: Prediction) {
+    let world = GaussianWorld(mean: 0.2, deviation: 0.5)
+    let schedule = NoiseSchedule(.linear(from: 0.02, to: 0.5), steps: 6)
+    let diffusion = GaussianDiffusion(schedule: schedule, prediction: prediction, levels: nil)
+    for t in 1...6 {
+      let factor = schedule.forwardCoefficients(t)
+      let expected = expectation { a in
+        expectation { z in
+          let x0 = Float(0.2 + 0.5 * a)
+          let xt = Float(factor.x0 * Double(x0) + factor.noise * z)
+          let output = Float(world.output(Double(xt), t: t, diffusion))
+          return diffusion.noiseNorm(
+            t: t, x0: [x0].span, xt: [xt].span, output: [output].span)
+        }
+      }
+      let signal = schedule.cumulativeAlpha(t) * 0.25
+      #expect(
+        abs(expected - schedule.noiseVariance(t) / (signal + schedule.noiseVariance(t))) < 1e-5)
+    }
+  }
 }

@@ -5,8 +5,8 @@ import Layers
 import Tensors
 
 extension DenoisingDiffusion {
-  /// Measures ‖ε̂(x_t, t)‖²/d of each image at each t of 1 … T, for one x_t of its own (Bao et al.
-  /// 2022, eq. 8); the means over the images are Γ.
+  /// Measures each image's part of Γ_t at each t of 1 … T, for one x_t of its own; the means over
+  /// the images are Γ (Bao et al. 2022, eq. 8; `GaussianDiffusion.noiseNorm`).
   public func noiseNormEvaluation() -> any Evaluation { NoiseNormEvaluation(model: self) }
 
   /// Γ_1 … Γ_T from what `noiseNormEvaluation` has measured.
@@ -48,7 +48,8 @@ private struct NoiseNormEvaluation: Evaluation {
       let output = model.output(xt, t: Array(repeating: t, count: batch.count), pass).mean.value
       for n in 0..<batch.count {
         norms[n].append(
-          diffusion.noiseNorm(t: t, xt: xt.image(n).span, output: output.image(n).span))
+          diffusion.noiseNorm(
+            t: t, x0: x0.image(n).span, xt: xt.image(n).span, output: output.image(n).span))
       }
       progress()
     }
