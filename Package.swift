@@ -96,6 +96,7 @@ let package = Package(
       dependencies: [
         "Diffusion", "Layers", "MPI", "Models", "Parallel", "Sampling", "Storage", "Tensors",
         "TestSupport", "Training",
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
     .testTarget(

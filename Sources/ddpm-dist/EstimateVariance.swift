@@ -43,7 +43,7 @@ struct EstimateVariance: JobCommand {
     let groups = ImageGroups(
       communicator: try job.communicator(), workers: try job.workers(requested: images.workers))
     let measurements = try EvaluationRun(
-      loaded.trained, evaluation, request, groups, job: job, logger: logger
+      loaded.trained, evaluation, request, groups, logger: logger
     ).measure()
     try job.together {
       guard isFirst else { return }

@@ -92,7 +92,7 @@ struct Evaluate: JobCommand {
     let groups = ImageGroups(
       communicator: try job.communicator(), workers: try job.workers(requested: images.workers))
     let run = EvaluationRun(
-      loaded.trained, evaluation, request, groups, job: job, logger: logger)
+      loaded.trained, evaluation, request, groups, logger: logger)
     let measurements = try run.measure()
     try job.together {
       guard isFirst else { return }

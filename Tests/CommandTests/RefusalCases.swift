@@ -33,6 +33,34 @@ extension RefusalTests {
         "diffusion_steps=500",
       ], code: 64, parts: ["leaves nothing of an image from step"]),
     Case(
+      name: "noise alone at the end",
+      words: ["train", "--run", "@run", "--set", "zero_terminal_snr=true"], code: 64,
+      parts: ["choose the prediction v or clean"]),
+    Case(
+      name: "jsd ends in noise alone",
+      words: ["train", "--run", "@run", "--set", "schedule=jsd"], code: 64,
+      parts: ["choose the prediction v or clean"], ranks: [nil]),
+    Case(
+      name: "a list of another length",
+      words: ["train", "--run", "@run", "--set", "schedule=list", "betas=[0.1,0.2]"], code: 64,
+      parts: ["2 numbers for 200 diffusion steps"], ranks: [nil]),
+    Case(
+      name: "a list without its schedule",
+      words: ["train", "--run", "@run", "--set", "betas=[0.1,0.2]"], code: 64,
+      parts: ["set schedule=list"], ranks: [nil]),
+    Case(
+      name: "a learned variance that nothing teaches",
+      words: ["train", "--run", "@run", "--set", "variance=learned"], code: 64,
+      parts: ["choose the objective bound or hybrid"], ranks: [nil]),
+    Case(
+      name: "hybrid without a learned variance",
+      words: ["train", "--run", "@run", "--set", "objective=hybrid"], code: 64,
+      parts: ["set variance=learned"], ranks: [nil]),
+    Case(
+      name: "a weight of the bound",
+      words: ["train", "--run", "@run", "--set", "objective=bound", "weighting=p2"], code: 64,
+      parts: ["leave weighting at none"], ranks: [nil]),
+    Case(
       name: "more threads than a rank has",
       words: [
         "predict", "--ckpt", "@a", "--input", "@x", "--output", "@y.h5", "--workers", "5000",

@@ -2,6 +2,7 @@
 
 import Foundation
 import Layers
+import Logging
 import MPI
 import Models
 import Parallel
@@ -278,6 +279,47 @@ private struct TinyModel: Objective, Likelihood, Generator {
       let labels = plan.dataset.labels!
       #expect((0..<53).allSatisfy { expected[2 * $0 + 1] == Double(labels[$0]) })
       #expect(Set((0..<53).map { Int(expected[2 * $0]) }).count > 40)
+    }
+  }
+
+  /// What an ended evaluation has kept is taken over, and only the rest is measured.
+  @Test func anEvaluationGoesOnWhereItWas() throws {
+    try RankWorld.run { world throws in
+      let folder = try TemporaryFolder()
+      let path = try world.broadcast(folder.file("work.h5"), from: 0)
+      let plan = try plan(world, shards: 4 * world.size)
+      let trained = TrainedModel(
+        plan.objective, weights: plan.objective.parameters.initialWeights(seed: 1),
+        plan.configuration.data)
+      let evaluation = try trained.require((any Likelihood).self, to: "be evaluated")
+        .evaluation(EvaluationOptions())
+      func run(seed: UInt64, workFile: String?) -> EvaluationRun {
+        EvaluationRun(
+          trained, evaluation,
+          EvaluationRequest(plan.dataset, 100..<153, seed: seed, workFile: workFile),
+          ImageGroups(communicator: world, workers: Workers(count: 2)),
+          logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+      }
+      let whole = try run(seed: 5, workFile: nil).measure()
+      #expect(whole.count == (world.rank == 0 ? 53 : 0))
+      // Marked numbers show that they were not measured again.
+      var kept = Array(whole.values.prefix(32))
+      if world.rank == 0 {
+        kept[0] = -1
+        try UnfinishedEvaluation(
+          identity: run(seed: 5, workFile: path).identity, width: 2, numbers: kept
+        ).write(to: path)
+      }
+      try world.barrier()
+      let resumed = try run(seed: 5, workFile: path).measure()
+      if world.rank == 0 {
+        #expect(resumed.values == kept + whole.values.dropFirst(32))
+      }
+      // With another seed it is another evaluation.
+      #expect(throws: AgreedFailure.self) { try run(seed: 6, workFile: path).measure() }
+      try world.barrier()
+      run(seed: 5, workFile: path).finish()
+      #expect(!FileManager.default.fileExists(atPath: path))
     }
   }
 

@@ -40,7 +40,6 @@ public struct EvaluationRun {
   /// The time between two writings of the work file.
   private static let pause = Duration.seconds(30)
 
-  private let job: Job
   private let groups: ImageGroups
   private let trained: TrainedModel
   private let evaluation: any Evaluation
@@ -50,10 +49,10 @@ public struct EvaluationRun {
   /// Prepares an evaluation; the same on all ranks.
   public init(
     _ trained: TrainedModel, _ evaluation: any Evaluation, _ request: EvaluationRequest,
-    _ groups: ImageGroups, job: Job, logger: Logger
+    _ groups: ImageGroups, logger: Logger
   ) {
     (self.trained, self.evaluation, self.request) = (trained, evaluation, request)
-    (self.groups, self.job, self.logger) = (groups, job, logger)
+    (self.groups, self.logger) = (groups, logger)
   }
 
   /// Evaluates all images that are not done; collective.
@@ -79,7 +78,7 @@ public struct EvaluationRun {
         request.dataset, first + done..<first + end, groups, progress: progress.advance)
       done = end
       progress.finish(images: done == total ? nil : end)
-      try job.together {
+      try groups.communicator.together {
         guard isFirst, done < total, let path = request.workFile,
           ContinuousClock.now - lastWritten > Self.pause
         else { return }
@@ -98,7 +97,7 @@ public struct EvaluationRun {
 
   /// What an earlier process has done, on rank 0; empty elsewhere.
   private func earlierNumbers() throws -> [Double] {
-    try job.together {
+    try groups.communicator.together {
       guard groups.communicator.rank == 0, let path = request.workFile,
         FileManager.default.fileExists(atPath: path)
       else { return [] }
@@ -114,7 +113,7 @@ public struct EvaluationRun {
   }
 
   /// Everything that decides on the numbers.
-  private var identity: String {
+  package var identity: String {
     let facts = evaluation.facts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     return
       ([
