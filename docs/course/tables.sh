@@ -5,7 +5,7 @@
 #   docs/course/tables.sh [FOLDER] [TABLE ...]
 #
 # FOLDER (default: course-runs) keeps runs and results; what is there is not made again. The tables
-# are prior, known, decompositions, table2, variances and progressive; all take about half an hour on
+# are prior, known, decompositions, table2, variances and progressive; all take about a quarter of an hour on
 # two cores.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
