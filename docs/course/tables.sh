@@ -5,14 +5,15 @@
 #   docs/course/tables.sh [FOLDER] [TABLE ...]
 #
 # FOLDER (default: course-runs) keeps runs and results; what is there is not made again. The tables
-# are prior, known, decompositions, table2, variances and progressive; all take about a quarter of an hour on
-# two cores.
+# are prior, known, decompositions, table2, variances, progressive and bound; all take about a
+# quarter of an hour on two cores. One more, mnist, is made where it is named, from the datasets
+# MNIST_TRAIN and MNIST_TEST (see ddpm-dist dataset import idx), in another quarter of an hour.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:-course-runs}
 [ $# -gt 0 ] && shift
 tables=("$@")
-[ ${#tables[@]} -gt 0 ] || tables=(prior known decompositions table2 variances progressive)
+[ ${#tables[@]} -gt 0 ] || tables=(prior known decompositions table2 variances progressive bound)
 program=.build/release/ddpm-dist
 [ -x "$program" ] || { echo "docs/course/tables.sh: build first with launch/build.sh" >&2; exit 1; }
 mkdir -p "$folder"
@@ -141,6 +142,38 @@ print('| t | rate, bits/dim | distortion, RMSE of 0…255 |')
 print('| ---: | ---: | ---: |')
 for t, rate, rmse in [rows[i * (len(rows) - 1) // 10] for i in range(11)]:
     print(f'| {t:.0f} | {rate:.4f} | {rmse:.1f} |')"
+}
+
+bound() {
+  train bound --config configs/digits-bound.yaml --set validation_every=0 sample_every=0
+  [ -e "$folder/bound-analytic.h5" ] || "$program" estimate-variance --ckpt "$folder/bound" \
+    --part train --output "$folder/bound-analytic.h5" > /dev/null 2> "$folder/bound-analytic.log"
+  report=$(evaluate bound --ckpt "$folder/bound-analytic.h5" --part validation)
+  show "$report" "
+print('| model | variance | bits/dim of the held-out digits |')
+print('| --- | --- | ---: |')
+print('| independent pixels | | 2.387 |')
+for v in ('fixed_small', 'fixed_large', 'analytic', 'learned'):
+    print(f'| configs/digits-bound.yaml | {v} | {cost(v)} |')"
+}
+
+mnist() {
+  local train=${MNIST_TRAIN:?names the dataset of the training images}
+  local test=${MNIST_TEST:?names the dataset of the test images}
+  train mnist --config configs/mnist.yaml --data "$train" --steps 6000 --set prediction=v \
+    objective=hybrid variance=learned learning_rate_schedule=cosine sample_every=0
+  [ -e "$folder/mnist-analytic.h5" ] || "$program" estimate-variance --ckpt "$folder/mnist" \
+    --data "$train" --count 64 --output "$folder/mnist-analytic.h5" > /dev/null \
+    2> "$folder/mnist-analytic.log"
+  echo '| steps | images | learned | fixed_large | fixed_small | analytic |'
+  echo '| ---: | ---: | ---: | ---: | ---: | ---: |'
+  local steps count
+  for row in 1000:512 50:10000; do
+    IFS=: read -r steps count <<< "$row"
+    report=$(evaluate "mnist-$steps" --ckpt "$folder/mnist-analytic.h5" --data "$test" \
+      --steps "$steps" --count "$count")
+    show "$report" "print('| $steps | $count | ' + ' | '.join(cost(v) for v in ('learned', 'fixed_large', 'fixed_small', 'analytic')) + ' |')"
+  done
 }
 
 for table in "${tables[@]}"; do
