@@ -21,7 +21,9 @@ extension DenoisingDiffusion {
   public var notes: [String] {
     guard weighting != .none else { return [] }
     let mean = weighting.mean(of: diffusion.schedule, for: diffusion.prediction)
-    return ["The weights of the squared error have the mean \(mean) over t."]
+    return [
+      "The weights of the squared error have the mean \((mean * 1000).rounded() / 1000) over t."
+    ]
   }
 
   /// The loss, and the number of images, of each bin of t; with importance sampling also the squared

@@ -15,7 +15,7 @@ struct Predict: JobCommand {
     abstract: "Write the network's raw output for given noisy images and timesteps.",
     discussion: """
       The input holds /x_t, Float32 (N, H, W, C), and /t, N integers 0 ... T-1; the output gets \
-      /prediction, Float32 (N, H, W, C).
+      /prediction, Float32 (N, H, W, C), or (N, H, W, 2C) where the variance is learned.
       """)
 
   @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
@@ -66,10 +66,13 @@ struct Predict: JobCommand {
     let groups = ImageGroups(
       communicator: communicator, workers: try job.workers(requested: workers))
     let (size, width, extents) = (ImageGroups.size, trained.shape.count, trained.shape)
+    // A learned variance is as many channels again.
+    let emitted = ImageShape(
+      height: extents.height, width: extents.width, channels: model.network.outputChannels)
     let progress = Progress(isSilent: !isFirst)
     let done = Atomic(0)
     let total = groups.ownedCount(of: times.count)
-    let prediction = try groups.map(times.count, width: width) { group, pool in
+    let prediction = try groups.map(times.count, width: emitted.count) { group, pool in
       let present = group.clamped(to: 0..<times.count)
       let xt = Tensor(Shape(size, extents.height, extents.width, extents.channels), in: pool)
       xt.scalars.update(repeating: 0)
@@ -83,7 +86,7 @@ struct Predict: JobCommand {
       return Array(output.scalars)
     }
     try job.together {
-      if isFirst { try NoisyImages.writePrediction(prediction, shape: extents, to: output) }
+      if isFirst { try NoisyImages.writePrediction(prediction, shape: emitted, to: output) }
     }
   }
 }

@@ -163,6 +163,17 @@ extension CommandTests {
       let outcome = try await evaluate(run.path, ["--count", "8"], output: path)
       #expect(outcome.status == 0, "\(outcome)")
       #expect(try Report(path).estimates.map(\.name) == ["learned", "fixed_large", "fixed_small"])
+      let best = try await evaluate(
+        run.path, ["--count", "8", "--grid", "optimal", "--steps", "3"], output: path)
+      #expect(best.status == 0 && best.errors.contains("not for the learned"), "\(best)")
+      #expect(try Report(path).estimates.map(\.name) == ["fixed_large", "fixed_small"])
+      let (input, answer) = (folder.file("x.h5"), folder.file("y.h5"))
+      let root = try File.create(input).root()
+      try root.write("x_t", [Float](repeating: 0.5, count: 3 * 64), shape: [3, 8, 8, 1])
+      try root.write("t", [Int64(0), 7, 19])
+      let predicted = try await CommandTests.predict(run.path, input, to: answer)
+      #expect(predicted.status == 0, "\(predicted)")
+      #expect(try File.open(answer).root().dataset("prediction").shape == [3, 8, 8, 2])
       let samples = folder.file("samples.h5")
       let drawn = try await CommandTests.sample(run.path, to: samples)
       #expect(drawn.status == 0, "\(drawn)")
@@ -241,6 +252,12 @@ extension CommandTests {
     _ checkpoint: String, to path: String, _ options: [String] = []
   ) async throws -> Outcome {
     try await run(.sample, ["--ckpt", checkpoint, "--count", "8", "--out", path] + options)
+  }
+
+  fileprivate static func predict(
+    _ checkpoint: String, _ input: String, to path: String
+  ) async throws -> Outcome {
+    try await run(.dist, ["predict", "--ckpt", checkpoint, "--input", input, "--output", path])
   }
 
   fileprivate static func estimate(_ checkpoint: String, to path: String) async throws -> Outcome {

@@ -37,7 +37,7 @@ private struct BoundEvaluation: Evaluation {
 
   init(_ model: DenoisingDiffusion, _ options: EvaluationOptions) throws {
     self.model = model
-    variances = try model.variances(options)
+    let asked = try model.variances(options)
     dimensions = model.network.images.count
     clipping = options.clipping ?? (model.diffusion.levels != nil)
     let last = model.diffusion.schedule.steps
@@ -55,13 +55,15 @@ private struct BoundEvaluation: Evaluation {
         throw EvaluationError.noOptimum(
           "compares all pairs of steps, of at most \(Self.longestSearch); this chain has \(last)")
       }
-      guard !variances.contains(.learned) else {
+      guard !options.variances.contains(.learned) else {
         throw EvaluationError.noOptimum(
           "needs a variance that is one number a step: choose others with --variance")
       }
+      variances = asked.filter { $0 != .learned }
       (optimalCount, rule, steps) = (count, "optimal", Array(1...last))
     } else {
       let grid = if case .rule(let rule) = options.grid { rule } else { TimestepGrid.linspace }
+      variances = asked
       (optimalCount, rule) = (nil, grid.name)
       steps = try model.visitedSteps(grid, options)
     }
@@ -82,7 +84,12 @@ private struct BoundEvaluation: Evaluation {
     ]
   }
 
-  var notes: [String] { [] }
+  var notes: [String] {
+    guard optimalCount != nil, model.diffusion.variance == .learned else { return [] }
+    return [
+      "The best steps are sought for variances that are one number a step, not for the learned."
+    ]
+  }
 
   // MARK: Columns: the errors of x̂_0 · L_T · L_0 of each variance · the terms of the learned one
 
