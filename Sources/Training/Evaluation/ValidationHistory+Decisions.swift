@@ -30,6 +30,19 @@ extension ValidationHistory {
     return losses.count - 1 - best >= patience
   }
 
+  /// The history without its last entry, where that is there only because a process ended its run.
+  ///
+  /// - Parameters:
+  ///   - every: The steps between validations.
+  ///   - checkpointEvery: The steps between checkpoints, which are validated too.
+  package func withoutEnd(every: Int, checkpointEvery: Int) -> ValidationHistory {
+    guard let last = steps.last, every > 0, last % every != 0, last % checkpointEvery != 0 else {
+      return self
+    }
+    return ValidationHistory(
+      subject: subject, steps: steps.dropLast(), losses: losses.dropLast())
+  }
+
   /// The history that rank 0 has read, on all ranks; collective.
   ///
   /// - Parameter history: On rank 0 the history, nil for none; ignored elsewhere.

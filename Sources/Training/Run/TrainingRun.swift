@@ -153,7 +153,10 @@ public final class TrainingRun {
   /// Goes on with what an earlier process has found, if that can be compared.
   private func takeOver(_ earlier: ValidationHistory?) {
     guard let validation, let earlier, earlier.subject != validation.subject else {
-      history = earlier
+      // The end of a run that goes on is no end: equal runs have equal histories.
+      history = earlier?.withoutEnd(
+        every: plan.configuration.validation.every,
+        checkpointEvery: plan.configuration.recording.checkpointEvery)
       return
     }
     logger.warning(

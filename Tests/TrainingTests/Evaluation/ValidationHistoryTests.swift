@@ -21,6 +21,17 @@ import Training
     #expect(longer.steps == [10, 20, 30, 40, 41])
   }
 
+  /// What the end of an earlier process has added does not tell a run that went on from one that did
+  /// not end.
+  @Test func anEndThatWasNone() {
+    var losses = history([0.5, 0.25])
+    #expect(losses.withoutEnd(every: 10, checkpointEvery: 7) == losses)
+    losses.append(step: 23, loss: 0.125)
+    #expect(losses.withoutEnd(every: 10, checkpointEvery: 23) == losses)
+    #expect(losses.withoutEnd(every: 10, checkpointEvery: 7) == history([0.5, 0.25]))
+    #expect(history([]).withoutEnd(every: 10, checkpointEvery: 7) == history([]))
+  }
+
   /// Only what is there can be chosen, and of what is there only what was validated.
   @Test func theBestOfThoseThatAreKept() {
     let losses = history([0.5, 0.25, 0.75, 0.25])
