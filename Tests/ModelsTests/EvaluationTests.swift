@@ -396,7 +396,9 @@ import Testing
     }
     refusesOptimum(model) { ($0.method, $0.steps) = ("neighbours", 3) }
     refusesOptimum(model) { $0.steps = 1 }
-    refusesOptimum(learned) { $0.steps = 3 }
+    refusesOptimum(learned) { ($0.steps, $0.variances) = (3, [.fixedSmall, .learned]) }
+    let found = try learned.evaluation(options { ($0.grid, $0.steps) = (.optimal, 3) })
+    #expect(found.facts["variances"] == .text("fixed_large,fixed_small") && found.notes.count == 1)
     let long = tinyModel(schedule: NoiseSchedule(.cosine, steps: 4097), images: dot)
     refusesOptimum(long) { $0.steps = 3 }
 
