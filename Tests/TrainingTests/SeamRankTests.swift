@@ -323,6 +323,25 @@ private struct TinyModel: Objective, Likelihood, Generator {
     }
   }
 
+  /// Costs that are no numbers end an evaluation on all ranks.
+  @Test func aDivergedModelIsNotEvaluated() throws {
+    try RankWorld.run { world throws in
+      let plan = try plan(world, shards: 4 * world.size)
+      let count = plan.objective.parameters.layout.count
+      let trained = TrainedModel(
+        plan.objective, weights: Array(repeating: .nan, count: count), plan.configuration.data)
+      let evaluation = try trained.require((any Likelihood).self, to: "be evaluated")
+        .evaluation(EvaluationOptions())
+      let error = #expect(throws: AgreedFailure.self) {
+        try DatasetEvaluation(trained, evaluation, seed: 5).measure(
+          plan.dataset, 0..<40,
+          ImageGroups(communicator: world, workers: Workers(count: 1))
+        ) {}
+      }
+      #expect(error?.failure.exitCode == ExitCode.badData)
+    }
+  }
+
   @Test func aSecondFamilyDraws() throws {
     try RankWorld.run { world throws in
       let plan = try plan(world, shards: 4 * world.size)

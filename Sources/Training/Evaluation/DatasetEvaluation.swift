@@ -63,6 +63,11 @@ public struct DatasetEvaluation: Sendable {
         precondition(
           numbers.count == size && numbers.allSatisfy { $0.count == evaluation.width },
           "An evaluation has all numbers of all images.")
+        guard numbers.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+          throw Failure(
+            "the network's output is not finite: this checkpoint's run has diverged; evaluate an "
+              + "earlier one.", exitCode: ExitCode.badData)
+        }
         return Array(numbers.joined())
       } catch let error as IntegrationError {
         let first = part.lowerBound + images.lowerBound
