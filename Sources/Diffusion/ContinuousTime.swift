@@ -33,7 +33,7 @@ public struct ContinuousTime: Equatable, Sendable {
     logNoiseLevel(1)...max(logNoiseLevel(1), logNoiseLevel(Double(lastStep)))
   }
 
-  /// √ᾱ and √(1−ᾱ) at t in [1, `lastStep`]; at a step those of the table, bit by bit.
+  /// √ᾱ and √(1−ᾱ) at t in [1, `lastStep`]; at a step, T too, those of the table, bit by bit.
   public func forwardCoefficients(_ t: Double) -> (x0: Double, noise: Double) {
     if let step = Int(exactly: t) { return schedule.forwardCoefficients(step) }
     let logAlpha = logAlpha(t)
@@ -68,6 +68,7 @@ public struct ContinuousTime: Equatable, Sendable {
   /// The number that stands for t at the network's input: t − 1, or on a respaced schedule what lies
   /// between the numbers of its steps.
   public func timestep(_ t: Double) -> Double {
+    if let step = Int(exactly: t) { return Double(schedule.timestep(step)) }
     let (low, share) = place(t)
     let first = Double(schedule.timestep(low))
     return share == 0 ? first : first + share * (Double(schedule.timestep(low + 1)) - first)

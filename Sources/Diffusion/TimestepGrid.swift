@@ -70,11 +70,51 @@ public enum TimestepGrid: Sendable, Equatable {
     return Set(chosen(count, of: schedule)).sorted()
   }
 
+  /// The real times to visit, falling: those of `logSNR` and `karras` before they are rounded to
+  /// steps, and the steps of the other rules.
+  ///
+  /// Where nothing is left of an image at T, T is the first time all the same; the rule goes on from
+  /// T − 1.
+  ///
+  /// - Parameters:
+  ///   - count: K, 1 … T; nil: all T, or as many as a list has.
+  ///   - schedule: The whole chain.
+  /// - Throws: As `steps(_:of:)`.
+  public func times(_ count: Int?, of schedule: NoiseSchedule) throws(DiffusionError) -> [Double] {
+    let steps = try steps(count, of: schedule)
+    guard let levels = logSNRs(count ?? schedule.steps, of: schedule) else {
+      return steps.reversed().map(Double.init)
+    }
+    let times = ContinuousTime(schedule)
+    return levels.enumerated().map { i, level in
+      i == 0 ? Double(schedule.steps) : times.step(logNoiseLevel: -level)
+    }
+  }
+
+  /// λ of each time of the rules that are about λ, rising; nil for the others. The first is T's, or
+  /// T − 1's where that of T is −∞.
+  private func logSNRs(_ count: Int, of schedule: NoiseSchedule) -> [Double]? {
+    let (first, final) = (schedule.lowestLogSNR, schedule.logSNR(1))
+    /// 0 at the last step, 1 at the first.
+    func share(_ i: Int) -> Double { Double(i) / Double(max(count - 1, 1)) }
+    switch self {
+    case .logSNR: return (0..<count).map { first + share($0) * (final - first) }
+    case .karras:
+      // σ̃ = exp(−λ).
+      let (start, end) = (exp(-first / 7), exp(-final / 7))
+      return (0..<count).map { -7 * log(start + share($0) * (end - start)) }
+    case .trailing, .leading, .linspace, .quadratic, .list: return nil
+    }
+  }
+
   private func chosen(_ count: Int, of schedule: NoiseSchedule) -> [Int] {
     let last = schedule.steps
     func rounded(_ x: Double) -> Int { Int(x.rounded(.toNearestOrEven)) }
-    /// 0 at the last step, 1 at the first.
-    func share(_ i: Int) -> Double { Double(i) / Double(max(count - 1, 1)) }
+    if let levels = logSNRs(count, of: schedule) {
+      return levels.enumerated().map { i, level in
+        i == 0 ? last : schedule.step(logSNR: level)
+      }
+    }
     let indices = 0..<count
     switch self {
     case .trailing:
@@ -83,23 +123,13 @@ public enum TimestepGrid: Sendable, Equatable {
     case .linspace:
       if count == 1 { return [last] }
       return indices.map { 1 + rounded(Double($0 * (last - 1)) / Double(count - 1)) }
-    case .logSNR:
-      let (first, final) = (schedule.lowestLogSNR, schedule.logSNR(1))
-      return indices.map { i in
-        i == 0 ? last : schedule.step(logSNR: first + share(i) * (final - first))
-      }
     case .quadratic:
       return indices.map { i in
         let root = 1 - Double(i) / Double(count)
         return max(1, rounded(Double(last) * root * root))
       }
-    case .karras:
-      // σ̃ = exp(−λ).
-      let (first, final) = (exp(-schedule.lowestLogSNR / 7), exp(-schedule.logSNR(1) / 7))
-      return indices.map { i in
-        i == 0 ? last : schedule.step(logSNR: -7 * log(first + share(i) * (final - first)))
-      }
     case .list(let list): return list
+    case .logSNR, .karras: preconditionFailure("These rules are about λ.")
     }
   }
 }

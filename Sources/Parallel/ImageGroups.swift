@@ -36,16 +36,29 @@ public struct ImageGroups {
       * (rank + 1) / ranks
   }
 
-  /// The number of groups that this rank computes in a `map`.
+  /// The number of groups that this rank computes of all that so many images fill.
   public func ownedCount(of images: Int, together: Int? = nil) -> Int {
-    rounds(images, together).reduce(0) { $0 + share(of: $1).count }
+    ownedCount(of: 0..<Self.count(of: images), together: together)
   }
 
-  /// The groups that are dealt at a time.
-  private func rounds(_ images: Int, _ together: Int?) -> [Range<Int>] {
-    let groups = Self.count(of: images)
-    let step = max(1, Self.count(of: min(together ?? images, images)))
-    return stride(from: 0, to: groups, by: step).map { $0..<min($0 + step, groups) }
+  /// The number of groups that this rank computes of some.
+  public func ownedCount(
+    of groups: some RandomAccessCollection<Int>, together: Int? = nil
+  ) -> Int {
+    rounds(of: groups, together: together).reduce(0) { $0 + share(of: 0..<$1.count).count }
+  }
+
+  /// Groups in the rounds in which they are dealt.
+  ///
+  /// - Parameter together: The images of a round, rounded up to whole groups; nil: all.
+  public func rounds<Groups: RandomAccessCollection<Int>>(
+    of groups: Groups, together: Int? = nil
+  ) -> [Groups.SubSequence] {
+    let all = Self.size * groups.count
+    let step = max(1, Self.count(of: min(together ?? all, all)))
+    return stride(from: 0, to: groups.count, by: step).map {
+      groups.dropFirst($0).prefix(step)
+    }
   }
 
   /// Computes something of each image; collective.
@@ -64,9 +77,11 @@ public struct ImageGroups {
     _ count: Int, together: Int? = nil, width: Int,
     _ body: @Sendable (_ images: Range<Int>, BufferPool) throws(Failure) -> [Scalar]
   ) throws -> [Scalar] {
-    let scalars = try deal(count, together, width: Self.size * width) {
-      (group, pool) throws(Failure) in
-      try body(group * Self.size..<(group + 1) * Self.size, pool)
+    var scalars: [Scalar] = []
+    for round in rounds(of: 0..<Self.count(of: count), together: together) {
+      scalars += try compute(round, width: Self.size * width) { (group, pool) throws(Failure) in
+        try body(Self.images(of: group), pool)
+      }
     }
     return Array(scalars.prefix(count * width))
   }
@@ -87,37 +102,46 @@ public struct ImageGroups {
     of count: Int, width: Int,
     _ body: @Sendable (_ images: Range<Int>, BufferPool) throws(Failure) -> [Scalar]
   ) throws -> [Scalar] {
-    try deal(count, nil, width: width) { (group, pool) throws(Failure) in
-      try body(group * Self.size..<min((group + 1) * Self.size, count), pool)
+    try compute(0..<Self.count(of: count), width: width) { (group, pool) throws(Failure) in
+      try body(Self.images(of: group).clamped(to: 0..<count), pool)
     }
   }
 
-  /// The scalars of all groups of so many images, `width` of each, on rank 0; collective.
-  private func deal<Scalar: MPIScalar>(
-    _ count: Int, _ together: Int?, width: Int,
+  /// The images of a group.
+  public static func images(of group: Int) -> Range<Int> { group * size..<(group + 1) * size }
+
+  /// Computes something of some groups, one round; collective.
+  ///
+  /// - Parameters:
+  ///   - groups: The numbers of the groups; each rank computes a contiguous run of them.
+  ///   - width: The scalars that a group gives.
+  ///   - body: Called on some worker of some rank for each group. It may throw a failure, on which all
+  ///     ranks agree.
+  /// - Returns: On rank 0 the scalars of all groups, in order; empty elsewhere.
+  /// - Throws: `AgreedFailure`, `MPIError`.
+  public func compute<Scalar: MPIScalar>(
+    _ groups: some RandomAccessCollection<Int>, width: Int,
     _ body: @Sendable (_ group: Int, BufferPool) throws(Failure) -> [Scalar]
   ) throws -> [Scalar] {
-    var result: [Scalar] = []
-    for dealt in rounds(count, together) {
-      let mine = share(of: dealt)
-      let results = Mutex([[Scalar]](repeating: [], count: mine.count))
-      let failure = Mutex<Failure?>(nil)
-      workers.forEach(mine) { group, pool in
-        guard failure.withLock({ $0 == nil }) else { return }
-        do throws(Failure) {
-          let scalars = try body(group, pool)
-          precondition(scalars.count == width, "A group is computed whole.")
-          results.withLock { $0[group - mine.lowerBound] = scalars }
-        } catch {
-          failure.withLock { $0 = $0 ?? error }
-        }
+    let numbers = Array(groups)
+    let places = 0..<numbers.count
+    let mine = share(of: places)
+    let results = Mutex([[Scalar]](repeating: [], count: mine.count))
+    let failure = Mutex<Failure?>(nil)
+    workers.forEach(mine) { place, pool in
+      guard failure.withLock({ $0 == nil }) else { return }
+      do throws(Failure) {
+        let scalars = try body(numbers[place], pool)
+        precondition(scalars.count == width, "A group is computed whole.")
+        results.withLock { $0[place - mine.lowerBound] = scalars }
+      } catch {
+        failure.withLock { $0 = $0 ?? error }
       }
-      if let agreed = try communicator.agree(failure.withLock { $0 }) { throw agreed }
-      result += try gather(
-        Array(results.withLock { $0 }.joined()),
-        counts: (0..<communicator.size).map { share(of: dealt, rank: $0).count * width })
     }
-    return result
+    if let agreed = try communicator.agree(failure.withLock { $0 }) { throw agreed }
+    return try gather(
+      Array(results.withLock { $0 }.joined()),
+      counts: (0..<communicator.size).map { share(of: places, rank: $0).count * width })
   }
 
   /// The scalars of all ranks on rank 0; empty elsewhere.

@@ -20,16 +20,21 @@ public protocol Sampler: Sendable {
   ///   - x: x_T, later x_0, (n, h, w, c).
   ///   - noise: The random numbers of these images.
   ///   - pool: The memory of the calling worker.
-  ///   - denoise: What the network sees in x_t at t, a step of the chain that it was trained on.
+  ///   - denoise: What the network sees in noisy images.
+  /// - Throws: An error for the first image that does not arrive; the others have.
   func run(
-    _ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool,
-    denoise: (_ x: Tensor, _ t: Double) -> Denoised)
+    _ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool, denoise: Denoise
+  ) throws(IntegrationError)
 }
 
 extension Sampler {
   /// Nothing to say.
   public var notes: [String] { [] }
 }
+
+/// What a network sees in x_t, (n, h, w, c), where each image has a time t of its own: a step of the
+/// chain that it was trained on, or a real number between two.
+public typealias Denoise = (_ x: Tensor, _ t: [Double]) -> Denoised
 
 /// What the network says of noisy images.
 public struct Denoised {
@@ -43,4 +48,9 @@ public struct Denoised {
     self.x0 = x0
     self.variance = variance
   }
+}
+
+extension Tensor {
+  /// One time for all images.
+  func times(_ t: Double) -> [Double] { Array(repeating: t, count: shape.n) }
 }

@@ -6,6 +6,9 @@ import Tensors
 /// The steps at which a sampler asks the network, and the chain that leads from one to the next
 /// (Nichol, Dhariwal 2021, section 4).
 struct VisitedSteps: Sendable {
+  /// What a solver of a higher order takes where nothing is said.
+  static let few = 20
+
   /// The steps of the whole chain, rising.
   let grid: [Int]
   /// The chain of these steps; its step i is `grid[i − 1]`.
@@ -21,6 +24,15 @@ struct VisitedSteps: Sendable {
     chain = schedule.respaced(to: grid)
     self.rule = rule
     if case .list = rule { asked = nil } else { asked = count ?? schedule.steps }
+  }
+
+  /// The steps of a solver that needs few: 20 of the trailing grid where nothing is said.
+  ///
+  /// - Throws: `DiffusionError` for steps that cannot be chosen.
+  init(fewOf process: SampledProcess, _ options: SamplerOptions) throws(DiffusionError) {
+    let grid = options.grid ?? .trailing
+    try self.init(
+      grid, options.steps ?? grid.count(few: Self.few, of: process.schedule), of: process.schedule)
   }
 
   /// Whether the rule gave steps twice, so that there are fewer than asked for.
@@ -39,5 +51,14 @@ struct VisitedSteps: Sendable {
     return [
       "The grid \(rule.name) has \(grid.count) different steps where \(asked) were asked for."
     ]
+  }
+}
+
+extension TimestepGrid {
+  /// The number of steps where nothing is said: a few, all where there are not so many, or those of
+  /// a list, nil.
+  func count(few: Int, of schedule: NoiseSchedule) -> Int? {
+    if case .list = self { return nil }
+    return min(few, schedule.steps)
   }
 }

@@ -183,8 +183,8 @@ struct DDPMSample: ParsableCommand {
     options.samplerOptions.grid = grid
     options.samplerOptions.eta = eta
     options.samplerOptions.variance = variance
-    options.clipping = !noClip
-    options.starts = starts
+    options.clipping = noClip ? Clipping.none : .range
+    options.task = .images(from: starts.map(SampleStart.given) ?? .drawn)
     return options
   }
 

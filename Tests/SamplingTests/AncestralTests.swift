@@ -80,7 +80,7 @@ import Testing
   @Test func givenStartsReplaceDrawnOnes() {
     let x = Tensor(Shape(3, 2, 3, 1), in: BufferPool())
     let starts = (0..<18).map(Float.init)
-    SampleNoise(seed: 3, images: 1..<4, starts: starts).fillStart(x)
+    SampleNoise(seed: 3, images: 1..<4, start: .given(starts)).fillStart(x)
     #expect(Array(x.scalars) == Array(starts[6...]) + Array(repeating: 0, count: 6))
   }
 

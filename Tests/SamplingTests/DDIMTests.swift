@@ -22,12 +22,13 @@ import Testing
       let sampler = try DDIM(
         schedule: ho, grid: .list(previous == 0 ? [t] : [previous, t]), eta: eta)
       let x = Tensor(Shape(1, 1, 1, 5), in: BufferPool())
-      let noise = SampleNoise(seed: 9, images: 0..<1, starts: RecordedDDIM.stepNoisy)
+      let noise = SampleNoise(
+        seed: 9, images: 0..<1, start: .given(RecordedDDIM.stepNoisy))
       noise.fillStart(x)
       var (found, x0): ([Float], [Float]) = ([], [])
       sampler.run(x, noise, BufferPool()) { xt, step in
         let clean = Tensor(xt.shape, in: BufferPool())
-        if Int(step) == t {
+        if Int(step[0]) == t {
           var span = clean.scalars.mutableSpan
           diffusion.predictedX0(
             t: t, xt: xt.scalars.span, output: RecordedDDIM.stepOutput.span,

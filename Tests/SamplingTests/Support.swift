@@ -19,10 +19,11 @@ extension Sampler {
   ) -> [Float] {
     let pool = BufferPool()
     let x = Tensor(Shape(images.count, shape.h, shape.w, shape.c), in: pool)
-    let noise = SampleNoise(seed: seed, images: images, starts: starts)
+    let noise = SampleNoise(
+      seed: seed, images: images, start: starts.map(SampleStart.given) ?? .drawn)
     noise.fillStart(x)
-    run(x, noise, pool) { xt, t in
-      let step = Int(t)
+    try! run(x, noise, pool) { xt, t in
+      let step = Int(t[0])
       let output = xt.scalars.map { network($0, step) }
       let x0 = Tensor(xt.shape, in: pool)
       var span = x0.scalars.mutableSpan

@@ -19,7 +19,8 @@ import Testing
     let x = Tensor(Shape(count, shape.h, shape.w, shape.c), in: pool)
     let noise = SampleNoise(seed: seed, images: 0..<count)
     noise.fillStart(x)
-    sampler.run(x, noise, pool) { xt, t in
+    try! sampler.run(x, noise, pool) { xt, times in
+      let t = times[0]
       seen(Array(xt.scalars), Int(t))
       let clean = Tensor(xt.shape, xt.scalars.map { Float(x0(Double($0), Int(t))) }, in: pool)
       let variance = v.map {

@@ -138,13 +138,17 @@ private struct TinyModel: Objective, Likelihood, Generator {
     let facts: [String: Fact] = ["kind": .text("linear")]
     let notes: [String] = []
 
-    func draw(_ images: Range<Int>, _ makePass: () -> Pass, progress: () -> Void) -> Tensor {
+    func draw(
+      _ images: Range<Int>, given: Tensor?, _ makePass: () -> Pass,
+      observe: (Observation) -> Void
+    ) -> Drawn {
       let pass = makePass()
       let shape = model.shape
       let x = Tensor(Shape(images.count, shape.height, shape.width, shape.channels), in: pass.pool)
       SampleNoise(seed: seed, images: images).fillStart(x)
-      defer { progress() }
-      return model.decode(x, pass).value
+      let y = model.decode(x, pass).value
+      observe(Observation(xt: x, t: Array(repeating: 1, count: images.count), x0: y))
+      return Drawn(y)
     }
   }
 }

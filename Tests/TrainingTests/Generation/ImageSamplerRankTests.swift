@@ -20,7 +20,8 @@ import Training
     change: (inout GenerationOptions) -> Void = { _ in }
   ) throws -> [UInt8] {
     var options = GenerationOptions()
-    (options.seed, options.starts) = (seed, starts)
+    options.seed = seed
+    options.task = .images(from: starts.map(SampleStart.given) ?? .drawn)
     change(&options)
     return try ImageSampler(
       trained, options,
@@ -137,8 +138,9 @@ import Training
           communicator, count: count, batch: batch, workers: workers,
           change: {
             $0.sampler = name
-            $0.samplerOptions.steps = 3
-            $0.samplerOptions.eta = name == "ddim" ? 0.5 : nil
+            $0.samplerOptions.steps = name == "rk45" ? 50 : 3
+            $0.samplerOptions.eta = name.hasSuffix("ddim") ? 0.5 : nil
+            $0.samplerOptions.tolerance = name == "rk45" ? 1e-2 : nil
           })
       }
       let expected = try drawn(world.alone(), 19, batch: 100, workers: 1)
