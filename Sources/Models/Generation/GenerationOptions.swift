@@ -51,7 +51,7 @@ public enum Clipping: Equatable, Sendable {
   case dynamic(share: Double)
 
   /// Clips the scalars of one image; a value that is not a number stays none.
-  func apply(to x0: inout MutableSpan<Float>) {
+  package func apply(to x0: inout MutableSpan<Float>) {
     switch self {
     case .none: break
     case .range:
