@@ -84,7 +84,10 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "SamplingTests", dependencies: ["Diffusion", "Sampling", "Tensors"],
-      exclude: ["Fixtures/record_ddim.py", "Fixtures/record_flow.py"]),
+      exclude: [
+        "Fixtures/record_ddim.py", "Fixtures/record_flow.py", "Fixtures/record_samplers.py",
+        "Fixtures/sampler_formulas.py",
+      ]),
     .testTarget(
       name: "ParallelTests", dependencies: ["MPI", "Parallel", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
