@@ -231,15 +231,18 @@ import Testing
   }
 
   /// The tables: the rate falls from the whole bound without L_0, errors are those of x̂_0 and ε̂.
-  @Test func tablesFollowFromTheTerms() throws {
-    let model = tinyModel(prediction: .epsilon, levels: nil)
+  ///
+  /// Grey levels are told in bits and of 0 … 255, continuous images in nats and on their own scale.
+  @Test(arguments: [nil, 17]) func tablesFollowFromTheTerms(levels: Int?) throws {
+    let model = tinyModel(prediction: .epsilon, levels: levels)
     let (weights, batch) = (model.randomWeights(), greyImages(8, in: pool))
-    let results = try evaluate(model, batch, weights: weights)
+    let results = try evaluate(model, batch, weights: weights) { $0.clipping = false }
     let estimate = results.estimates[0]
     let (coding, errors) = (results.tables[0], results.tables[1])
     #expect(coding.rows.map { $0[0] } == (1...8).reversed().map(Double.init))
     #expect(errors.rows.map { $0[0] } == (1...8).map(Double.init))
-    let bits = 1 / (16 * log(2.0))
+    let (bits, scale) = levels == nil ? (1, 1) : (1 / (16 * log(2.0)), 127.5)
+    #expect(coding.columns[1] == (levels == nil ? "nats" : "bits/dim"))
     #expect(difference(coding.rows[0][1], estimate.means[8] * bits) < 1e-12)
     #expect(
       difference(coding.rows[7][1], (estimate.total.mean - estimate.means[0]) * bits) < 1e-12)
@@ -258,7 +261,7 @@ import Testing
       }
       #expect(difference(errors.rows[t - 1][1], ofX0) < 1e-10)
       #expect(difference(errors.rows[t - 1][2], ofNoise) < 1e-9)
-      #expect(difference(coding.rows[8 - t][2], 127.5 * ofX0.squareRoot()) < 1e-10)
+      #expect(difference(coding.rows[8 - t][2], scale * ofX0.squareRoot()) < 1e-10)
     }
   }
 
@@ -339,7 +342,7 @@ import Testing
     let (mean, error) = neighbours.total
     #expect(error > 0.01 && abs(mean - posteriors.total.mean) < 4 * error)
     // One trajectory scatters √4 times as much as the mean of four, over 64 images.
-    let expected = scatter.rows[0][1] * 16 * log(2) / (64.0 * 4).squareRoot()
+    let expected = scatter.rows[0][1] / (64.0 * 4).squareRoot()
     #expect(abs(error - expected) < 0.35 * expected)
   }
 
