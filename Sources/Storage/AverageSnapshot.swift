@@ -7,14 +7,19 @@ import Tensors
 public struct AverageSnapshot: Equatable, Sendable {
   /// The number of finished steps.
   public var step: Int
+  /// The seed of the run; nil in files of earlier programs.
+  public var seed: UInt64?
   /// The names and shapes of the tensors, in forward order; empty where there are no averages.
   public var layout: ParameterLayout
   /// The averages by their lengths, each in the order of `layout`; empty where not loaded.
   public var averages: [Double: [Float]]
 
   /// The averages of a step.
-  public init(step: Int, layout: ParameterLayout, averages: [Double: [Float]]) {
+  public init(
+    step: Int, seed: UInt64?, layout: ParameterLayout, averages: [Double: [Float]]
+  ) {
     self.step = step
+    self.seed = seed
     self.layout = layout
     self.averages = averages
   }
@@ -54,6 +59,7 @@ public struct AverageSnapshot: Equatable, Sendable {
       try root.write("tensors", strings: layout.entries.map(\.name))
       let progress = try root.createGroup("progress")
       try progress.setAttribute("step", .integer(step))
+      if let seed { try progress.setAttribute("seed", .unsigned(seed)) }
       try progress.close()
       for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
         try Checkpoint.write(buffer, layout, Self.group(length), root)
@@ -88,7 +94,8 @@ public struct AverageSnapshot: Equatable, Sendable {
       else {
         throw .refused(place: progress.place, reason: "does not say the step")
       }
-      var snapshot = Self(step: step, layout: ParameterLayout(), averages: [:])
+      var snapshot = Self(
+        step: step, seed: try progress.unsigned("seed"), layout: ParameterLayout(), averages: [:])
       let lengths = try Self.lengths(root)
       guard let first = lengths.first else { return snapshot }
       snapshot.layout = try Checkpoint.layout(

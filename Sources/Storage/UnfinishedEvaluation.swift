@@ -30,7 +30,11 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
       let root = try File.open(path).root()
       try FileFormat.unfinishedEvaluation.check(root, isRequired: true)
       let dataset = try root.dataset("numbers")
-      return (try root.string("identity"), dataset.shape, try dataset.values(as: Double.self))
+      let numbers = try dataset.values(as: Double.self)
+      guard try root.string("hash") == Self.hash(numbers) else {
+        throw .refused(place: root.place, reason: "is damaged; remove it to begin anew")
+      }
+      return (try root.string("identity"), dataset.shape, numbers)
     }
     guard found == identity, shape.count == 2, shape[1] == width else {
       throw .badData(
@@ -39,6 +43,13 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
           + "or remove it to begin anew")
     }
     return UnfinishedEvaluation(identity: identity, width: width, numbers: numbers)
+  }
+
+  /// The checksum of the numbers.
+  private static func hash(_ numbers: [Double]) -> String {
+    var hash = ContentHash()
+    numbers.withUnsafeBytes { hash.update($0) }
+    return hash.hexadecimal()
   }
 
   /// Writes what has been done; the old file stays until the new one is durable.
@@ -50,6 +61,7 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
       let root = try file.root()
       try FileFormat.unfinishedEvaluation.write(to: root)
       try root.setAttribute("identity", .string(identity))
+      try root.setAttribute("hash", .string(Self.hash(numbers)))
       try root.write("numbers", numbers, shape: [numbers.count / width, width])
       try root.close()
       return try file.finish()

@@ -13,7 +13,7 @@ import Testing
   private func snapshot() -> AverageSnapshot {
     let checkpoint = sampleCheckpoint()
     return AverageSnapshot(
-      step: 12, layout: checkpoint.layout,
+      step: 12, seed: checkpoint.progress.seed, layout: checkpoint.layout,
       averages: [0.05: checkpoint.ema, 0.1: checkpoint.model.map { $0 / 3 }])
   }
 
@@ -24,7 +24,7 @@ import Testing
     #expect(try AverageSnapshot.read(path: path) == snapshot())
     let head = try AverageSnapshot.read(path: path, values: false)
     #expect(head.averages == [0.05: [], 0.1: []] && head.layout == snapshot().layout)
-    #expect(head.step == 12)
+    #expect(head.step == 12 && head.seed == sampleCheckpoint().progress.seed)
     try Checkpoint.verify(path: path)
     let before = try folder.bytes("a.h5")
     try snapshot().write(to: path)

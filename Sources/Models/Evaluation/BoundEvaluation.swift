@@ -212,6 +212,8 @@ private struct BoundEvaluation: Evaluation {
   private func progressiveCoding(
     _ estimate: EvaluationResults.Estimate, _ errors: [Double]
   ) -> EvaluationResults.Table {
+    // Continuous images are told in nats, on the network's scale.
+    let isDiscrete = model.diffusion.levels != nil
     // Of the best sub-sequence, the steps are in the names of the terms.
     let visited = estimate.terms.dropFirst().map { Int($0.dropFirst(2))! }
     var (rate, rows) = (0.0, [[Double]]())
@@ -221,14 +223,17 @@ private struct BoundEvaluation: Evaluation {
       let error = errors[steps.firstIndex(of: t)!] / Double(dimensions)
       rows.append(
         [
-          Double(t), bitsPerDimension(nats: rate, dimensions: dimensions),
-          127.5 * error.squareRoot(),
+          Double(t), isDiscrete ? bitsPerDimension(nats: rate, dimensions: dimensions) : rate,
+          (isDiscrete ? 127.5 : 1) * error.squareRoot(),
         ])
     }
     return .init(
       "progressive coding (\(estimate.name)): the rate until x_t is known, and the distortion of "
         + "x_0 predicted from it",
-      columns: ["t", "bits/dim", "RMSE of 0…255"], rows: rows)
+      columns: [
+        "t", isDiscrete ? "bits/dim" : "nats",
+        isDiscrete ? "RMSE of 0…255" : "RMSE in −1…1",
+      ], rows: rows)
   }
 
   private func errorTable(_ errors: [Double]) -> EvaluationResults.Table {

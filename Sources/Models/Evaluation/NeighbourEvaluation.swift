@@ -132,8 +132,9 @@ private struct NeighbourEvaluation: Evaluation {
         (0..<draws).reduce(0) { $0 + value(n, i, kind: kind, draw: $1) } / Double(draws)
       }
     }
+    let isDiscrete = model.diffusion.levels != nil
     /// The standard deviation, for an image that stays the same, of some sum of terms of one
-    /// trajectory, or the root of the sum of such variances, in bits/dim.
+    /// trajectory, or the root of the sum of such variances.
     func scatter(kind: Int, of sums: [Range<Int>]) -> Double {
       var total = 0.0
       for n in 0..<measurements.count {
@@ -146,7 +147,7 @@ private struct NeighbourEvaluation: Evaluation {
         }
       }
       let nats = (total / Double(measurements.count)).squareRoot()
-      return bitsPerDimension(nats: nats, dimensions: dimensions)
+      return isDiscrete ? bitsPerDimension(nats: nats, dimensions: dimensions) : nats
     }
     let estimates = [
       estimate("posteriors", names.0, kind: 0), estimate("neighbours", names.1, kind: 1),
@@ -154,7 +155,10 @@ private struct NeighbourEvaluation: Evaluation {
     var results = EvaluationResults(estimates)
     let (whole, single) = ([0..<terms], (0..<terms).map { $0..<$0 + 1 })
     results.tables = [
-      ("standard deviation of the bound of one trajectory, for the same image, in bits/dim", whole),
+      (
+        "standard deviation of the bound of one trajectory, for the same image, in "
+          + (isDiscrete ? "bits/dim" : "nats"), whole
+      ),
       ("the same if each term were of a trajectory of its own", single),
     ].map { title, sums in
       .init(

@@ -99,6 +99,14 @@ public struct PosthocAverage {
           report(error)
           continue
         }
+        guard snapshot.seed ?? checkpoint.progress.seed == checkpoint.progress.seed else {
+          report(
+            .badData(
+              path: path,
+              reason: "is of another run, with the seed \(snapshot.seed ?? 0) and not "
+                + "\(checkpoint.progress.seed)"))
+          continue
+        }
         for length in snapshot.averages.keys.sorted() {
           guard PowerAverage.lengths.contains(length), snapshot.step >= 1 else { continue }
           try snapshot.layout.require(of: checkpoint, path: path)

@@ -38,7 +38,8 @@ extension Trainer {
     let isFirst = exchange.communicator.rank == 0
     let averages = try gatheredAverages(into: isFirst ? AlignedFloats(count: weights.count) : nil)
     guard isFirst else { return nil }
-    return AverageSnapshot(step: step, layout: objective.parameters.layout, averages: averages)
+    return AverageSnapshot(
+      step: step, seed: plan.seed, layout: objective.parameters.layout, averages: averages)
   }
 
   /// The power averages by their lengths, on the rank that gives a buffer; collective.

@@ -60,7 +60,8 @@ import Training
       try checkpoint(step, lengths).write(to: run.checkpoints.path(step: step))
     }
     for step in stride(from: 10, through: 130, by: 10) where !lengths.isEmpty {
-      try AverageSnapshot(step: step, layout: layout, averages: averages(lengths, step))
+      try AverageSnapshot(
+        step: step, seed: 1, layout: layout, averages: averages(lengths, step))
         .write(to: run.averages.path(step: step))
     }
     return run
@@ -88,6 +89,22 @@ import Training
       #expect(abs(Double(made.checkpoint.ema[i]) - expected) < bound + 1e-5, "\(i)")
     }
     #expect(made.residual < (length < 0.05 ? 0.5 : 0.05), "\(made.residual)")
+  }
+
+  /// An average of another run is passed over, and told of.
+  @Test func anAverageOfAnotherRunIsLeftOut() throws {
+    let run = try run()
+    let stray = run.averages.path(step: 30)
+    try AverageSnapshot(
+      step: 30, seed: 2, layout: layout, averages: averages([0.05, 0.1], 90)
+    ).write(to: stray)
+    let (made, skipped) = try make(run, 0.08)
+    #expect(skipped == [stray] && made.count == 22)
+    // One that does not say its seed is of an earlier program.
+    try AverageSnapshot(step: 30, seed: nil, layout: layout, averages: averages([0.05, 0.1], 30))
+      .write(to: stray)
+    let (whole, none) = try make(run, 0.08)
+    #expect(none == [] && whole.count == 24)
   }
 
   @Test func aLengthThatWasKeptIsItself() throws {
@@ -155,7 +172,8 @@ import Training
     let run = try run()
     var other = ParameterLayout()
     other.append("a/W", shape: [7])
-    try AverageSnapshot(step: 20, layout: other, averages: averages([0.05], 20))
+    try AverageSnapshot(
+      step: 20, seed: 1, layout: other, averages: averages([0.05], 20))
       .write(to: run.averages.path(step: 20))
     #expect(refusal(run).contains("another architecture"))
   }
