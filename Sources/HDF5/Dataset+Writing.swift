@@ -6,6 +6,10 @@ import CHDF5
 public enum DatasetLayout: Equatable, Sendable {
   /// One block, written once.
   case contiguous
+  /// One block that has its place in the file at once (`Dataset.offset`), and into which nothing is
+  /// written: its bytes come by other means than the library. Until then they are undefined; on most
+  /// disks they are zeros that take no room.
+  case reserved
   /// Blocks of a shape, compressed by gzip (deflate) at a level of 1 to 9 unless nil, with the
   /// bytes of elements sorted by significance before if `shuffle`; rows can be appended if
   /// `growing`.
@@ -74,7 +78,18 @@ extension Group {
     try call("turn object times off", place) { H5Pset_obj_track_times(creationID, false) }
     var chunk: [Int]?
     var grows = false
-    if case .chunked(let extents, let gzip, let shuffle, let growing) = layout {
+    switch layout {
+    case .contiguous: break
+    case .reserved:
+      // herr_t H5Pset_alloc_time(hid_t plist_id, H5D_alloc_time_t alloc_time)
+      try call("reserve the place", place) {
+        H5Pset_alloc_time(creationID, H5D_ALLOC_TIME_EARLY)
+      }
+      // herr_t H5Pset_fill_time(hid_t plist_id, H5D_fill_time_t fill_time)
+      try call("leave the place empty", place) {
+        H5Pset_fill_time(creationID, H5D_FILL_TIME_NEVER)
+      }
+    case .chunked(let extents, let gzip, let shuffle, let growing):
       precondition(extents.count == shape.count, "A chunk must have the rank of its dataset.")
       precondition(extents.allSatisfy { $0 > 0 }, "The extents of a chunk must be positive.")
       chunk = extents

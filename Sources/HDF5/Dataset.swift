@@ -26,6 +26,14 @@ public struct Dataset: ~Copyable, HDF5Object {
   /// The number of elements.
   public var count: Int { elementCount(shape)! }
 
+  /// The place of contiguous elements in bytes from the beginning of the file; nil where they have
+  /// none (yet).
+  public var offset: Int? {
+    // haddr_t H5Dget_offset(hid_t dset_id): all ones where there is no single place.
+    let offset = H5Dget_offset(id)
+    return offset == .max ? nil : Int(clamping: offset)
+  }
+
   /// Takes over a dataset that was created by this process.
   init(created id: hid_t, shape: [Int], type: ElementType, chunk: [Int]?, _ place: Place) {
     handle = Handle(id, release: H5Dclose)

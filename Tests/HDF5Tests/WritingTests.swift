@@ -100,6 +100,41 @@ import Testing
     #expect(try folder.bytes("a.h5") == first)
   }
 
+  /// The bytes of a reserved dataset may be written by anyone.
+  @Test func reservedDatasets() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("a.h5")
+    var offsets: [Int?] = []
+    let file = try File.create(path)
+    let root = try file.root()
+    for name in ["a", "b"] {
+      let dataset = try root.createDataset(
+        name, of: UInt8.self, shape: [1000, 3], layout: .reserved)
+      try dataset.setAttribute("name", .string(name))
+      offsets.append(dataset.offset)
+      try dataset.close()
+    }
+    let late = try root.createDataset("late", of: UInt8.self, shape: [7])
+    #expect(late.offset == nil)
+    try late.close()
+    try root.close()
+    try file.close()
+
+    var bytes = try folder.bytes("a.h5")
+    let (a, b) = (try #require(offsets[0]), try #require(offsets[1]))
+    #expect(abs(a - b) >= 3000 && max(a, b) + 3000 <= bytes.count)
+    for place in 0..<3000 {
+      bytes[a + place] = UInt8(place % 251)
+      bytes[b + place] = UInt8(place % 241)
+    }
+    try folder.write(bytes, to: "a.h5")
+    let filled = try File.open(path).root()
+    #expect(try filled.dataset("a").values() == (0..<3000).map { UInt8($0 % 251) })
+    #expect(try filled.dataset("b").values() == (0..<3000).map { UInt8($0 % 241) })
+    #expect(try filled.dataset("b").offset == b)
+    #expect(try filled.dataset("b").string("name") == "b")
+  }
+
   @Test func datasetsWithoutTheirGroupAreRefusedOnWriting() throws {
     let file = try File.createInMemory(label: "memory")
     let root = try file.root()
