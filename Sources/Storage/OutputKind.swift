@@ -96,6 +96,11 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
     if let signature {
       if try firstBytes(path, signature.count) == signature { return }
     } else if let format, found == .format(format.rawValue) {
+      if let trailer = SampleTrailer(path: path) {
+        throw .cannotCreate(
+          path: path,
+          reason: "holds \(trailer.progress) and is not replaced; remove it or choose another name")
+      }
       if isReplaced { return }
       throw .cannotCreate(
         path: path,

@@ -43,6 +43,81 @@ struct Descriptor: ~Copyable {
     try systemCall { fsync(number) }
   }
 
+  /// Forces what was written into a file of an unchanged size to the disk.
+  func synchronizeData() throws(SystemFailure) {
+    // int fdatasync(int fd)
+    try systemCall { fdatasync(number) }
+  }
+
+  /// Writes bytes to a place in the file.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemFailure) {
+    var (rest, offset) = (bytes[...], offset)
+    while !rest.isEmpty {
+      let chunk = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
+      // ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset): may write less.
+      let count = try systemCall { pwrite(number, chunk.baseAddress, chunk.count, offset) }
+      rest = rest.dropFirst(count)
+      offset += count
+    }
+  }
+
+  /// Writes values to a place in the file.
+  func write<Value: BitwiseCopyable>(_ values: [Value], at offset: Int) throws(SystemFailure) {
+    try values.withUnsafeBufferPointer { (buffer) throws(SystemFailure) in
+      try write(UnsafeRawBufferPointer(buffer), at: offset)
+    }
+  }
+
+  /// The bytes at a place in the file; fewer than asked for where the file ends before.
+  func read(_ range: Range<Int>) throws(SystemFailure) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    var filled = 0
+    while filled < bytes.count {
+      let wanted = min(bytes.count - filled, 1 << 30)
+      // ssize_t pread(int fd, void *buf, size_t count, off_t offset): 0 at the end of the file.
+      let count = try systemCall {
+        bytes.withUnsafeMutableBytes {
+          pread(number, $0.baseAddress! + filled, wanted, range.lowerBound + filled)
+        }
+      }
+      if count == 0 { break }
+      filled += count
+    }
+    bytes.removeLast(bytes.count - filled)
+    return bytes
+  }
+
+  /// What the system knows of the file: its size, its identity, its times.
+  func status() throws(SystemFailure) -> stat {
+    var status = stat()
+    // int fstat(int fd, struct stat *buf)
+    try systemCall { fstat(number, &status) }
+    return status
+  }
+
+  /// Gives a lock up before the descriptor is closed.
+  func unlock() {
+    // int flock(int fd, int operation): fails only where there are no locks.
+    _ = flock(number, LOCK_UN)
+  }
+
+  /// Locks the file against other processes until the descriptor is closed.
+  ///
+  /// - Returns: false where another one has locked it. A file system without locks grants any.
+  func lock() throws(SystemFailure) -> Bool {
+    do throws(SystemFailure) {
+      // int flock(int fd, int operation)
+      try systemCall { flock(number, LOCK_EX | LOCK_NB) }
+    } catch {
+      switch error.code {
+      case EWOULDBLOCK: return false
+      case ENOSYS, EOPNOTSUPP, ENOLCK: break
+      default: throw error
+      }
+    }
+    return true
+  }
+
   /// Closes the descriptor and checks the status, which on network disks may be a write error.
   consuming func close() throws(SystemFailure) {
     let number = self.number

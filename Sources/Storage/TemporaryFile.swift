@@ -50,21 +50,27 @@ struct TemporaryFile: ~Copyable {
     return parts.dropLast(2).joined(separator: ".")
   }
 
+  /// Opens the file for a writer of its own, which forces it to the disk before `publish`.
+  func open() throws(StorageError) -> Descriptor {
+    do throws(SystemFailure) {
+      return try Descriptor(path, O_WRONLY | O_TRUNC)
+    } catch {
+      throw failed("write the file", error)
+    }
+  }
+
   /// Writes bytes one part after the other and forces them to the disk.
-  func write(_ parts: [UnsafeRawBufferPointer]) throws(StorageError) {
+  ///
+  /// - Parameter durably: false for a file that may be lost or damaged when the power fails.
+  func write(_ parts: [UnsafeRawBufferPointer], durably: Bool = true) throws(StorageError) {
     do throws(SystemFailure) {
       let descriptor = try Descriptor(path, O_WRONLY | O_TRUNC)
-      let number = descriptor.number
+      var end = 0
       for part in parts {
-        var rest = part[...]
-        while !rest.isEmpty {
-          let chunk = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
-          // ssize_t write(int fd, const void *buf, size_t count): may write less than asked.
-          rest = rest.dropFirst(
-            try systemCall { Glibc.write(number, chunk.baseAddress, chunk.count) })
-        }
+        try descriptor.write(part, at: end)
+        end += part.count
       }
-      try descriptor.synchronize()
+      if durably { try descriptor.synchronize() }
       try descriptor.close()
     } catch {
       throw failed("write the file", error)
@@ -85,25 +91,32 @@ struct TemporaryFile: ~Copyable {
   /// Gives the file its final name, and makes that durable.
   ///
   /// The content must be on the disk already: after `write` or `synchronize`.
-  consuming func publish() throws(StorageError) {
+  ///
+  /// - Parameter durably: false for a file that may be lost when the power fails.
+  consuming func publish(durably: Bool = true) throws(StorageError) {
+    try rename(path, to: target, durably: durably)
+  }
+
+  /// Gives the file its final name if nothing has that name yet, and makes that durable.
+  ///
+  /// - Returns: false where something has the name.
+  consuming func publishIfAbsent() throws(StorageError) -> Bool {
     do throws(SystemFailure) {
-      // int rename(const char *old, const char *new): replaces the old file in one step.
-      try systemCall { rename(path, target) }
+      // int link(const char *old, const char *new): a second name, and the first one goes below.
+      try systemCall { link(path, target) }
     } catch {
-      throw failed("rename the finished file", error)
-    }
-    do throws(SystemFailure) {
-      let folder = try Descriptor(parentFolder(of: target), O_RDONLY | O_DIRECTORY)
-      do throws(SystemFailure) {
-        try folder.synchronize()
-      } catch {
-        // EINVAL: the file system has no such notion for folders.
-        if error.code != EINVAL { throw error }
+      switch error.code {
+      case EEXIST: return false
+      case EPERM, ENOSYS, EOPNOTSUPP:
+        // A file system without second names, as on a memory stick: look first, then rename.
+        guard case .nothing = FileKind(target) else { return false }
+        try rename(path, to: target, durably: true)
+        return true
+      default: throw failed("name the finished file", error)
       }
-      try folder.close()
-    } catch {
-      throw failed("synchronize the file's folder", error)
     }
+    try synchronizeFolder(of: target)
+    return true
   }
 
   private func failed(_ action: String, _ failure: SystemFailure) -> StorageError {
@@ -113,5 +126,35 @@ struct TemporaryFile: ~Copyable {
   deinit {
     // int unlink(const char *path): finds nothing after a rename, which is as it should be.
     _ = unlink(path)
+  }
+}
+
+/// Gives a file another name in one step, and makes that durable.
+///
+/// - Parameter durably: false where the old name may come back when the power fails.
+func rename(_ path: String, to target: String, durably: Bool) throws(StorageError) {
+  do throws(SystemFailure) {
+    // int rename(const char *old, const char *new): replaces the old file in one step.
+    try systemCall { Glibc.rename(path, target) }
+  } catch {
+    throw .inputOutput(path: target, reason: "cannot rename the finished file: \(error.reason)")
+  }
+  if durably { try synchronizeFolder(of: target) }
+}
+
+/// Makes the names in the folder of a file durable.
+private func synchronizeFolder(of path: String) throws(StorageError) {
+  do throws(SystemFailure) {
+    let folder = try Descriptor(parentFolder(of: path), O_RDONLY | O_DIRECTORY)
+    do throws(SystemFailure) {
+      try folder.synchronize()
+    } catch {
+      // EINVAL: the file system has no such notion for folders.
+      if error.code != EINVAL { throw error }
+    }
+    try folder.close()
+  } catch {
+    throw .inputOutput(
+      path: path, reason: "cannot synchronize the file's folder: \(error.reason)")
   }
 }

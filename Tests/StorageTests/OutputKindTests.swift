@@ -77,6 +77,20 @@ import Testing
     #expect(try folder.names() == ["empty"])
   }
 
+  /// The images of hours would be lost under the name that they shall have.
+  @Test func anInterruptedJobIsNotReplaced() throws {
+    let layout = SampleLayout(
+      images: 3, shape: ImageShape(height: 2, width: 2, channels: 1), format: .levels(256))
+    let file = try UnfinishedSamples(for: folder.file("s.h5"), layout, resuming: false)
+    try file.append([1, 2, 3, 4])
+    try file.flush()
+    try folder.write(folder.bytes("s.h5.unfinished"), to: "t.h5")
+    let error = #expect(throws: StorageError.self) {
+      try OutputKind.samples.check(target: folder.file("t.h5"))
+    }
+    #expect(error?.reason.hasPrefix("holds 1 of 3 images of an interrupted job") == true)
+  }
+
   @Test func theInputIsNotReplacedByAnyName() throws {
     let input = try folder.write(Array("{}".utf8), to: "a.json")
     try FileManager.default.createSymbolicLink(
