@@ -21,6 +21,8 @@ let package = Package(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
     // The rooms, from the ones that use nothing to the ones that use most.
@@ -33,7 +35,8 @@ let package = Package(
     .target(name: "Models", dependencies: ["Diffusion", "Layers", "Sampling", "Tensors"]),
     .target(name: "Parallel", dependencies: ["MPI", "Tensors"]),
     .target(
-      name: "Storage", dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CXXHash"],
+      name: "Storage",
+      dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash"],
       exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
     .target(
       name: "Training",

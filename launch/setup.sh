@@ -25,6 +25,7 @@ need libhdf5-dev pkg-config --exists hdf5-serial
 need libopenblas-dev pkg-config --exists openblas
 need libpng-dev pkg-config --exists libpng
 need zlib1g-dev pkg-config --exists zlib
+need libarchive-dev pkg-config --exists libarchive
 need libxxhash-dev pkg-config --exists libxxhash
 if [[ ${1:-} == --tests ]]; then
   need python3-venv python3 -c 'import venv, ensurepip'

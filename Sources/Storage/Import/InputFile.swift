@@ -6,7 +6,8 @@ import Glibc
 /// A file that is read from its beginning, and unpacked on the way where it is gzip'd.
 ///
 /// zlib looks at the first two bytes itself: anything that is not gzip is handed through as it is.
-/// The checksum of a gzip'd file is verified when its end is reached (`readToEnd`, `expectEnd`).
+/// The checksum of a gzip'd file is verified when its end is reached (`readToEnd`, `expectEnd`), which
+/// libarchive would not do (`docs/decisions/0018`).
 struct InputFile: ~Copyable {
   /// The name it was opened by, for messages.
   let path: String

@@ -55,26 +55,12 @@ public struct ImageGrid: Equatable, Sendable {
   ///
   /// - Parameter images: u8 (count, height, width, channels).
   public func picture(of images: [UInt8], levels: Int = 256) -> Picture {
-    precondition(levels >= 2, "There are at least two levels.")
-    let grey = (0..<256).map { v in
-      UInt8(min((v * 255 + (levels - 1) / 2) / (levels - 1), 255))
-    }
-    return picture(of: images) { grey[Int($0)] }
+    picture(of: images, .levels(levels))
   }
 
   /// Draws images in the bytes of a format, black to white.
   public func picture(of images: [UInt8], _ format: PixelFormat) -> Picture {
-    switch format {
-    case .levels(let levels): picture(of: images, levels: levels)
-    case .range(let range):
-      picture(
-        of: images.withUnsafeBytes { bytes in
-          bytes.bindMemory(to: Float.self).map { value in
-            Float(
-              2 * (Double(value) - range.lowerBound) / (range.upperBound - range.lowerBound) - 1)
-          }
-        })
-    }
+    picture(of: format.greys(of: images)) { $0 }
   }
 
   /// Draws network images: −1 is black and 1 is white, as `picture(of:levels:)` places them.
@@ -82,9 +68,7 @@ public struct ImageGrid: Equatable, Sendable {
   /// - Parameter images: Float (count, height, width, channels); values beyond −1 … 1 are
   ///   clipped, and what is not a number is black.
   public func picture(of images: [Float]) -> Picture {
-    picture(of: images) { x in
-      x > -1 ? UInt8(((min(x, 1) + 1) * 127.5).rounded()) : 0
-    }
+    picture(of: images, drawing: PixelFormat.grey(ofBrightness:))
   }
 
   private func picture<Value>(of images: [Value], drawing grey: (Value) -> UInt8) -> Picture {

@@ -1,13 +1,13 @@
 // Samples for evaluators in Python.
 
-import CZlib
+import CArchive
+import Glibc
 import Tensors
 
 /// An `.npz` file with one array `arr_0` of images: what NumPy reads and FID evaluators expect.
 ///
-/// It is a ZIP archive with one stored entry `arr_0.npy`: the header of NumPy's format version
-/// 1.0, then the values. Sources: "APPNOTE.TXT – .ZIP File Format Specification" 4.3 (PKWARE);
-/// `numpy.lib.format`.
+/// It is a ZIP archive, of any size, with one stored entry `arr_0.npy`: the header of NumPy's format
+/// version 1.0 (`numpy.lib.format`), then the values. libarchive writes the archive.
 public enum NumPyArchive {
   /// Writes images (count × height × width × channels) into a file that appears complete or not at
   /// all; equal images give equal bytes.
@@ -15,43 +15,43 @@ public enum NumPyArchive {
   /// - Parameters:
   ///   - images: Values in the bytes of the format. Grey levels are written as unsigned bytes on
   ///     the scale 0 … 255, which evaluators expect, and continuous values as they are, 32-bit floats.
-  /// - Throws: `StorageError` where the file cannot be written, and where the images need 4 GiB
-  ///   or more, which a ZIP entry of this kind cannot hold.
+  /// - Throws: `StorageError` where the file cannot be written.
   public static func write(
     images: [UInt8], count: Int, shape: ImageShape, format: PixelFormat, to path: String
   ) throws(StorageError) {
-    precondition(
-      images.count == count * shape.count * format.bytes,
-      "The images are as many as the shape says.")
-    var images = images
-    if case .levels(let levels) = format, levels < 256 {
-      let top = levels - 1
-      images = images.map { UInt8((Int($0) * 255 + top / 2) / top) }
+    let size = shape.count * format.bytes
+    precondition(images.count == count * size, "The images are as many as the shape says.")
+    try write(count: count, shape: shape, format: format, to: path) { range in
+      Array(images[range.lowerBound * size..<range.upperBound * size])
     }
+  }
+
+  /// Writes images as `write(images:)` does, of which only some are in memory at a time.
+  ///
+  /// - Parameters:
+  ///   - images: Gives the values of some images, about 4 MiB; asked in order, once each.
+  /// - Throws: `StorageError` where the file cannot be written, and what `images` throws.
+  public static func write(
+    count: Int, shape: ImageShape, format: PixelFormat, to path: String,
+    reading images: (Range<Int>) throws(StorageError) -> [UInt8]
+  ) throws(StorageError) {
     let header = arrayHeader(
       type: format.bytes == 1 ? "|u1" : "<f4",
       extents: [count, shape.height, shape.width, shape.channels])
-    let size = header.count + images.count
-    // The directory's position, some hundred bytes behind the array, is a 32-bit number as well.
-    guard size < 0xFFFF_0000 else {
-      throw .cannotCreate(
-        path: path,
-        reason: "\(size) bytes of images do not fit into an .npz file of less than 4 GiB; "
-          + "write fewer images, or an HDF5 file")
+    let size = shape.count * format.bytes
+    let file = try TemporaryFile(for: path)
+    let archive = ZIPWriter(try file.open(), target: path)
+    try archive.begin(entry: "arr_0.npy", size: header.count + count * size)
+    try archive.write(header)
+    let together = max(1, (4 << 20) / max(1, size))
+    for first in stride(from: 0, to: count, by: together) {
+      let range = first..<min(first + together, count)
+      let values = try images(range)
+      precondition(values.count == range.count * size, "The images are as many as asked for.")
+      try archive.write(format.bytes == 1 ? format.greys(of: values) : values)
     }
-    // uLong crc32_z(uLong crc, const Bytef *buf, z_size_t len);
-    let checksum = UInt32(crc32_z(crc32_z(0, header, header.count), images, images.count))
-    let entry = ZIPEntry(name: "arr_0.npy", size: UInt32(size), checksum: checksum)
-    let directory = entry.directory(at: UInt32(entry.localHeader.count + size))
-    let front = entry.localHeader + header
-    try front.withUnsafeBufferPointer { front throws(StorageError) in
-      try images.withUnsafeBufferPointer { images throws(StorageError) in
-        try directory.withUnsafeBufferPointer { directory throws(StorageError) in
-          let parts = [front, images, directory].map { UnsafeRawBufferPointer($0) }
-          try AtomicFile.write(parts, to: path)
-        }
-      }
-    }
+    try archive.finish()
+    try file.publish()
   }
 
   /// The bytes before an array: magic, version 1.0, length, Python dictionary.
@@ -61,62 +61,99 @@ public enum NumPyArchive {
     // 10 bytes come before the text, 1 newline ends it; the sum is a multiple of 64.
     text += String(repeating: " ", count: 63 - (10 + text.utf8.count) % 64) + "\n"
     var bytes = [0x93] + Array("NUMPY".utf8) + [1, 0]
-    bytes.append(littleEndian: UInt16(text.utf8.count))
+    withUnsafeBytes(of: UInt16(text.utf8.count).littleEndian) { bytes.append(contentsOf: $0) }
     return bytes + Array(text.utf8)
   }
 }
 
-/// The headers of a ZIP archive with one stored (not compressed) entry.
-private struct ZIPEntry {
-  let name: String
-  let size: UInt32
-  let checksum: UInt32
+/// A ZIP archive with one stored (not compressed) entry, while it is written.
+///
+/// Neither a time nor an owner is recorded, so that equal content gives equal bytes.
+private struct ZIPWriter: ~Copyable {
+  private let archive: OpaquePointer
+  private let descriptor: Descriptor
+  private let target: String
 
-  /// What stands before the entry's bytes.
-  var localHeader: [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.append(littleEndian: UInt32(0x0403_4B50))
-    appendDescription(to: &bytes)
-    return bytes + Array(name.utf8)
+  private static let memory = "There is no memory for an archive."
+
+  /// A writer into an empty file.
+  ///
+  /// - Parameter target: The file that errors are about.
+  init(_ descriptor: consuming Descriptor, target: String) {
+    // struct archive *archive_write_new(void);
+    guard let archive = archive_write_new() else { fatalError(Self.memory) }
+    self.archive = archive
+    self.descriptor = descriptor
+    self.target = target
   }
 
-  /// What ends the archive: the central directory, which begins at byte `start`.
-  func directory(at start: UInt32) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.append(littleEndian: UInt32(0x0201_4B50))
-    bytes.append(littleEndian: UInt16(0x0314))  // made by: Unix, version 2.0
-    appendDescription(to: &bytes)
-    for _ in 0..<3 { bytes.append(littleEndian: UInt16(0)) }  // comment, disk, attributes
-    bytes.append(littleEndian: UInt32(0o600 << 16))  // external attributes: owner reads, writes
-    bytes.append(littleEndian: UInt32(0))  // position of the local header
-    bytes += Array(name.utf8)
-    let length = UInt32(bytes.count)
-
-    bytes.append(littleEndian: UInt32(0x0605_4B50))
-    for value: UInt16 in [0, 0, 1, 1] { bytes.append(littleEndian: value) }  // disks, entries
-    bytes.append(littleEndian: length)
-    bytes.append(littleEndian: start)
-    bytes.append(littleEndian: UInt16(0))  // comment
-    return bytes
+  /// Begins the archive and its entry.
+  ///
+  /// - Parameters:
+  ///   - name: The entry's name, in ASCII.
+  ///   - size: The entry's size in bytes.
+  func begin(entry name: String, size: Int) throws(StorageError) {
+    // struct archive_entry *archive_entry_new(void);
+    guard let entry = archive_entry_new() else { fatalError(Self.memory) }
+    // void archive_entry_free(struct archive_entry *);
+    defer { archive_entry_free(entry) }
+    // int archive_write_set_format_zip(struct archive *);
+    try check(archive_write_set_format_zip(archive))
+    // int archive_write_zip_set_compression_store(struct archive *);
+    try check(archive_write_zip_set_compression_store(archive))
+    // int archive_write_set_bytes_per_block(struct archive *, int bytes_per_block);
+    try check(archive_write_set_bytes_per_block(archive, 1 << 20))
+    // int archive_write_open_fd(struct archive *, int fd);
+    try check(archive_write_open_fd(archive, descriptor.number))
+    // void archive_entry_set_pathname(struct archive_entry *, const char *);
+    archive_entry_set_pathname(entry, name)
+    // void archive_entry_set_filetype(struct archive_entry *, unsigned int);
+    archive_entry_set_filetype(entry, CArchive_regularFile())
+    // void archive_entry_set_perm(struct archive_entry *, mode_t);
+    archive_entry_set_perm(entry, 0o644)
+    // void archive_entry_set_size(struct archive_entry *, la_int64_t);
+    archive_entry_set_size(entry, Int64(size))
+    // int archive_write_header(struct archive *, struct archive_entry *);
+    try check(archive_write_header(archive, entry))
   }
 
-  /// The fields that both headers share, from the version needed to the extra field's length.
-  private func appendDescription(to bytes: inout [UInt8]) {
-    bytes.append(littleEndian: UInt16(20))  // needs version 2.0
-    bytes.append(littleEndian: UInt16(0))  // flags
-    bytes.append(littleEndian: UInt16(0))  // method: stored
-    bytes.append(littleEndian: UInt16(0))  // time
-    bytes.append(littleEndian: UInt16(0x21))  // date: 1980-01-01, so that equal is equal
-    bytes.append(littleEndian: checksum)
-    bytes.append(littleEndian: size)  // packed
-    bytes.append(littleEndian: size)
-    bytes.append(littleEndian: UInt16(name.utf8.count))
-    bytes.append(littleEndian: UInt16(0))  // extra field
+  /// Writes the next bytes of the entry.
+  func write(_ bytes: [UInt8]) throws(StorageError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      // la_ssize_t archive_write_data(struct archive *, const void *, size_t);
+      let count = rest.withUnsafeBytes { archive_write_data(archive, $0.baseAddress, $0.count) }
+      try check(Int32(clamping: min(count, 0)))
+      precondition(count > 0, "An entry takes as many bytes as its header says.")
+      rest = rest.dropFirst(count)
+    }
   }
-}
 
-extension [UInt8] {
-  fileprivate mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
+  /// Ends the archive and forces it to the disk.
+  consuming func finish() throws(StorageError) {
+    // int archive_write_close(struct archive *);
+    try check(archive_write_close(archive))
+    do throws(SystemFailure) {
+      try descriptor.synchronize()
+    } catch {
+      throw .inputOutput(path: target, reason: "cannot write the file: \(error.reason)")
+    }
+  }
+
+  deinit {
+    // int archive_write_fail(struct archive *): an archive that is not finished stays so.
+    _ = archive_write_fail(archive)
+    // int archive_write_free(struct archive *);
+    _ = archive_write_free(archive)
+  }
+
+  /// The gate of libarchive's calls: negative is a failure, or a warning that nothing here deserves.
+  private func check(_ status: Int32) throws(StorageError) {
+    guard status < 0 else { return }
+    // int archive_errno(struct archive *); const char *archive_error_string(struct archive *);
+    let code = archive_errno(archive)
+    let text = archive_error_string(archive).map { String(cString: $0) } ?? "no reason is given"
+    throw .inputOutput(
+      path: target, reason: "cannot write the file: \(code > 0 ? systemReason(code) : text)")
   }
 }

@@ -1,0 +1,6 @@
+#pragma once
+#include <archive.h>
+#include <archive_entry.h>
+
+// AE_IFREG is a macro with a cast, which does not import into Swift: the type of a regular file.
+static inline unsigned CArchive_regularFile(void) { return AE_IFREG; }
