@@ -24,6 +24,7 @@ let package = Package(
     .systemLibrary(
       name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(name: "CLinux"),
 
     // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
@@ -36,7 +37,7 @@ let package = Package(
     .target(name: "Parallel", dependencies: ["MPI", "Tensors"]),
     .target(
       name: "Storage",
-      dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash"],
+      dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash", "CLinux"],
       exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
     .target(
       name: "Training",

@@ -16,7 +16,7 @@ extension ImportSource {
     folder: String, channels: Int? = nil
   ) throws(StorageError) -> ImportSource {
     precondition(channels == nil || channels == 1 || channels == 3, "Channels are 1 or 3.")
-    let listing = try PictureFolder(folder)
+    let listing = try PictureTree(folder)
     let first = try Picture(png: listing.files[0].path, rounding: false)
     guard
       let shape = ImageShape.checked(
@@ -64,7 +64,7 @@ extension ImportSource {
 }
 
 /// The PNG files of a folder and of its sub-folders.
-private struct PictureFolder {
+private struct PictureTree {
   /// The files and their classes, in order; never empty. Without sub-folders the class is 0.
   var files: [(path: String, label: Int)] = []
   /// The names of the sub-folders, nil where there are none.
