@@ -18,7 +18,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public static let report = OutputKind("JSON file", [".json"], beginning: Array("{".utf8))
   /// A dataset that an import makes, or that is drawn.
   public static let dataset = OutputKind("dataset of this program", .dataset)
-  /// Generated images, `SampleFile`.
+  /// Generated images, `UnfinishedSamples` and `SampleFile`; folders of them are `PictureFolder`.
   public static let samples = OutputKind("file of samples", .samples)
   /// What the network answers, `NoisyImages.writePrediction`.
   public static let prediction = OutputKind("file of predictions", .prediction)

@@ -25,8 +25,10 @@ import Testing
     try NoisyImages.writePrediction([1, 2, 3, 4], shape: shape, to: folder.file("p.h5"))
     let checkpoint = sampleCheckpoint()
     try checkpoint.write(to: folder.file("c.h5"))
-    try AverageSnapshot(step: 1, seed: 1, layout: checkpoint.layout, averages: [0.1: checkpoint.ema])
-      .write(to: folder.file("v.h5"))
+    try AverageSnapshot(
+      step: 1, seed: 1, layout: checkpoint.layout, averages: [0.1: checkpoint.ema]
+    )
+    .write(to: folder.file("v.h5"))
     let other = try File.create(folder.file("o.h5"))
     try other.close()
     try folder.write(Array("x: 1\n".utf8), to: "t.txt")
