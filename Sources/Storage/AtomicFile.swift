@@ -1,5 +1,7 @@
 // A new file appears complete, or the old one stays.
 
+import Glibc
+
 /// Files that are there whole or not at all.
 ///
 /// The bytes go to a new temporary file in the same folder, then to the disk, then the file takes
@@ -34,6 +36,27 @@ public enum AtomicFile {
   ) throws(StorageError) {
     let file = try TemporaryFile(for: path)
     try file.write(parts)
+    try file.publish()
+  }
+
+  /// Copies a file to a path, replacing what was there in one step.
+  public static func copy(_ source: String, to path: String) throws(StorageError) {
+    let file = try TemporaryFile(for: path)
+    do throws(SystemFailure) {
+      let input = try Descriptor(source, O_RDONLY)
+      let output = try Descriptor(file.path, O_WRONLY)
+      var end = 0
+      while true {
+        let bytes = try input.read(end..<end + (1 << 22))
+        if bytes.isEmpty { break }
+        try output.write(bytes, at: end)
+        end += bytes.count
+      }
+      try output.synchronize()
+      try output.close()
+    } catch {
+      throw .inputOutput(path: path, reason: "cannot copy \(source): \(error.reason)")
+    }
     try file.publish()
   }
 }

@@ -2,13 +2,10 @@
 
 import ArgumentParser
 import Diffusion
-import Foundation
-import HDF5
 import Models
 import Parallel
 import Sampling
 import Storage
-import Tensors
 import Training
 
 /// The command `ddpm-sample`.
@@ -18,7 +15,10 @@ struct DDPMSample: ParsableCommand {
     abstract: "Draw images from a trained checkpoint.",
     discussion: """
       ddpm-sample --ckpt runs/digits --count 64 --out digits.png --out digits.npz
-      ddpm-sample --ckpt runs/mnist --sampler ddim --steps 50
+      ddpm-sample --ckpt runs/mnist --sampler dpm-solver++ --steps 20
+      ddpm-sample --ckpt runs/mnist --images 0-49999 --out samples/ --resume
+
+      SAMPLERS: \(SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")).
 
       Image i depends on the checkpoint, the sampler, the seed and i alone: not on --batch, \
       --workers or the ranks of mpirun -n N ddpm-sample.
@@ -27,39 +27,6 @@ struct DDPMSample: ParsableCommand {
 
   @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
   var ckpt: String
-  @Option(help: "The number of images. (default: 64, or as many as --init has)")
-  var count: Int?
-  @Option(help: "The seed of all random numbers.")
-  var seed: UInt64 = 1
-  @Option(
-    help: """
-      Images that are drawn together, over all ranks; rounded up to whole groups of 8. \
-      (default: a group for each worker)
-      """)
-  var batch: Int?
-  @Option(
-    help: ArgumentHelp(
-      "The sampler: \(Self.samplers). (default: \(SamplerKind.all[0].name))", valueName: "name"))
-  var sampler: String?
-  @Option(help: "Steps of the reverse process. (default: all T of the training)")
-  var steps: Int?
-  @Option(
-    help: ArgumentHelp(
-      """
-      Which steps: \(TimestepGrid.named.map(\.name).joined(separator: ", ")), or a list such as \
-      1,250,500,1000. (default: linspace for ancestral, else trailing)
-      """, valueName: "name"))
-  var grid: TimestepGrid?
-  @Option(help: "The noise of ddim's steps, from 0 (none) to 1 (ancestral). (default: 0)")
-  var eta: Double?
-  @Option(
-    help: """
-      Variance of ancestral's steps: fixed_large or fixed_small. (default: the checkpoint's; \
-      fixed_small with fewer than T steps)
-      """)
-  var variance: ReverseVariance?
-  @Flag(help: "Leave the predicted x_0 of each step as it is, instead of forcing it into [-1, 1].")
-  var noClip = false
   @Option(
     help: ArgumentHelp(
       """
@@ -67,164 +34,312 @@ struct DDPMSample: ParsableCommand {
       average_lengths, as average_0.05.
       """, valueName: "name"))
   var weights: WeightKind = .ema
+  @Option(help: "The seed of all random numbers.")
+  var seed: UInt64 = 1
+
+  @OptionGroup(title: "WHICH IMAGES") var which: WhichImages
+  @OptionGroup(title: "SAMPLER") var how: SamplerArguments
+  @OptionGroup(title: "IMAGES FROM OTHERS") var task: TaskArguments
+  @OptionGroup(title: "OUTPUT") var output: OutputArguments
+
+  @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
+  var workers: Int?
+
+  func validate() throws {
+    if let workers, !(1...Workers.largestCount).contains(workers) {
+      throw ValidationError("--workers needs a number from 1 to \(Workers.largestCount).")
+    }
+    if output.trajectory, task.frames == 1 {
+      throw ValidationError("--frames needs at least 2 with --trajectory.")
+    }
+    if task.frames != nil, task.interpolate == nil, !output.trajectory {
+      throw ValidationError("--frames goes with --interpolate or --trajectory.")
+    }
+  }
+}
+
+/// Which images are drawn.
+struct WhichImages: ParsableArguments {
+  @Option(
+    help: """
+      The number of images. (default: 64, or as many as --init, --encode, --inpaint or --from has, \
+      at most 64)
+      """)
+  var count: Int?
+  @Option(
+    help: ArgumentHelp(
+      """
+      The numbers of the images instead of a count, from the first to the last, as 25000-49999: \
+      parts of a job that can be joined.
+      """, valueName: "A-B"))
+  var images: ImageNumbers?
+  @Option(
+    help: """
+      Images that are drawn together, over all ranks; rounded up to whole groups of 8. \
+      (default: a group for each worker)
+      """)
+  var batch: Int?
+
+  func validate() throws {
+    let largest = Int(Int32.max)
+    for (name, value) in [("count", count), ("batch", batch)] {
+      if let value, value < 1 || value > largest {
+        throw ValidationError("--\(name) needs a number from 1 to \(largest).")
+      }
+    }
+    if count != nil, images != nil {
+      throw ValidationError("--count and --images both say which images: leave one out.")
+    }
+  }
+}
+
+/// Numbers of images on a command line, `A-B`.
+struct ImageNumbers: ExpressibleByArgument {
+  let range: Range<Int>
+
+  init?(argument: String) {
+    let ends = argument.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard ends.count == 2, let first = ends[0], let last = ends[1], first >= 0, first <= last,
+      last < Int(Int32.max)
+    else { return nil }
+    range = first..<last + 1
+  }
+}
+
+/// How images are drawn.
+struct SamplerArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      """
+      The sampler: \(SamplerKind.all.map(\.name).joined(separator: ", ")). (default: ancestral; \
+      ddim with --encode and --interpolate)
+      """, valueName: "name"))
+  var sampler: String?
+  @Option(
+    help: """
+      Steps of the reverse process; of rk45, the most that an image may take. (default: all T of the \
+      training; 20 for dpm-solver++, sde-dpm-solver++ and unipc, 18 for heun and euler, 1000 for rk45)
+      """)
+  var steps: Int?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Which steps: \(TimestepGrid.named.map(\.name).joined(separator: ", ")), or a list such as \
+      1,250,500,1000. (default: linspace for ancestral, karras for heun and euler, else trailing)
+      """, valueName: "name"))
+  var grid: String?
+  @Option(
+    help: """
+      The noise of the steps of ddim and analytic-ddim, from 0 (none) to 1 (ancestral). (default: 0)
+      """)
+  var eta: Double?
+  @Option(
+    help: """
+      Variance of the steps of ancestral and predictor-corrector: fixed_large, fixed_small, learned \
+      or analytic. (default: the checkpoint's; fixed_small for fixed_large with fewer than T steps)
+      """)
+  var variance: ReverseVariance?
+  @Option(help: "The order of dpm-solver++ and unipc: 1, 2 or 3. (default: 2)")
+  var order: Int?
+  @Option(
+    help: ArgumentHelp(
+      "The error that rk45 may make in a step. (default: 1e-5)", valueName: "number"))
+  var tolerance: Double?
+  @Option(
+    help: ArgumentHelp(
+      """
+      The steps of predictor-corrector's corrector: its noise in units of the score. \
+      (default: 0.16)
+      """, valueName: "ratio"))
+  var snr: Double?
+  @Flag(help: "Leave the predicted x_0 of each step as it is, instead of forcing it into [-1, 1].")
+  var noClip = false
+  @Option(
+    help: ArgumentHelp(
+      """
+      Instead of forcing it into [-1, 1], shrink each predicted image such that this share of its \
+      values is within, as 0.995.
+      """, valueName: "share"))
+  var dynamicThreshold: Double?
+
+  func validate() throws {
+    do {
+      _ = try sampler.map(SamplerKind.init(named:))
+      try options.check()
+    } catch SamplerError.unknown(let name) {
+      let names = SamplerKind.all.map(\.name)
+      throw ValidationError(
+        "\(SamplerError.unknown(name))" + Self.hint(for: name, among: names))
+    } catch {
+      throw ValidationError("\(error)")
+    }
+    if let grid, TimestepGrid(grid) == nil {
+      let names = TimestepGrid.named.map(\.name)
+      throw ValidationError(
+        "There is no grid '\(grid)': choose one of \(names.joined(separator: ", ")), or list steps."
+          + Self.hint(for: grid, among: names))
+    }
+    if let dynamicThreshold {
+      guard dynamicThreshold > 0, dynamicThreshold <= 1 else {
+        throw ValidationError(
+          "--dynamic-threshold needs a share above 0 and at most 1, not \(dynamicThreshold).")
+      }
+      if noClip {
+        throw ValidationError("--no-clip and --dynamic-threshold exclude each other.")
+      }
+    }
+  }
+
+  private static func hint(for word: String, among words: [String]) -> String {
+    suggestion(for: word, among: words).map { " Did you mean \($0)?" } ?? ""
+  }
+
+  /// What the sampler is told.
+  var options: SamplerOptions {
+    var options = SamplerOptions()
+    options.steps = steps
+    options.grid = grid.flatMap { TimestepGrid($0) }
+    options.eta = eta
+    options.variance = variance
+    options.order = order
+    options.tolerance = tolerance
+    options.snr = snr
+    return options
+  }
+
+  /// What keeps x̂_0 in the range; nil: the task's default.
+  var clipping: Clipping? {
+    if noClip { return Clipping.none }
+    return dynamicThreshold.map { .dynamic(share: $0) }
+  }
+}
+
+/// What images are made from, if not from noise that the seed draws.
+struct TaskArguments: ParsableArguments {
   @Option(
     name: .customLong("init"),
     help: "Start from /x_T, Float32 (N, H, W, C), of this HDF5 file, instead of drawing it.")
   var start: String?
   @Option(
+    help: ArgumentHelp(
+      "Go from the images of one seed to those of another, in --frames images.",
+      valueName: "SEED,SEED"))
+  var interpolate: SeedPair?
+  @Option(
+    help: """
+      The images of an interpolation, or the moments of a --trajectory. (default: 8)
+      """)
+  var frames: Int?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Take images of a dataset to x_T and back by ddim, and say how much is lost; .h5 files hold \
+      x_T. Nothing is clipped.
+      """, valueName: "DATA"))
+  var encode: String?
+  @Option(
+    help: ArgumentHelp(
+      "Paint a part of a dataset's images anew, where the --mask is white.", valueName: "DATA"))
+  var inpaint: String?
+  @Option(
+    help: ArgumentHelp(
+      "A PNG file of the images' size: white is painted anew, black is kept.",
+      valueName: "FILE.png"))
+  var mask: String?
+  @Option(help: "How often --inpaint goes each part of its way. (default: 10)")
+  var repeats: Int?
+  @Option(
+    name: .customLong("from"),
+    help: ArgumentHelp(
+      "Draw variations of a dataset's images: from --noise-level on.", valueName: "DATA"))
+  var origin: String?
+  @Option(
+    help: ArgumentHelp(
+      "How much noise --from adds: a step of the training, from 1 (none) to T (nothing is left).",
+      valueName: "t"))
+  var noiseLevel: Int?
+  @Option(help: "The group of a DATA file with several splits, such as /train.")
+  var group: String?
+
+  /// The dataset that images are made from.
+  var data: String? { encode ?? inpaint ?? origin }
+
+  func validate() throws {
+    let tasks = [
+      ("init", start != nil), ("interpolate", interpolate != nil), ("encode", encode != nil),
+      ("inpaint", inpaint != nil), ("from", origin != nil),
+    ].filter(\.1).map { "--\($0.0)" }
+    if tasks.count > 1 {
+      throw ValidationError("\(tasks.joined(separator: " and ")) exclude each other.")
+    }
+    for (option, isSet, needs, isThere) in [
+      ("mask", mask != nil, "inpaint", inpaint != nil),
+      ("repeats", repeats != nil, "inpaint", inpaint != nil),
+      ("noise-level", noiseLevel != nil, "from", origin != nil),
+      ("group", group != nil, "encode, --inpaint or --from", data != nil),
+    ] where isSet && !isThere {
+      throw ValidationError("--\(option) goes with --\(needs).")
+    }
+    if inpaint != nil, mask == nil {
+      throw ValidationError("--inpaint needs a --mask: a PNG file, white where to paint.")
+    }
+    if origin != nil, noiseLevel == nil {
+      throw ValidationError("--from needs a --noise-level: a step from 1 to T.")
+    }
+    for (option, value, largest) in [("frames", frames, 1000), ("repeats", repeats, 1000)] {
+      if let value, !(1...largest).contains(value) {
+        throw ValidationError("--\(option) needs a number from 1 to \(largest).")
+      }
+    }
+  }
+}
+
+/// Two seeds on a command line, `A,B`.
+struct SeedPair: ExpressibleByArgument {
+  let first: UInt64
+  let second: UInt64
+
+  init?(argument: String) {
+    let seeds = argument.split(separator: ",", omittingEmptySubsequences: false)
+      .map { UInt64($0) }
+    guard seeds.count == 2, let first = seeds[0], let second = seeds[1] else { return nil }
+    (self.first, self.second) = (first, second)
+  }
+}
+
+/// Where images go.
+struct OutputArguments: ParsableArguments {
+  @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Where to write the images: one file or several. (default: samples.png)",
-      valueName: "FILE.png|.h5|.npz"))
+      """
+      Where to write the images: a picture of all, an HDF5 file, an npz file, or a folder for one PNG \
+      file an image; one or several. (default: samples.png)
+      """, valueName: "FILE.png|.h5|.npz|DIR/"))
   var out: [String] = []
-  @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
-  var workers: Int?
+  @Flag(
+    help: """
+      Keep x_t and the predicted x_0 along the way: as rows of a .png, as /t, /x_t and /x_0 of an .h5.
+      """)
+  var trajectory = false
+  @Flag(
+    help: """
+      Go on where an earlier job of the same images was ended; begin where there was none. The files \
+      are those of a job that was not interrupted.
+      """)
+  var resume = false
 
-  private static var samplers: String {
-    SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")
+  /// Where images go.
+  var outputs: [SampleOutput] {
+    (out.isEmpty ? ["samples.png"] : out).compactMap { SampleOutput($0) }
   }
 
   func validate() throws {
-    let largest = Int(Int32.max)
-    for (name, value, largest) in [
-      ("count", count, largest), ("batch", batch, largest),
-      ("workers", workers, Workers.largestCount),
-    ] {
-      if let value, value < 1 || value > largest {
-        throw ValidationError("--\(name) needs a number from 1 to \(largest).")
-      }
-    }
-    if let steps, steps < 1 { throw ValidationError("--steps needs at least 1.") }
-    do {
-      _ = try sampler.map(SamplerKind.init(named:))
-    } catch {
-      throw ValidationError("\(error)")
-    }
-    for path in out where Self.kind(of: path) == nil {
-      throw ValidationError("--out \(path): the name must end in .png, .h5 or .npz.")
+    for path in out where SampleOutput(path) == nil {
+      throw ValidationError(
+        "--out \(path): the name must end in .png, .h5 or .npz, or in / for a folder.")
     }
   }
-
-  /// The kinds of files that images can be written to.
-  private static let kinds: [OutputKind] = [.picture, .samples, .archive]
-
-  /// The kind of file that a name stands for; nil for an ending that stands for none.
-  private static func kind(of path: String) -> OutputKind? {
-    kinds.first { $0.fits(path) }
-  }
-
-  func run(_ job: Job) throws {
-    let logger = try job.logger()
-    let communicator = try job.communicator()
-    let isFirst = communicator.rank == 0
-    let outputs = out.isEmpty ? ["samples.png"] : out
-    try job.together { if isFirst { try check(outputs) } }
-    let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
-    let starts = try starts(loaded.trained, job)
-    let threads = try job.workers(requested: workers)
-    let images = try job.together {
-      try ImageSampler(
-        loaded.trained, options(starts),
-        ImageGroups(communicator: communicator, workers: threads))
-    }
-    for note in images.generation.notes { logger.notice("\(note)") }
-    let total = count ?? starts.map { $0.count / loaded.trained.shape.count } ?? 64
-    let progress = Progress(isSilent: !isFirst)
-    let began = ContinuousClock.now
-    let pixels = try images.images(
-      count: total, together: batch ?? ImageGroups.size * threads.count * communicator.size
-    ) { share in
-      progress.show {
-        let elapsed = (ContinuousClock.now - began) / .seconds(1)
-        return "sampling \(Progress.bar(share)) "
-          + "ETA \(Progress.duration(elapsed / share * (1 - share)))"
-      }
-    }
-    let seconds = (ContinuousClock.now - began) / .seconds(1)
-    progress.show(isLast: true) {
-      "sampled \(total) images in \(Progress.duration(seconds))"
-    }
-    try job.together {
-      guard isFirst else { return }
-      for path in outputs { try write(pixels, total, images, loaded, to: path) }
-      // Afterwards: that their names cannot be printed must not cost files.
-      try StandardStreams.print(outputs.map { $0 + "\n" }.joined())
-    }
-  }
-
-  /// Refuses outputs that cannot be written, before any work.
-  private func check(_ outputs: [String]) throws {
-    for path in outputs {
-      try Self.kind(of: path)?.check(target: path, inputs: [ckpt, start].compactMap(\.self))
-    }
-  }
-
-  /// x_T of each image, read on the first rank for all; nil where it is drawn.
-  private func starts(_ trained: TrainedModel, _ job: Job) throws -> [Float]? {
-    guard let start else { return nil }
-    let communicator = try job.communicator()
-    let read = try job.together { () throws -> NoisyImages? in
-      guard communicator.rank == 0 else { return nil }
-      let noisy = try NoisyImages(path: start, images: "x_T", shape: trained.shape)
-      if let count, noisy.count < count {
-        throw StorageError.badData(
-          path: start, reason: "has \(noisy.count) images, fewer than --count \(count)")
-      }
-      return noisy
-    }
-    return try communicator.broadcast(read?.images ?? [], from: 0)
-  }
-
-  private func options(_ starts: [Float]?) -> GenerationOptions {
-    var options = GenerationOptions()
-    options.seed = seed
-    options.sampler = sampler
-    options.samplerOptions.steps = steps
-    options.samplerOptions.grid = grid
-    options.samplerOptions.eta = eta
-    options.samplerOptions.variance = variance
-    options.clipping = noClip ? Clipping.none : .range
-    options.task = .images(from: starts.map(SampleStart.given) ?? .drawn)
-    return options
-  }
-
-  private func write(
-    _ pixels: [UInt8], _ total: Int, _ images: ImageSampler, _ loaded: TrainedModel.Loaded,
-    to path: String
-  ) throws(StorageError) {
-    let (shape, format) = (loaded.trained.shape, loaded.trained.format)
-    switch Self.kind(of: path) {
-    case .picture:
-      try ImageGrid(shape: shape, count: total).picture(of: pixels, format).writePNG(to: path)
-    case .archive:
-      try NumPyArchive.write(images: pixels, count: total, shape: shape, format: format, to: path)
-    default:
-      let origin: [String: AttributeValue] = [
-        "checkpoint": .string(loaded.path), "step": .integer(loaded.step),
-        "weights": .string(weights.rawValue), "seed": .unsigned(seed),
-      ]
-      try SampleFile.write(
-        pixels, shape: shape, format: format,
-        origin: origin.merging(images.generation.facts.mapValues(AttributeValue.init)) { $1 },
-        to: path)
-    }
-  }
-}
-
-extension AttributeValue {
-  /// A fact as an attribute of a file.
-  fileprivate init(_ fact: Fact) {
-    switch fact {
-    case .text(let text): self = .string(text)
-    case .integer(let number): self = .integer(number)
-    case .number(let number): self = .double(number)
-    }
-  }
-}
-
-extension TimestepGrid: ExpressibleByArgument {
-  /// The rule of a name, or a list.
-  public init?(argument: String) { self.init(argument) }
 }
 
 extension WeightKind: ExpressibleByArgument {}

@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # Makes every table of docs/course.md: trains on the embedded digits and on data whose likelihood is
-# known, evaluates, and prints Markdown.
+# known, evaluates, samples, and prints Markdown.
 #
 #   docs/course/tables.sh [FOLDER] [TABLE ...]
 #
 # FOLDER (default: course-runs) keeps runs and results; what is there is not made again. The tables
 # are prior, known, decompositions, table2, variances, progressive and bound; all take about a
-# quarter of an hour on two cores. One more, mnist, is made where it is named, from the datasets
-# MNIST_TRAIN and MNIST_TEST (see ddpm-dist dataset import idx), in another quarter of an hour.
+# quarter of an hour on two cores. More are made where they are named:
+#
+#   mnist        from the datasets MNIST_TRAIN and MNIST_TEST (see ddpm-dist dataset import idx), in
+#                another quarter of an hour
+#   samplers     MNIST by many samplers; after mnist, half an hour; its pictures go to docs/images
+#   few, eta     digits in few steps: the bound, and how good samples are
+#   orders, strips    figures of docs/images
+#
+# Those of samples need PYTHON (default: python3) to have torch, numpy and h5py, as
+# docs/course/quality.py says.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${1:-course-runs}
@@ -15,6 +23,8 @@ folder=${1:-course-runs}
 tables=("$@")
 [ ${#tables[@]} -gt 0 ] || tables=(prior known decompositions table2 variances progressive bound)
 program=.build/release/ddpm-dist
+sampler=.build/release/ddpm-sample
+python=${PYTHON:-python3}
 [ -x "$program" ] || { echo "docs/course/tables.sh: build first with launch/build.sh" >&2; exit 1; }
 mkdir -p "$folder"
 
@@ -174,6 +184,126 @@ mnist() {
       --steps "$steps" --count "$count")
     show "$report" "print('| $steps | $count | ' + ' | '.join(cost(v) for v in ('learned', 'fixed_large', 'fixed_small', 'analytic')) + ' |')"
   done
+}
+
+# draw NAME OPTIONS...: samples as HDF5, unless they are there.
+draw() {
+  local name=$1
+  shift
+  [ -e "$folder/$name.h5" ] || "$sampler" "$@" --out "$folder/$name.h5" --resume > /dev/null \
+    2> "$folder/$name.log"
+}
+
+# digits_quality OPTIONS...: how good samples of digits are, by a classifier of the digits.
+digits_quality() {
+  local part
+  for part in train test; do
+    [ -e "$folder/digits-$part.h5" ] || "$python" docs/course/split_digits.py "$folder"
+  done
+  "$python" docs/course/quality.py --train "$folder/digits-train.h5" \
+    --test "$folder/digits-test.h5" --classifier "$folder/digits.pt" "$@"
+}
+
+# The bound and samples in few steps, by each variance (Bao et al. 2022, table 1, in small).
+few() {
+  [ -e "$folder/bound-analytic.h5" ] || bound > /dev/null
+  local steps variance report arguments=()
+  echo '| K | bits/dim: fixed_small | fixed_large | analytic | learned |'
+  echo '| ---: | ---: | ---: | ---: | ---: |'
+  for steps in 5 10 25 50 200; do
+    report=$(evaluate "few-$steps" --ckpt "$folder/bound-analytic.h5" --part validation \
+      --steps "$steps")
+    show "$report" "
+print('| $steps | ' + ' | '.join(cost(v) for v in ('fixed_small', 'fixed_large', 'analytic', 'learned')) + ' |')"
+    for variance in fixed_small fixed_large analytic learned; do
+      draw "few-$variance-$steps" --ckpt "$folder/bound-analytic.h5" --count 2000 --steps "$steps" \
+        --variance "$variance"
+      arguments+=("$variance, K = $steps=$folder/few-$variance-$steps.h5")
+    done
+    draw "few-ddim-$steps" --ckpt "$folder/bound-analytic.h5" --count 2000 --steps "$steps" \
+      --sampler ddim
+    draw "few-analytic-ddim-$steps" --ckpt "$folder/bound-analytic.h5" --count 2000 \
+      --steps "$steps" --sampler analytic-ddim
+    arguments+=("ddim, K = $steps=$folder/few-ddim-$steps.h5"
+      "analytic-ddim, K = $steps=$folder/few-analytic-ddim-$steps.h5")
+  done
+  digits_quality "${arguments[@]}"
+}
+
+# The noise of DDIM (Song et al. 2021, table 1, in small).
+eta() {
+  digits
+  local steps eta arguments=()
+  for eta in 0 0.2 0.5 1 fixed_large; do
+    for steps in 5 10 25 50 200; do
+      if [ "$eta" = fixed_large ]; then
+        draw "eta-$eta-$steps" --ckpt "$folder/digits" --count 2000 --steps "$steps" \
+          --variance fixed_large --grid trailing
+      else
+        draw "eta-$eta-$steps" --ckpt "$folder/digits" --count 2000 --steps "$steps" \
+          --sampler ddim --eta "$eta"
+      fi
+      arguments+=("$eta, K = $steps=$folder/eta-$eta-$steps.h5")
+    done
+  done
+  digits_quality "${arguments[@]}"
+}
+
+# How the errors of the solvers fall with their evaluations.
+orders() {
+  digits
+  "$python" docs/course/orders.py "$folder/digits" "$folder" docs/images/orders.svg
+}
+
+# What is made of digits beside images from noise.
+strips() {
+  digits
+  [ -e "$folder/half.png" ] || "$python" docs/course/split_digits.py --mask "$folder/half.png"
+  local options=(--ckpt "$folder/digits")
+  "$sampler" "${options[@]}" --count 4 --frames 12 --trajectory --out docs/images/ways.png
+  "$sampler" "${options[@]}" --sampler ddim --count 4 --frames 12 --trajectory \
+    --out docs/images/ways-ddim.png
+  "$sampler" "${options[@]}" --interpolate 1,2 --frames 12 --count 60 --out docs/images/between.png
+  "$sampler" "${options[@]}" --inpaint digits --mask "$folder/half.png" --images 1440-1463 \
+    --out docs/images/painted.png
+  "$sampler" "${options[@]}" --from digits --noise-level 80 --images 1440-1463 \
+    --out docs/images/variations.png
+  local steps
+  echo '| steps there, and back | mean square lost, of 0 … 1 |'
+  echo '| ---: | ---: |'
+  for steps in 10 20 50 100 200; do
+    "$sampler" "${options[@]}" --encode digits --images 1438-1796 --steps "$steps" \
+      --out "$folder/encoded-$steps.h5" > /dev/null 2> "$folder/encoded-$steps.log"
+    sed -nE "s/.*mean square of ([0-9.e-]+) .*/| $steps | \1 |/p" "$folder/encoded-$steps.log"
+  done
+}
+
+# MNIST by many samplers: how good samples are, and what they look like.
+samplers() {
+  local count=${SAMPLES:-2000} row name options arguments=()
+  local test=${MNIST_TEST:?names the dataset of the test images}
+  for row in "ancestral, 1000:--sampler ancestral" "ddim, 50:--sampler ddim --steps 50" \
+    "dpm-solver++, 20:--sampler dpm-solver++ --steps 20" \
+    "dpm-solver++, 10:--sampler dpm-solver++ --steps 10" \
+    "sde-dpm-solver++, 20:--sampler sde-dpm-solver++ --steps 20" \
+    "unipc, 10:--sampler unipc --steps 10" "unipc, 20:--sampler unipc --steps 20" \
+    "heun, 18 (35):--sampler heun" "euler, 50:--sampler euler --steps 50" \
+    "rk45, 1e-3:--sampler rk45 --tolerance 1e-3" "ddim, 10:--sampler ddim --steps 10" \
+    "ancestral, 20:--sampler ancestral --steps 20" \
+    "predictor-corrector, 50 (100):--sampler predictor-corrector --steps 50"; do
+    name=mnist-${row%%:*}
+    name=${name//[ (),]/-}
+    read -ra options <<< "${row#*:}"
+    draw "$name" --ckpt "$folder/mnist" --count "$count" "${options[@]}"
+    arguments+=("${row%%:*}=$folder/$name.h5")
+  done
+  "$python" docs/course/quality.py --train "${MNIST_TRAIN:?}" --test "$test" \
+    --classifier "$folder/mnist.pt" --real "${arguments[@]}"
+  "$sampler" --ckpt "$folder/mnist" --count 60 --out docs/images/mnist-ancestral.png
+  "$sampler" --ckpt "$folder/mnist" --count 60 --sampler ddim --steps 50 \
+    --out docs/images/mnist-ddim.png
+  "$sampler" --ckpt "$folder/mnist" --count 60 --sampler dpm-solver++ --steps 20 \
+    --out docs/images/mnist-dpm-solver.png
 }
 
 for table in "${tables[@]}"; do

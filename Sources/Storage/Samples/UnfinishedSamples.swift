@@ -120,8 +120,26 @@ public final class UnfinishedSamples {
   /// - Returns: Their bytes, in the layout's format.
   /// - Throws: `.inputOutput`.
   public func samples(_ images: Range<Int>) throws(StorageError) -> [UInt8] {
+    try bytes(of: images, from: file.places.samples, size: layout.imageBytes)
+  }
+
+  /// Reads the parts of an extra array of images that are done.
+  ///
+  /// - Parameter array: The place of the array in the layout's `extras`.
+  /// - Throws: `.inputOutput`.
+  public func extra(_ array: Int, _ images: Range<Int>) throws(StorageError) -> [Float] {
+    let bytes = try bytes(
+      of: images, from: file.places.extras[array], size: 4 * layout.extras[array].count)
+    return bytes.withUnsafeBytes { bytes in
+      (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
+    }
+  }
+
+  /// The bytes of images that are done, in one of the arrays.
+  private func bytes(
+    of images: Range<Int>, from first: Int, size: Int
+  ) throws(StorageError) -> [UInt8] {
     precondition(images.lowerBound >= 0 && images.upperBound <= done, "The images must be done.")
-    let (first, size) = (file.places.samples, layout.imageBytes)
     let bytes: [UInt8]
     do throws(SystemFailure) {
       bytes = try file.descriptor.read(

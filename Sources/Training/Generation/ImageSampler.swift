@@ -19,7 +19,9 @@ public struct ImageSampler {
   public let generation: any Generation
   private let groups: ImageGroups
   /// What the images are made from.
-  private let source: GivenImages?
+  let source: GivenImages?
+  /// What is made.
+  let task: GenerationTask
 
   /// A sampler; the same on all ranks.
   ///
@@ -35,6 +37,7 @@ public struct ImageSampler {
     precondition(
       options.task.needsImages == (source != nil), "A task has the images that it needs.")
     (self.trained, self.groups, self.source) = (trained, groups, source)
+    task = options.task
     let generation = try trained.require((any Generator).self, to: "draw images")
       .generation(options)
     let shape = trained.shape

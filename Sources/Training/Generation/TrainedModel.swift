@@ -57,7 +57,7 @@ public struct TrainedModel: Sendable {
   }
 
   /// The checksum of the weights: XXH3 with 128 bits, as hexadecimal digits.
-  package var checksum: String { weights.checksum }
+  public var checksum: String { weights.checksum }
 
   /// A pass over the weights, for one evaluation without a tape; this object must outlive it.
   ///

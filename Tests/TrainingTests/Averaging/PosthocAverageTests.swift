@@ -61,8 +61,9 @@ import Training
     }
     for step in stride(from: 10, through: 130, by: 10) where !lengths.isEmpty {
       try AverageSnapshot(
-        step: step, seed: 1, layout: layout, averages: averages(lengths, step))
-        .write(to: run.averages.path(step: step))
+        step: step, seed: 1, layout: layout, averages: averages(lengths, step)
+      )
+      .write(to: run.averages.path(step: step))
     }
     return run
   }
@@ -173,8 +174,9 @@ import Training
     var other = ParameterLayout()
     other.append("a/W", shape: [7])
     try AverageSnapshot(
-      step: 20, seed: 1, layout: other, averages: averages([0.05], 20))
-      .write(to: run.averages.path(step: 20))
+      step: 20, seed: 1, layout: other, averages: averages([0.05], 20)
+    )
+    .write(to: run.averages.path(step: 20))
     #expect(refusal(run).contains("another architecture"))
   }
 }

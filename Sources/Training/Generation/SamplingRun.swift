@@ -1,0 +1,60 @@
+// A job of drawing images, from the first to the last, which can be ended and go on.
+
+import Logging
+import MPI
+import Parallel
+import Storage
+import Tensors
+
+/// Draws images group after group, and keeps what is done: no rank ever holds all of them.
+public struct SamplingRun {
+  private let sampler: ImageSampler
+  private let request: SamplingRequest
+  private let groups: ImageGroups
+  private let logger: Logger
+
+  /// Prepares a job; the same on all ranks.
+  public init(
+    _ sampler: ImageSampler, _ request: SamplingRequest, _ groups: ImageGroups, logger: Logger
+  ) {
+    (self.sampler, self.request, self.groups, self.logger) = (sampler, request, groups, logger)
+  }
+
+  /// Draws what is not there, and writes the outputs; collective.
+  ///
+  /// - Returns: On rank 0, what a user should know of the images as a whole, in sentences.
+  /// - Throws: `AgreedFailure`, `MPIError`.
+  public func run() throws -> [String] {
+    let communicator = groups.communicator
+    let isFirst = communicator.rank == 0
+    let sink = try communicator.together {
+      isFirst ? try SampleSink(sampler, request) : nil
+    }
+    let missing = try communicator.broadcast(sink?.missingGroups ?? [], from: 0)
+    let total = request.images.count
+    if missing.count < request.groups.count {
+      let left = missing.count * ImageGroups.size
+      logger.notice("Going on: \(max(0, total - left)) of \(total) images are there.")
+    }
+    let progress = Progress(isSilent: !isFirst)
+    let began = ContinuousClock.now
+    try sampler.draw(
+      groups: missing,
+      together: request.together
+        ?? ImageGroups.size * groups.workers.count * communicator.size
+    ) { share in
+      progress.show {
+        let elapsed = (ContinuousClock.now - began) / .seconds(1)
+        return "sampling \(Progress.bar(share)) "
+          + "ETA \(Progress.duration(elapsed / share * (1 - share)))"
+      }
+    } receive: { group in
+      try sink?.receive(group)
+    }
+    let seconds = (ContinuousClock.now - began) / .seconds(1)
+    progress.show(isLast: true) {
+      "sampled \(total) \(total == 1 ? "image" : "images") in \(Progress.duration(seconds))"
+    }
+    return try communicator.together { try sink?.finish() ?? [] }
+  }
+}

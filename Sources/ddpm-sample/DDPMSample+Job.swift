@@ -1,0 +1,170 @@
+// The work of ddpm-sample, from its arguments to its files.
+
+import Diffusion
+import Models
+import Parallel
+import Sampling
+import Storage
+import Tensors
+import Training
+
+extension DDPMSample {
+  /// Draws the images; collective.
+  func run(_ job: Job) throws {
+    let logger = try job.logger()
+    let communicator = try job.communicator()
+    let isFirst = communicator.rank == 0
+    try job.together {
+      guard isFirst else { return }
+      for output in output.outputs { try output.check(inputs: inputs) }
+    }
+    let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
+    let trained = loaded.trained
+    let starts = try starts(trained, job)
+    let given = try given(trained, job)
+    let mask = try mask(trained, job)
+    let images = try job.together { try numbers(starts, given, trained) }
+    let groups = ImageGroups(
+      communicator: communicator, workers: try job.workers(requested: workers))
+    let sampler = try job.together {
+      try ImageSampler(
+        trained, options(starts, mask: mask), groups,
+        frames: output.trajectory ? task.frames ?? 8 : nil,
+        from: given.map { GivenImages($0, images) })
+    }
+    for note in sampler.generation.notes { logger.notice("\(note)") }
+    if let evaluations = sampler.generation.evaluations {
+      logger.info("\(evaluations) evaluations of the network for each image")
+    }
+    var request = SamplingRequest(
+      images, output.outputs, seed: seed, facts: facts(loaded, starts, given, mask))
+    request.isResumed = output.resume
+    request.together = which.batch
+    request.columns = task.interpolate == nil ? nil : task.frames ?? 8
+    for note in try SamplingRun(sampler, request, groups, logger: logger).run() {
+      logger.notice("\(note)")
+    }
+    try job.together {
+      guard isFirst else { return }
+      // Afterwards: that their names cannot be printed must not cost files.
+      try StandardStreams.print(output.outputs.map { $0.path + "\n" }.joined())
+    }
+  }
+
+  /// The files that are read.
+  private var inputs: [String] {
+    [ckpt, task.start, task.mask, task.data].compactMap(\.self)
+  }
+
+  /// x_T of each image, read on the first rank for all; nil where it is drawn.
+  private func starts(_ trained: TrainedModel, _ job: Job) throws -> [Float]? {
+    guard let start = task.start else { return nil }
+    let communicator = try job.communicator()
+    let read = try job.together { () throws -> NoisyImages? in
+      guard communicator.rank == 0 else { return nil }
+      return try NoisyImages(path: start, images: "x_T", shape: trained.shape)
+    }
+    return try communicator.broadcast(read?.images ?? [], from: 0)
+  }
+
+  /// The dataset that images are made from.
+  private func given(_ trained: TrainedModel, _ job: Job) throws -> ImageDataset? {
+    guard let data = task.data else { return nil }
+    return try job.together {
+      let dataset = try data == "digits" ? .digits() : ImageDataset(path: data, group: task.group)
+      try trained.requireImages(of: dataset)
+      return dataset
+    }
+  }
+
+  /// Whether each scalar is painted anew, read on the first rank for all.
+  private func mask(_ trained: TrainedModel, _ job: Job) throws -> [Bool]? {
+    guard let mask = task.mask else { return nil }
+    let communicator = try job.communicator()
+    let read = try job.together { () throws -> [Float]? in
+      guard communicator.rank == 0 else { return nil }
+      let picture = try Picture(png: mask).converted(toChannels: 1)
+      let shape = trained.shape
+      guard picture.shape.height == shape.height, picture.shape.width == shape.width else {
+        throw StorageError.badData(
+          path: mask,
+          reason: "is a mask of \(picture.shape.height) × \(picture.shape.width) pixels, but the "
+            + "images have \(shape.height) × \(shape.width)")
+      }
+      guard picture.pixels.contains(where: { $0 >= 128 }) else {
+        throw StorageError.badData(path: mask, reason: "has no white pixel, where to paint")
+      }
+      return picture.pixels.flatMap { pixel in
+        Array(repeating: pixel >= 128 ? 1 : 0, count: shape.channels)
+      }
+    }
+    return try communicator.broadcast(read ?? [], from: 0).map { $0 > 0 }
+  }
+
+  /// The numbers of the images.
+  ///
+  /// - Throws: `StorageError.badData` where there are not as many as are asked for.
+  private func numbers(
+    _ starts: [Float]?, _ given: ImageDataset?, _ trained: TrainedModel
+  ) throws(StorageError) -> Range<Int> {
+    let there = starts.map { $0.count / trained.shape.count } ?? given?.count
+    let usual =
+      starts != nil
+      ? there! : task.interpolate != nil ? task.frames ?? 8 : min(64, there ?? 64)
+    let numbers = which.images?.range ?? 0..<(which.count ?? usual)
+    if let there, numbers.upperBound > there {
+      let asked =
+        which.images == nil
+        ? "fewer than --count \(numbers.count)" : "whose numbers are 0 to \(there - 1)"
+      throw .badData(
+        path: task.start ?? given!.path,
+        reason: "has \(there) \(there == 1 ? "image" : "images"), \(asked)")
+    }
+    return numbers
+  }
+
+  private func options(_ starts: [Float]?, mask: [Bool]?) -> GenerationOptions {
+    var options = GenerationOptions()
+    options.seed = seed
+    options.sampler = how.sampler
+    options.samplerOptions = how.options
+    options.clipping = how.clipping
+    if let pair = task.interpolate {
+      options.sampler = how.sampler ?? "ddim"
+      options.task = .images(
+        from: .between(pair.first, pair.second, frames: task.frames ?? 8))
+    } else if let mask {
+      options.task = .inpainting(mask: mask, repeats: task.repeats ?? 10)
+    } else if task.encode != nil {
+      options.task = .reconstruction
+    } else if let level = task.noiseLevel {
+      options.task = .variation(noiseLevel: level)
+    } else {
+      options.task = .images(from: starts.map(SampleStart.given) ?? .drawn)
+    }
+    return options
+  }
+
+  /// How the images are made, beside what the generation says.
+  private func facts(
+    _ loaded: TrainedModel.Loaded, _ starts: [Float]?, _ given: ImageDataset?, _ mask: [Bool]?
+  ) -> [String: Fact] {
+    var facts: [String: Fact] = [
+      "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
+      "weights": .text(weights.rawValue), "weights_hash": .text(loaded.trained.checksum),
+    ]
+    if let starts { facts["init_hash"] = .text(checksum(starts)) }
+    if let given {
+      facts["data"] = .text(given.path)
+      facts["data_hash"] = .text(given.contentHash ?? "no checksum (\(given.count) images)")
+    }
+    if let mask { facts["mask_hash"] = .text(checksum(mask.map { $0 ? 1 : 0 })) }
+    return facts
+  }
+
+  private func checksum(_ floats: [Float]) -> String {
+    var hash = ContentHash()
+    floats.withUnsafeBytes { hash.update($0) }
+    return hash.hexadecimal()
+  }
+}
