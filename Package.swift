@@ -65,7 +65,7 @@ let package = Package(
     .executableTarget(
       name: "ddpm-sample",
       dependencies: [
-        "Diffusion", "HDF5", "Models", "Parallel", "Sampling", "Storage", "Tensors", "Training",
+        "Diffusion", "Models", "Parallel", "Sampling", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -113,7 +113,7 @@ extension RefusalTests {
     run("no data there", ["--encode", "@no.h5"], code: 66, ["no.h5"]),
     run(
       "data of another shape", ["--encode", "@small.h5"], code: 65,
-      ["small.h5", "2 × 2"]),
+      ["small.h5", "2×2×1", "8×8×1"]),
     run(
       "more than there are", ["--encode", "digits", "--images", "1790-1797"], code: 65,
       ["1797 images", "0 to 1796"]),

@@ -82,7 +82,9 @@ extension CommandTests {
         .sample, ["--ckpt", checkpoint(), "--seed", "2", "--resume"] + options, in: place)
       #expect(other.status == 65 || other.status == 73, "\(other)")
       #expect(try snapshot(place) == before)
-      #expect(try await files("killed", options + ["--resume"], ranks: 2) == expected)
+      // What a writer leaves that is killed in the middle of a picture has a name of its own.
+      let resumed = try await files("killed", options + ["--resume"], ranks: 2)
+      #expect(resumed.filter { !$0.key.hasSuffix(".tmp") } == expected)
     }
 
     /// Parts of a job join to the whole: in arrays, and in one folder.
