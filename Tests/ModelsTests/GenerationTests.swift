@@ -117,6 +117,32 @@ import Testing
     for (x, y) in zip(drawn.images.scalars, given.scalars) { #expect(abs(x - y) < 1e-5) }
   }
 
+  /// Where hardly anything is left of an image, a network that predicts the noise is not asked.
+  @Test func encodingEndsWhereAnImageIsLeft() throws {
+    let schedule = NoiseSchedule(.cosine, steps: 100)
+    for prediction in [Prediction.epsilon, .v] {
+      let model = tinyModel(prediction: prediction, schedule: schedule)
+      var options = GenerationOptions()
+      options.task = .reconstruction
+      options.samplerOptions.steps = 10
+      let generation = try model.generation(options)
+      #expect(generation.evaluations == 20)
+      guard prediction == .epsilon else {
+        #expect(generation.notes.isEmpty && generation.facts["grid"] == .text("trailing"))
+        continue
+      }
+      guard case .text(let grid) = generation.facts["grid"] else {
+        Issue.record("\(generation.facts)")
+        continue
+      }
+      let last = try #require(Int(grid.split(separator: ",")[0]))
+      #expect(schedule.logSNR(last) >= -5.1 && schedule.logSNR(last + 1) < -5.1)
+      #expect(generation.notes.count == 1 && generation.notes[0].contains("up to step \(last)"))
+      options.samplerOptions.grid = .trailing
+      #expect(try model.generation(options).notes.isEmpty)
+    }
+  }
+
   @Test func tasksNeedTheirSampler() {
     #expect(
       throws: GenerationError.samplerOfTask(task: "encode", needs: "ddim", chosen: "heun")

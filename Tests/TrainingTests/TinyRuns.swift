@@ -70,7 +70,14 @@ func facts(of images: ImageShape, levels: Int?) -> DataSettings {
 func tinyTrained(
   _ diffusion: GaussianDiffusion = tinyProcess, weights: ((Int) -> Float)? = nil
 ) -> TrainedModel {
-  let model = tinyModel(.tiny, diffusion)
+  var model = tinyModel(.tiny, diffusion)
+  // Γ, for samplers that need it.
+  let norms = Array(repeating: 0.9, count: diffusion.schedule.steps)
+  model.adopt(
+    ModelFacts(
+      name: "diffusion", texts: [:],
+      tables: [DenoisingDiffusion.noiseNormTable(weights: "average"): norms]),
+    weights: "average")
   let count = model.parameters.layout.count
   return TrainedModel(
     model, weights: weights.map { (0..<count).map($0) } ?? normals(count, seed: 3, scale: 0.3),

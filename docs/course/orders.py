@@ -3,7 +3,7 @@
     pip install numpy==2.4.6 h5py==3.14.0
     docs/course/orders.py CHECKPOINT FOLDER FIGURE.svg
 
-Draws 32 images from the same noise by each solver, in more and more steps, and compares them with those
+Draws 16 images from the same noise by each solver, in more and more steps, and compares them with those
 of rk45 at the tolerance 1e-8: the root of the mean square of the difference of x_0, which --trajectory
 keeps as floats. Nothing is clipped, so that what is solved is a smooth equation. All take the grid
 log_snr, whose last step is 1: there x_0 is emitted by all, rk45 too.
@@ -29,10 +29,10 @@ STEPS = (5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160)
 
 
 def images(checkpoint, path, options):
-    """x_0 of 32 images as floats."""
+    """x_0 of 16 images as floats."""
     if not os.path.exists(path):
         subprocess.run(
-            [PROGRAM, "--ckpt", checkpoint, "--count", "32", "--no-clip", "--trajectory", "--frames",
+            [PROGRAM, "--ckpt", checkpoint, "--count", "16", "--no-clip", "--trajectory", "--frames",
              "2", "--out", path, "--sampler", *options], check=True, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
     with h5py.File(path) as file:

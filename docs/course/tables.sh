@@ -10,9 +10,12 @@
 #
 #   mnist        from the datasets MNIST_TRAIN and MNIST_TEST (see ddpm-dist dataset import idx), in
 #                another quarter of an hour
-#   samplers     MNIST by many samplers; after mnist, half an hour; its pictures go to docs/images
+#   samplers     MNIST by many samplers, half an hour; its pictures go to docs/images
+#   orders       the orders of the solvers on MNIST, a figure of docs/images
 #   few, eta     digits in few steps: the bound, and how good samples are
-#   orders, strips    figures of docs/images
+#   strips       what is made of digits beside images from noise, pictures of docs/images
+#
+# samplers and orders are made after mnist.
 #
 # Those of samples need PYTHON (default: python3) to have torch, numpy and h5py, as
 # docs/course/quality.py says.
@@ -33,8 +36,10 @@ train() {
   local name=$1
   shift
   [ -e "$folder/$name/done" ] && return
-  rm -rf "${folder:?}/$name"
-  "$program" train --run "$folder/$name" "$@" 2> "$folder/$name.log"
+  local again=()
+  # What was begun here, or by hand, goes on; the program refuses it where settings differ.
+  [ -e "$folder/$name/checkpoints" ] && again=(--resume)
+  "$program" train --run "$folder/$name" "${again[@]}" "$@" 2> "$folder/$name.log"
   touch "$folder/$name/done"
 }
 
@@ -251,8 +256,7 @@ eta() {
 
 # How the errors of the solvers fall with their evaluations.
 orders() {
-  digits
-  "$python" docs/course/orders.py "$folder/digits" "$folder" docs/images/orders.svg
+  "$python" docs/course/orders.py "$folder/mnist" "$folder" docs/images/orders.svg
 }
 
 # What is made of digits beside images from noise.
