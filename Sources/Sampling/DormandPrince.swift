@@ -273,7 +273,7 @@ public struct IntegrationError: Error, Equatable, CustomStringConvertible {
     switch reason {
     case .tooManyEvaluations(let count, let tolerance):
       "Image \(image) is not at the end of its way after \(count) evaluations of the network: take "
-        + "a larger tolerance than \(tolerance), or an earlier checkpoint."
+        + "a larger tolerance than \(tolerance), allow more steps, or take an earlier checkpoint."
     case .notFinite:
       "The network's output for image \(image) is not finite: this checkpoint's run has diverged; "
         + "take an earlier one."

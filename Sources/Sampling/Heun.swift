@@ -32,16 +32,23 @@ package struct NoiseLevelSolver: Sampler {
   /// The levels of these times, and the image's at the end.
   private let levels: [NoiseLevel]
   private let order: Int
+  /// Where the way begins, if not at T.
+  private let lastStep: Int?
+  package let notes: [String]
 
   /// - Throws: `DiffusionError` for steps that cannot be chosen, `SamplerError.wholeStepsOnly`.
   init(
     _ name: String, order: Int, _ process: SampledProcess, _ options: SamplerOptions
   ) throws {
     try process.requireRealTimes(for: name)
-    let continuous = ContinuousTime(process.schedule)
     grid = options.grid ?? .karras
-    times = try grid.times(
-      options.steps ?? grid.count(few: Self.few, of: process.schedule), of: process.schedule)
+    let schedule = process.solved(on: grid).schedule
+    let continuous = ContinuousTime(schedule)
+    _ = try grid.steps(options.steps, of: process.schedule)
+    let steps = options.steps ?? grid.count(few: Self.few, of: schedule)
+    times = try grid.times(steps.map { min($0, schedule.steps) }, of: schedule)
+    notes = process.solverNotes(on: grid)
+    lastStep = notes.isEmpty ? nil : schedule.steps
     levels =
       times.map { NoiseLevel(continuous.forwardCoefficients($0)) } + [NoiseLevel((1, 0))]
     (self.name, self.order) = (name, order)
@@ -57,9 +64,11 @@ package struct NoiseLevelSolver: Sampler {
   }
 
   package var facts: [String: Fact] {
-    [
+    var facts: [String: Fact] = [
       "sampler": .text(name), "steps": .integer(times.count), "grid": .text(grid.name),
     ]
+    if let lastStep { facts["last_step"] = .integer(lastStep) }
+    return facts
   }
 
   package func run(_ x: Tensor, _ noise: SampleNoise, _ pool: BufferPool, denoise: Denoise) {

@@ -6,12 +6,9 @@ import Tensors
 /// RePaint (Lugmayr et al. 2022, algorithm 1): a reverse step for what is painted, and for what is kept
 /// the image itself, with as much noise as there is at that step.
 ///
-/// So that both parts fit each other, the process goes back now and then: after every `jump` steps, noise
-/// is added again for `jump` steps, `repeats − 1` times (appendix B).
+/// So that both parts fit each other, the process goes back now and then: after every j steps, noise is
+/// added again for j steps, `repeats − 1` times (appendix B). j is 10, or a fifth of fewer than 50 steps.
 public struct Inpainting: Sendable {
-  /// The steps of a jump back.
-  private static let jump = 10
-
   private let steps: ReverseSteps
   private let repeats: Int
   /// Whether each scalar of an image, (h, w, c), is painted anew.
@@ -39,8 +36,9 @@ public struct Inpainting: Sendable {
     path = Self.path(steps: steps.visited.grid.count, repeats: repeats)
   }
 
-  /// The levels, from K to 0: back by `jump` from 1, 1 + `jump`, …, as often as it is to be.
+  /// The levels, from K to 0: back by j from 1, 1 + j, …, as often as it is to be.
   package static func path(steps: Int, repeats: Int) -> [Int] {
+    let jump = min(10, max(1, steps / 5))
     var jumps: [Int: Int] = [:]
     for level in stride(from: 1, to: steps - jump + 1, by: jump) { jumps[level] = repeats - 1 }
     var path = [steps]

@@ -20,11 +20,17 @@ struct RK45: Sampler {
   private let flow: ProbabilityFlow
   private let integrator: DormandPrince
   private let limit: Int
+  /// Where the way begins, if not at T.
+  private let lastStep: Int?
+  let notes: [String]
 
   /// - Throws: `SamplerError.wholeStepsOnly`.
   init(_ process: SampledProcess, _ options: SamplerOptions) throws(SamplerError) {
     try process.requireRealTimes(for: "rk45")
-    schedule = process.schedule
+    let whole = process.schedule
+    schedule = process.solved(on: nil).schedule
+    notes = process.solverNotes(on: nil).map { $0.prefix { $0 != ";" } + "." }
+    lastStep = schedule.steps < whole.steps ? schedule.steps : nil
     flow = ProbabilityFlow(ContinuousTime(schedule))
     limit = options.steps ?? 1000
     // A step takes six evaluations, and two choose the first one.
@@ -35,10 +41,12 @@ struct RK45: Sampler {
   let evaluations: Int? = nil
 
   var facts: [String: Fact] {
-    [
+    var facts: [String: Fact] = [
       "sampler": .text("rk45"), "tolerance": .number(integrator.tolerance),
       "steps": .integer(limit),
     ]
+    if let lastStep { facts["last_step"] = .integer(lastStep) }
+    return facts
   }
 
   func run(

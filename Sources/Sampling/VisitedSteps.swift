@@ -31,9 +31,16 @@ struct VisitedSteps: Sendable {
   /// - Throws: `DiffusionError` for steps that cannot be chosen.
   init(fewOf process: SampledProcess, _ options: SamplerOptions) throws(DiffusionError) {
     let grid = options.grid ?? .trailing
-    try self.init(
-      grid, options.steps ?? grid.count(few: Self.few, of: process.schedule), of: process.schedule)
+    let schedule = process.solved(on: grid).schedule
+    // More steps than there are is a fault that is told of the whole chain.
+    _ = try grid.steps(options.steps, of: process.schedule)
+    let steps = options.steps ?? grid.count(few: Self.few, of: schedule)
+    try self.init(grid, steps.map { min($0, schedule.steps) }, of: schedule)
+    earlier = process.solverNotes(on: grid)
   }
+
+  /// What was chosen before the grid.
+  private var earlier: [String] = []
 
   /// Whether the rule gave steps twice, so that there are fewer than asked for.
   private var isThinned: Bool { asked.map { $0 > grid.count } ?? false }
@@ -42,13 +49,16 @@ struct VisitedSteps: Sendable {
   /// little.
   var facts: [String: Fact] {
     let list = TimestepGrid.list(grid.reversed())
-    return ["steps": .integer(grid.count), "grid": .text((isThinned ? list : rule).name)]
+    return [
+      "steps": .integer(grid.count),
+      "grid": .text((isThinned || !earlier.isEmpty ? list : rule).name),
+    ]
   }
 
   /// That there are fewer than asked for, where it is so.
   var notes: [String] {
-    guard isThinned, let asked else { return [] }
-    return [
+    guard isThinned, let asked else { return earlier }
+    return earlier + [
       "The grid \(rule.name) has \(grid.count) different steps where \(asked) were asked for."
     ]
   }

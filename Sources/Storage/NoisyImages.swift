@@ -12,6 +12,8 @@ public struct NoisyImages: Equatable, Sendable {
   public let images: [Float]
   /// The timestep of each image, 0 … T − 1; empty where the file has none.
   public let times: [Int]
+  /// The grid that the images were encoded on, where the file is one of encoded samples.
+  public let grid: String?
   /// The extents of one image.
   public let shape: ImageShape
 
@@ -30,15 +32,17 @@ public struct NoisyImages: Equatable, Sendable {
   ) throws(StorageError) {
     _ = try requireFile(path, role: "a file of arrays")
     guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
-    let (extents, scalars, times) = try reading(path) {
-      () throws(HDF5Error) -> ([Int], [Float], [Int64]) in
+    let (extents, scalars, times, grid) = try reading(path) {
+      () throws(HDF5Error) -> ([Int], [Float], [Int64], String?) in
       let root = try File.open(path).root()
       let dataset = try root.dataset(name)
       let times: [Int64] =
         try timesName.map { (name) throws(HDF5Error) in
           try root.dataset(name).values(as: Int64.self)
         } ?? []
-      return (dataset.shape, try dataset.values(as: Float.self), times)
+      let isEncoded = try root.string("format") == FileFormat.samples.rawValue
+      let grid = isEncoded ? try root.string("grid") : nil
+      return (dataset.shape, try dataset.values(as: Float.self), times, grid)
     }
     guard extents.count == 4, extents[0] > 0,
       Array(extents.dropFirst()) == [shape.height, shape.width, shape.channels]
@@ -67,6 +71,7 @@ public struct NoisyImages: Equatable, Sendable {
     images = scalars
     self.times = times.map { Int($0) }
     self.shape = shape
+    self.grid = grid
   }
 
   /// Writes the network's outputs, (n, h, w, c), as `/prediction`.

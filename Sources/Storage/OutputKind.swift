@@ -96,7 +96,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
     if let signature {
       if try firstBytes(path, signature.count) == signature { return }
     } else if let format, found == .format(format.rawValue) {
-      if let trailer = SampleTrailer(path: path) {
+      if let trailer = SampleTrailer(path: path), !trailer.isComplete {
         throw .cannotCreate(
           path: path,
           reason: "holds \(trailer.progress) and is not replaced; remove it or choose another name")

@@ -49,6 +49,13 @@ struct Descriptor: ~Copyable {
     try systemCall { fdatasync(number) }
   }
 
+  /// Cuts the file off, durably.
+  func truncate(to size: Int) throws(SystemFailure) {
+    // int ftruncate(int fd, off_t length)
+    try systemCall { ftruncate(number, size) }
+    try synchronize()
+  }
+
   /// Writes bytes to a place in the file.
   func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemFailure) {
     var (rest, offset) = (bytes[...], offset)

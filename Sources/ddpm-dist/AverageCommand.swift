@@ -1,6 +1,7 @@
 // ddpm-dist average: an average of any length, after the training.
 
 import ArgumentParser
+import Foundation
 import Parallel
 import Storage
 import Training
@@ -52,12 +53,20 @@ struct AverageCommand: JobCommand {
       let average = try PosthocAverage(run: RunFolder(run), length: length, upTo: step) {
         logger.warning("skipped \($0)")
       }
+      if average.residual > 0.1 {
+        logger.warning(
+          """
+          the kept averages make up only a part of this one's profile: choose a length between \
+          theirs, or keep more of them
+          """
+        )
+      }
       try average.checkpoint.write(to: output)
       try printTable([
         ("file", output),
         ("average", "of length \(length), at step \(average.step)"),
         ("made of", "\(average.count) averages that the run has kept"),
-        ("residual", "\(average.residual) of its profile"),
+        ("residual", String(format: "%.3g of its profile", average.residual)),
         ("the rest", "from \(average.source)"),
       ])
     }

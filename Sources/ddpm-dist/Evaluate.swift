@@ -18,8 +18,8 @@ struct Evaluate: JobCommand {
         .joined(separator: "; ")).
 
       Costs are bits per dimension where images have grey levels, else nats of an image. With \
-      --output the numbers of finished images are kept beside the first file, so that the same \
-      command goes on after an end that nobody wanted. The results have the same bits on any ranks.
+      --output the numbers of finished images are kept beside the first file every half minute, so \
+      that the same command goes on after an interruption. The results have the same bits on any ranks.
       """)
 
   @OptionGroup var images: EvaluatedImages
@@ -123,7 +123,7 @@ struct Evaluate: JobCommand {
 struct EvaluatedImages: ParsableArguments {
   @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
   var ckpt: String
-  @Option(help: "The dataset, an HDF5 file. (default: the embedded digits)")
+  @Option(help: "The dataset, an HDF5 file, or digits, the embedded ones. (default: digits)")
   var data: String?
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?
@@ -167,7 +167,9 @@ struct EvaluatedImages: ParsableArguments {
     _ loaded: TrainedModel.Loaded, _ job: Job, workFile: String? = nil
   ) throws -> EvaluationRequest {
     try job.together {
-      let dataset = try data.map { try ImageDataset(path: $0, group: group) } ?? .digits()
+      let dataset =
+        try data.map { $0 == "digits" ? try .digits() : try ImageDataset(path: $0, group: group) }
+        ?? .digits()
       try loaded.trained.requireImages(of: dataset)
       var part = try part.images(of: dataset, heldOut: loaded.heldOut)
       if let count {

@@ -20,7 +20,7 @@ extension DDPMSample {
     }
     let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
     let trained = loaded.trained
-    let starts = try starts(trained, job)
+    let starts = try starts(trained, job) { logger.notice("\($0)") }
     let given = try given(trained, job)
     let mask = try mask(trained, job)
     let images = try job.together { try numbers(starts, given, trained) }
@@ -33,11 +33,9 @@ extension DDPMSample {
         from: given.map { GivenImages($0, images) })
     }
     for note in sampler.generation.notes { logger.notice("\(note)") }
-    if let evaluations = sampler.generation.evaluations {
-      logger.info("\(evaluations) evaluations of the network for each image")
-    }
     var request = SamplingRequest(
-      images, output.outputs, seed: seed, facts: facts(loaded, starts, given, mask))
+      images, output.outputs, seed: seed,
+      facts: try job.together { try facts(loaded, starts, given.map { ($0, images) }, mask) })
     request.isResumed = output.resume
     request.together = which.batch
     request.columns = task.interpolate == nil ? nil : task.frames ?? 8
@@ -57,12 +55,22 @@ extension DDPMSample {
   }
 
   /// x_T of each image, read on the first rank for all; nil where it is drawn.
-  private func starts(_ trained: TrainedModel, _ job: Job) throws -> [Float]? {
+  ///
+  /// - Parameter report: Told how x_T was made, where the file says it.
+  private func starts(
+    _ trained: TrainedModel, _ job: Job, report: (String) -> Void
+  ) throws -> [Float]? {
     guard let start = task.start else { return nil }
     let communicator = try job.communicator()
     let read = try job.together { () throws -> NoisyImages? in
       guard communicator.rank == 0 else { return nil }
-      return try NoisyImages(path: start, images: "x_T", shape: trained.shape)
+      let noisy = try NoisyImages(path: start, images: "x_T", shape: trained.shape)
+      if let grid = noisy.grid {
+        report(
+          "\(start) was encoded by ddim, which decodes it with --sampler ddim --no-clip --grid \(grid)"
+            + (grid.contains(",") ? "." : " and the same --steps."))
+      }
+      return noisy
     }
     return try communicator.broadcast(read?.images ?? [], from: 0)
   }
@@ -147,16 +155,19 @@ extension DDPMSample {
 
   /// How the images are made, beside what the generation says.
   private func facts(
-    _ loaded: TrainedModel.Loaded, _ starts: [Float]?, _ given: ImageDataset?, _ mask: [Bool]?
-  ) -> [String: Fact] {
+    _ loaded: TrainedModel.Loaded, _ starts: [Float]?,
+    _ given: (dataset: ImageDataset, images: Range<Int>)?, _ mask: [Bool]?
+  ) throws -> [String: Fact] {
     var facts: [String: Fact] = [
       "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
       "weights": .text(weights.rawValue), "weights_hash": .text(loaded.trained.checksum),
     ]
     if let starts { facts["init_hash"] = .text(checksum(starts)) }
     if let given {
-      facts["data"] = .text(given.path)
-      facts["data_hash"] = .text(given.contentHash ?? "no checksum (\(given.count) images)")
+      facts["data"] = .text(given.dataset.path)
+      facts["data_hash"] = .text(
+        try given.dataset.contentHash
+          ?? GivenImages(given.dataset, given.images).checksum())
     }
     if let mask { facts["mask_hash"] = .text(checksum(mask.map { $0 ? 1 : 0 })) }
     return facts

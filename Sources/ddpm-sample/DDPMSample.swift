@@ -20,6 +20,8 @@ struct DDPMSample: ParsableCommand {
 
       SAMPLERS: \(SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")).
 
+      Images that are made from others stand right of these in a .png.
+
       Image i depends on the checkpoint, the sampler, the seed and i alone: not on --batch, \
       --workers or the ranks of mpirun -n N ddpm-sample.
       """,
@@ -62,8 +64,8 @@ struct DDPMSample: ParsableCommand {
 struct WhichImages: ParsableArguments {
   @Option(
     help: """
-      The number of images. (default: 64, or as many as --init, --encode, --inpaint or --from has, \
-      at most 64)
+      The number of images. (default: 64, or as many as --init has; as --encode, --inpaint or \
+      --from has, at most 64; the --frames of --interpolate)
       """)
   var count: Int?
   @Option(
@@ -176,7 +178,8 @@ struct SamplerArguments: ParsableArguments {
     if let grid, TimestepGrid(grid) == nil {
       let names = TimestepGrid.named.map(\.name)
       throw ValidationError(
-        "There is no grid '\(grid)': choose one of \(names.joined(separator: ", ")), or list steps."
+        "There is no grid '\(grid)': choose one of \(names.joined(separator: ", ")), or give a "
+          + "list such as 1,250,500."
           + Self.hint(for: grid, among: names))
     }
     if let dynamicThreshold {
@@ -234,7 +237,7 @@ struct TaskArguments: ParsableArguments {
     help: ArgumentHelp(
       """
       Take images of a dataset to x_T and back by ddim, and say how much is lost; .h5 files hold \
-      x_T. Nothing is clipped.
+      x_T. Nothing is clipped, unless --dynamic-threshold says so.
       """, valueName: "DATA"))
   var encode: String?
   @Option(
@@ -246,7 +249,11 @@ struct TaskArguments: ParsableArguments {
       "A PNG file of the images' size: white is painted anew, black is kept.",
       valueName: "FILE.png"))
   var mask: String?
-  @Option(help: "How often --inpaint goes each part of its way. (default: 10)")
+  @Option(
+    help: """
+      How often --inpaint goes each part of its way, so that the painted part fits the rest: it takes \
+      nearly so many times its --steps. (default: 10)
+      """)
   var repeats: Int?
   @Option(
     name: .customLong("from"),
@@ -314,12 +321,13 @@ struct OutputArguments: ParsableArguments {
     help: ArgumentHelp(
       """
       Where to write the images: a picture of all, an HDF5 file, an npz file, or a folder for one PNG \
-      file an image; one or several. (default: samples.png)
+      file an image; one or several. Files of the same kind are replaced. (default: samples.png)
       """, valueName: "FILE.png|.h5|.npz|DIR/"))
   var out: [String] = []
   @Flag(
     help: """
-      Keep x_t and the predicted x_0 along the way: as rows of a .png, as /t, /x_t and /x_0 of an .h5.
+      Keep x_t and the predicted x_0 along the way, from T on the left: two rows for each image of \
+      a .png, as /t, /x_t and /x_0 of an .h5.
       """)
   var trajectory = false
   @Flag(
@@ -338,6 +346,18 @@ struct OutputArguments: ParsableArguments {
     for path in out where SampleOutput(path) == nil {
       throw ValidationError(
         "--out \(path): the name must end in .png, .h5 or .npz, or in / for a folder.")
+    }
+    for (place, path) in out.enumerated() where out[..<place].contains(path) {
+      throw ValidationError("--out \(path): is named twice.")
+    }
+    let canShowWays = outputs.contains { output in
+      switch output {
+      case .picture, .samples: true
+      case .archive, .folder: false
+      }
+    }
+    if trajectory, !canShowWays {
+      throw ValidationError("--trajectory needs an --out FILE.png or FILE.h5, which can hold it.")
     }
   }
 }

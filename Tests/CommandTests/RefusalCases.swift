@@ -53,6 +53,15 @@ extension RefusalTests {
       words: ["train", "--run", "@run", "--set", "variance=learned"], code: 64,
       parts: ["choose the objective bound or hybrid"], ranks: [nil]),
     Case(
+      name: "patience without validation",
+      words: ["train", "--run", "@run", "--set", "patience=2"], code: 64,
+      parts: ["patience", "there is no validation"], ranks: [nil]),
+    Case(
+      name: "patience without steps of validation",
+      words: [
+        "train", "--run", "@run", "--set", "patience=2", "validation=0.2", "validation_every=0",
+      ], code: 64, parts: ["patience", "validation_every=0"], ranks: [nil]),
+    Case(
       name: "hybrid without a learned variance",
       words: ["train", "--run", "@run", "--set", "objective=hybrid"], code: 64,
       parts: ["set variance=learned"], ranks: [nil]),

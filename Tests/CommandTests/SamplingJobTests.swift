@@ -87,6 +87,47 @@ extension CommandTests {
       #expect(resumed.filter { !$0.key.hasSuffix(".tmp") } == expected)
     }
 
+    /// A job that has ended draws nothing when it is resumed, and another is not taken for it.
+    @Test func aJobThatHasEndedIsNotDrawnAgain() async throws {
+      let options = ["--count", "12", "--sampler", "ddim", "--resume"] + outputs
+      let first = try await files("ended", options)
+      let place = folder.file("ended")
+      let again = try await run(.sample, ["--ckpt", checkpoint()] + options, in: place)
+      #expect(again.status == 0 && again.errors.contains("12 of 12 images are there"), "\(again)")
+      #expect(try snapshot(place) == first)
+      let other = try await run(
+        .sample,
+        ["--ckpt", checkpoint(), "--count", "12", "--seed", "2", "--resume", "--out", "a.h5"],
+        in: place)
+      #expect(other.status == 73 && other.errors.contains("holds other samples"), "\(other)")
+      #expect(try snapshot(place) == first)
+    }
+
+    /// What images are made of belongs to a job, declared checksum or not.
+    @Test func otherDataIsAnotherJob() async throws {
+      func data(_ value: UInt8) throws {
+        let file = try File.create(folder.file("d.h5"))
+        let root = try file.root()
+        try root.write(
+          "images", [UInt8](repeating: value, count: 16 * 64), shape: [16, 8, 8, 1])
+        let images = try root.dataset("images")
+        try images.setAttribute("levels", .integer(17))
+        try images.close()
+        try root.close()
+        try file.close()
+      }
+      let options = [
+        "--from", folder.file("d.h5"), "--noise-level", "5", "--out", "a.h5", "--resume",
+      ]
+      try data(3)
+      let first = try await files("from", options)
+      #expect(try await files("from", options) == first)
+      try data(4)
+      let other = try await run(
+        .sample, ["--ckpt", checkpoint()] + options, in: folder.file("from"))
+      #expect(other.status == 73 && other.errors.contains("holds other samples"), "\(other)")
+    }
+
     /// Parts of a job join to the whole: in arrays, and in one folder.
     @Test func partsJoin() async throws {
       let sampler = ["--sampler", "unipc", "--steps", "4"]
@@ -163,7 +204,7 @@ extension CommandTests {
       #expect(try ways.dataset("x_t").shape == [3, 8, 8, 8, 1])
       #expect(try ways.dataset("t").shape == [3, 8])
       let times = try ways.dataset("t").values(as: Float.self)
-      #expect(times[0] == 20 && times[7] >= 1 && times[7] < 2)
+      #expect(times[0] > 17 && times[7] >= 1 && times[7] < 3, "\(times)")
     }
 
     /// What is kept by a mask is the image of the dataset; what is encoded decodes to the same.
@@ -180,9 +221,14 @@ extension CommandTests {
       #expect(painted != levels)
       _ = try await files("coded", ["--encode", "digits", "--count", "9", "--out", "a.h5"])
       let coded = try samples(folder.file("coded/a.h5"))
+      let grid = try #require(
+        try File.open(folder.file("coded/a.h5")).root().string("grid"))
       _ = try await files(
         "decoded",
-        ["--init", folder.file("coded/a.h5"), "--sampler", "ddim", "--no-clip", "--out", "a.h5"])
+        [
+          "--init", folder.file("coded/a.h5"), "--sampler", "ddim", "--no-clip", "--grid", grid,
+          "--out", "a.h5",
+        ])
       #expect(try samples(folder.file("decoded/a.h5")) == coded)
       // One step of noise is next to none.
       _ = try await files(

@@ -136,4 +136,36 @@ import Testing
     #expect(abs(x.scalars[0] - 0.25) < 1e-5 && abs(x.scalars[1] + 0.5) < 1e-5)
     if let evaluations = sampler.evaluations { #expect(times.count == evaluations) }
   }
+
+  /// A network that predicts the noise is not asked where hardly anything is left of an image, unless a
+  /// list says so; one that sees x_0 or v is.
+  @Test(arguments: ["heun", "euler", "rk45", "dpm-solver++", "unipc", "sde-dpm-solver++"])
+  func theyBeginWhereSomethingIsLeft(name: String) throws {
+    let schedule = NoiseSchedule(.cosine, steps: 100)
+    func first(_ predictsNoise: Bool, _ list: [Int]? = nil) throws -> (t: Double, told: Bool) {
+      var options = SamplerOptions()
+      options.steps = name == "rk45" ? nil : 6
+      options.grid = list.map { .list($0) }
+      if list != nil { options.steps = nil }
+      let sampler = try SamplerKind(named: name).sampler(
+        of: SampledProcess(
+          schedule: schedule, variance: .fixedSmall, predictsNoise: predictsNoise), options)
+      var times: [Double] = []
+      let x = Tensor(Shape(1, 1, 2, 1), [0.5, -1], in: BufferPool())
+      let x0 = Tensor(x.shape, [0.25, -0.5], in: BufferPool())
+      try sampler.run(x, SampleNoise(seed: 1, images: 0..<1), BufferPool()) { _, t in
+        times.append(t[0])
+        return Denoised(x0: x0)
+      }
+      return (times[0], !sampler.notes.isEmpty)
+    }
+    let last = (1...100).last { schedule.logSNR($0) >= -5.1 }!
+    #expect(last < 100)
+    #expect(try first(true) == (Double(last), true))
+    #expect(try first(false) == (100, false))
+    if name != "rk45" { #expect(try first(true, [100, 50, 1]) == (100, false)) }
+    // Ho's schedule ends where something is left.
+    #expect(
+      SampledProcess(schedule: ho, variance: .fixedSmall, predictsNoise: true).lastSeenStep == 1000)
+  }
 }

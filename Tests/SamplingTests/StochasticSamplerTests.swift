@@ -199,18 +199,21 @@ import Testing
 
   /// The path of Lugmayr et al.: every level below the last jump is come to again.
   @Test func pathsJumpBack() {
-    #expect(Inpainting.path(steps: 3, repeats: 5) == [3, 2, 1, 0])
+    #expect(Inpainting.path(steps: 1, repeats: 5) == [1, 0])
+    #expect(Inpainting.path(steps: 3, repeats: 2) == [3, 2, 3, 2, 1, 2, 1, 0])
     #expect(
-      Inpainting.path(steps: 12, repeats: 2)
-        == Array((1...12).reversed()) + Array((1...11).reversed()) + [0])
-    for (steps, repeats) in [(250, 10), (100, 3), (21, 2), (20, 4)] {
+      Inpainting.path(steps: 10, repeats: 2)
+        == [10, 9, 8, 7, 9, 8, 7, 6, 5, 7, 6, 5, 4, 3, 5, 4, 3, 2, 1, 3, 2, 1, 0])
+    for (steps, repeats, jump) in [
+      (250, 10, 10), (100, 3, 10), (50, 1, 10), (21, 2, 4), (20, 4, 4),
+    ] {
       let path = Inpainting.path(steps: steps, repeats: repeats)
       #expect(path.first == steps && path.last == 0)
       #expect(
-        zip(path, path.dropFirst()).allSatisfy { $1 == $0 - 1 || $1 == $0 + 10 && $1 <= steps })
-      let jumps = (steps - 1) / 10
+        zip(path, path.dropFirst()).allSatisfy { $1 == $0 - 1 || $1 == $0 + jump && $1 <= steps })
+      let jumps = (steps - 1) / jump
       let downwards = zip(path, path.dropFirst()).count { $1 < $0 }
-      #expect(downwards == steps + 10 * jumps * (repeats - 1), "\(steps)")
+      #expect(downwards == steps + jump * jumps * (repeats - 1), "\(steps)")
     }
   }
 

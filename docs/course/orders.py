@@ -98,7 +98,7 @@ def main():
     exact = images(checkpoint, f"{folder}/orders-exact.h5", ["rk45", "--tolerance", "1e-8"])
     curves = [
         (solver, curve(checkpoint, folder, solver[0], solver[1], exact)) for solver in SOLVERS]
-    print("| evaluations | " + " | ".join(str(k) for k in STEPS) + " |")
+    print("| steps | " + " | ".join(str(k) for k in STEPS) + " |")
     print("| --- |" + " ---: |" * len(STEPS))
     for (label, *_), errors in curves:
         print(f"| {label} | " + " | ".join(f"{e:.1e}" for e in errors) + " |")

@@ -265,8 +265,6 @@ strips() {
   [ -e "$folder/half.png" ] || "$python" docs/course/split_digits.py --mask "$folder/half.png"
   local options=(--ckpt "$folder/digits")
   "$sampler" "${options[@]}" --count 4 --frames 12 --trajectory --out docs/images/ways.png
-  "$sampler" "${options[@]}" --sampler ddim --count 4 --frames 12 --trajectory \
-    --out docs/images/ways-ddim.png
   "$sampler" "${options[@]}" --interpolate 1,2 --frames 12 --count 60 --out docs/images/between.png
   "$sampler" "${options[@]}" --inpaint digits --mask "$folder/half.png" --images 1440-1463 \
     --out docs/images/painted.png
@@ -303,10 +301,10 @@ samplers() {
   done
   "$python" docs/course/quality.py --train "${MNIST_TRAIN:?}" --test "$test" \
     --classifier "$folder/mnist.pt" --real "${arguments[@]}"
-  "$sampler" --ckpt "$folder/mnist" --count 60 --out docs/images/mnist-ancestral.png
-  "$sampler" --ckpt "$folder/mnist" --count 60 --sampler ddim --steps 50 \
+  "$sampler" --ckpt "$folder/mnist" --count 64 --out docs/images/mnist-ancestral.png
+  "$sampler" --ckpt "$folder/mnist" --count 64 --sampler ddim --steps 50 \
     --out docs/images/mnist-ddim.png
-  "$sampler" --ckpt "$folder/mnist" --count 60 --sampler dpm-solver++ --steps 20 \
+  "$sampler" --ckpt "$folder/mnist" --count 64 --sampler dpm-solver++ --steps 20 \
     --out docs/images/mnist-dpm-solver.png
 }
 

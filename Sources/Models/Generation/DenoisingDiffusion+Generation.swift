@@ -24,7 +24,8 @@ extension DenoisingDiffusion: Generator {
   var process: SampledProcess {
     SampledProcess(
       schedule: diffusion.schedule, variance: diffusion.variance, levels: diffusion.levels,
-      noiseNorms: noiseNorms, hasRealTimes: diffusion.prediction != .mean)
+      noiseNorms: noiseNorms, hasRealTimes: diffusion.prediction != .mean,
+      predictsNoise: [.epsilon, .mean].contains(diffusion.prediction))
   }
 
   /// The sampler that a user has named.

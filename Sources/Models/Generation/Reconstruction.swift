@@ -8,8 +8,8 @@ import Tensors
 /// DDIM from x_0 to x_T and back (Song, Meng, Ermon 2021, section 5.4), without noise.
 ///
 /// Nothing is clipped unless the user says so: a clipped x̂_0 cannot be gone back to. What keeps the
-/// errors of a network that predicts the noise small is that there is an image in x_t: where λ_T is below
-/// −5.1 (Lu et al. 2022b, appendix D, for cosine schedules), images are encoded as an earlier x_t.
+/// errors of a network that predicts the noise small is that there is an image in x_t: where hardly
+/// anything is left of it at T, images are encoded as an earlier x_t (`SampledProcess.lastSeenStep`).
 struct Reconstruction: Generation {
   private let model: DenoisingDiffusion
   private let encoding: DDIMEncoding
@@ -17,9 +17,6 @@ struct Reconstruction: Generation {
   private let options: GenerationOptions
   /// That images are not encoded up to T, where it is so.
   private let limit: [String]
-
-  /// λ below which hardly anything is left of an image.
-  private static let lowestLogSNR = -5.1
 
   /// - Throws: `GenerationError` for another sampler, and what DDIM throws.
   init(_ model: DenoisingDiffusion, _ options: GenerationOptions) throws {
@@ -33,17 +30,18 @@ struct Reconstruction: Generation {
     }
     sampler.eta = 0
     let schedule = model.diffusion.schedule
-    let last = Self.lastStep(of: model)
+    let last = model.process.lastSeenStep
     if sampler.grid == nil, last < schedule.steps {
+      // More steps than there are is a fault that is told of the whole chain.
+      _ = try TimestepGrid.trailing.steps(sampler.steps, of: schedule)
       sampler.grid = .list(
         try TimestepGrid.trailing.steps(
-          sampler.steps, of: model.process.prefix(last).schedule
+          sampler.steps.map { min($0, last) }, of: model.process.prefix(last).schedule
         ).reversed())
       sampler.steps = nil
       limit = [
         "Images are encoded up to step \(last) of \(schedule.steps): beyond, hardly anything is left of "
-          + "them, and a network that predicts the noise would amplify its errors. /x_T is decoded with "
-          + "--grid and the list of the attribute grid."
+          + "them, and a network that predicts the noise would amplify its errors."
       ]
     } else {
       limit = []
@@ -54,13 +52,6 @@ struct Reconstruction: Generation {
     encoding = try DDIMEncoding(
       schedule: schedule, grid: sampler.grid ?? .trailing, steps: sampler.steps)
     (self.model, self.options) = (model, options)
-  }
-
-  /// The last step that images are encoded at: T for a network that sees x_0 or v.
-  private static func lastStep(of model: DenoisingDiffusion) -> Int {
-    let schedule = model.diffusion.schedule
-    guard [.epsilon, .mean].contains(model.diffusion.prediction) else { return schedule.steps }
-    return (1...schedule.steps).last { schedule.logSNR($0) >= lowestLogSNR } ?? 1
   }
 
   private var clipping: Clipping { options.clipping ?? .none }

@@ -27,8 +27,14 @@ public struct Trajectory: Generation {
   public var facts: [String: Fact] {
     generation.facts.merging(["trajectory": .integer(frames)]) { $1 }
   }
-  /// Those of the images.
-  public var notes: [String] { generation.notes }
+  /// Those of the images, and that some frames are the same, where it is so.
+  public var notes: [String] {
+    guard let evaluations, evaluations < frames else { return generation.notes }
+    return generation.notes + [
+      "An image has \(evaluations) \(evaluations == 1 ? "evaluation" : "evaluations"), which "
+        + "\(frames) frames show more than once."
+    ]
+  }
 
   /// Those of the images, then `/t`, `/x_t` and `/x_0`, frame after frame.
   public var extras: [ExtraArray] {

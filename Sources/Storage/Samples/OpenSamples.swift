@@ -45,6 +45,34 @@ struct OpenSamples: ~Copyable {
     return OpenSamples(new, places, done: 0)
   }
 
+  /// Opens the final file of a job that has ended; nil where there is none.
+  ///
+  /// - Throws: `.cannotCreate` where the file is of another job.
+  static func finished(
+    _ target: String, _ layout: SampleLayout
+  ) throws(StorageError) -> OpenSamples? {
+    guard case .file(let bytes) = FileKind(target), bytes > 0 else { return nil }
+    let temporary = try TemporaryFile(for: target)
+    let places = try layout.create(at: temporary.path, for: target)
+    do throws(SystemFailure) {
+      let header = try Descriptor(temporary.path, O_RDONLY).header(layout, places)
+      let file = try Descriptor(target, O_RDONLY)
+      let trailer = try SampleTrailer(file)
+      let end = places.end + (trailer == nil ? 0 : SampleTrailer.size)
+      if bytes == end, trailer?.isComplete ?? true, try file.header(layout, places) == header {
+        // `publish` was ended between its last two steps.
+        if trailer != nil { try Descriptor(target, O_WRONLY).truncate(to: places.end) }
+        return OpenSamples(file, places, done: layout.count)
+      }
+    } catch {
+      throw .inputOutput(path: target, reason: "cannot be read: \(error.reason)")
+    }
+    throw .cannotCreate(
+      path: target,
+      reason: "holds other samples, of another checkpoint, other images or other options; leave "
+        + "--resume out to replace them, or choose another name")
+  }
+
   /// Opens and locks a file; nil where there is none.
   private static func lock(_ name: String, for path: String) throws(StorageError) -> Descriptor? {
     do throws(SystemFailure) {
@@ -75,15 +103,12 @@ struct OpenSamples: ~Copyable {
       let size = Int(try file.status().st_size)
       if size == 0 { return 0 }
       let trailer = try SampleTrailer(file)
-      let end = places.end + (trailer == nil ? 0 : SampleTrailer.size)
-      if size == end, trailer?.total ?? layout.count == layout.count {
+      found = trailer
+      if size == places.end + SampleTrailer.size, trailer?.total == layout.count {
         isOfThisJob = try file.header(layout, places) == header
       } else {
         isOfThisJob = false
       }
-      // `publish` cuts the trailer off when all images are on the disk.
-      found =
-        trailer ?? (isOfThisJob ? SampleTrailer(done: layout.count, total: layout.count) : nil)
     } catch {
       throw .inputOutput(path: path, reason: "cannot be read: \(error.reason)")
     }

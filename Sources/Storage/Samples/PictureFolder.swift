@@ -125,10 +125,19 @@ public struct PictureFolder: Sendable {
     try file.publish(durably: false)
   }
 
-  /// Forces everything that was written to the disk.
+  /// Makes sure that all pictures are there, and forces everything that was written to the disk.
   ///
-  /// - Throws: `.inputOutput`.
-  public func finish() throws(StorageError) {
+  /// - Parameter images: Those of the job.
+  /// - Throws: `.inputOutput`, where somebody has removed some as well.
+  public func finish(_ images: Range<Int>) throws(StorageError) {
+    let gone = [Self.manifestName] + images.map { file(of: $0).dropFirst(path.count + 1) }
+    let missing = gone.first { name in
+      if case .file = FileKind("\(path)/\(name)") { false } else { true }
+    }
+    if let missing {
+      throw .inputOutput(
+        path: path, reason: "has lost \(missing) meanwhile; draw what is missing with --resume")
+    }
     do throws(SystemFailure) {
       let descriptor = try Descriptor(path, O_RDONLY | O_DIRECTORY)
       let number = descriptor.number

@@ -49,6 +49,9 @@ struct SampleTrailer: Equatable {
     }
   }
 
+  /// Whether all images are there.
+  var isComplete: Bool { done == total }
+
   /// As `3200 of 50000 images of an interrupted job`.
   var progress: String { "\(done) of \(total) images of an interrupted job" }
 }

@@ -50,10 +50,11 @@ public final class UnfinishedSamples {
 
   /// Begins a file of samples, or goes on with one.
   ///
-  /// One that was begun without a single image done holds nothing, and is begun anew.
+  /// One that was begun without a single image done holds nothing, and is begun anew. A job that is
+  /// resumed after its end has all its images: they are in the final file, which is only read then.
   ///
   /// - Parameters:
-  ///   - target: The final file, which is not looked at here.
+  ///   - target: The final file; where nothing is to be resumed, it is not looked at here.
   ///   - layout: What it will hold.
   ///   - resuming: Whether to go on with a file that is there. Where none is, one is begun.
   /// - Throws: `.cannotCreate` where the file cannot be made, another process has it, or a file is
@@ -71,7 +72,14 @@ public final class UnfinishedSamples {
         reason: "is no file, but the samples are kept there until they are complete; "
           + "remove it or choose another name")
     }
-    file = try OpenSamples.open(path, layout, resuming: resuming)
+    if resuming, case .nothing = FileKind(path),
+      let finished = try OpenSamples.finished(target, layout)
+    {
+      file = finished
+      state = .over
+    } else {
+      file = try OpenSamples.open(path, layout, resuming: resuming)
+    }
     recorded = file.done
     done = file.done
     (self.target, self.path, self.layout) = (target, path, layout)
@@ -159,18 +167,19 @@ public final class UnfinishedSamples {
   ///
   /// - Throws: `.inputOutput`. The images remain in the unfinished file then, which can be resumed.
   public func publish() throws(StorageError) {
+    // The job had ended before.
+    if state == .over { return }
     precondition(done == layout.count, "All images are done before their file is published.")
     try flush()
+    // The name first: an end in between leaves a whole file that is 24 bytes too long, and never one
+    // that a truncated file could be taken for.
+    try rename(path, to: target, durably: true)
+    state = .over
     do throws(SystemFailure) {
-      let (number, end) = (file.descriptor.number, file.places.end)
-      // int ftruncate(int fd, off_t length)
-      try systemCall { ftruncate(number, end) }
-      try file.descriptor.synchronize()
+      try file.descriptor.truncate(to: file.places.end)
     } catch {
       throw failed("finish the file", error)
     }
-    try rename(path, to: target, durably: true)
-    state = .over
     // HDF5 does not open a file that is locked.
     file.descriptor.unlock()
   }

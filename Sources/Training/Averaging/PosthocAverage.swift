@@ -40,6 +40,10 @@ public struct PosthocAverage {
   public init(
     run: RunFolder, length: Double, upTo limit: Int?, report: (StorageError) -> Void
   ) throws {
+    guard run.exists else {
+      throw StorageError.missingInput(
+        path: run.path, reason: "there is no run folder of this name")
+    }
     let latest = try run.checkpoints.latestGood(upTo: limit ?? .max)
     for skipped in latest.skipped { report(skipped) }
     guard let source = latest.path else {

@@ -46,7 +46,14 @@ public struct EvaluationReport: Sendable {
 
   /// The summary: the estimates with their errors, and the tables, long ones thinned out.
   public func text() -> String {
-    var lines = [row(["", unit, "± s.e.", "first term", "terms between", "last term"])]
+    // As "L_0  between  L_200", where all estimates have these.
+    let ends = results.estimates.map { [$0.terms.first ?? "", $0.terms.last ?? ""] }
+    let columns =
+      results.estimates.allSatisfy { $0.terms.count == 1 }
+      ? []
+      : Set(ends).count == 1
+        ? [ends[0][0], "between", ends[0][1]] : ["first term", "between", "last term"]
+    var lines = [row(["", unit, "± s.e."] + columns)]
     for estimate in results.estimates {
       let (mean, error) = estimate.total
       let parts =

@@ -19,6 +19,19 @@ public final class GivenImages: Sendable {
     (self.dataset, self.images) = (dataset, images)
   }
 
+  /// The checksum of these images, of datasets that declare none.
+  ///
+  /// - Throws: `StorageError`.
+  public func checksum() throws(StorageError) -> String {
+    var hash = ContentHash()
+    let pool = BufferPool()
+    for first in stride(from: images.lowerBound, to: images.upperBound, by: 64) {
+      let some = try tensor(first..<min(first + 64, images.upperBound), pool)
+      hash.update(UnsafeRawBufferPointer(some.scalars))
+    }
+    return hash.hexadecimal()
+  }
+
   /// A group of them, (n, h, w, c) in [−1, 1]; beyond the ends stands the image at the end.
   ///
   /// - Throws: `StorageError`.

@@ -131,7 +131,7 @@ final class SampleSink {
   /// - Returns: What a user should know of the images as a whole.
   /// - Throws: `StorageError`.
   func finish() throws -> [String] {
-    for folder in folders { try folder.finish() }
+    for folder in folders { try folder.finish(request.images) }
     guard let work else { return [] }
     let count = request.images.count
     let trained = sampler.trained
@@ -160,17 +160,25 @@ final class SampleSink {
     return notes
   }
 
-  /// The mean of what each image lost, where that is told.
+  /// The mean of what each image lost, and the times of the first way, where they are told.
   private func summary(_ work: UnfinishedSamples) throws -> [String] {
-    guard let place = sampler.generation.extras.firstIndex(where: { $0.name == "squared_error" })
-    else { return [] }
+    let extras = sampler.generation.extras.map(\.name)
+    var sentences: [String] = []
+    if let place = extras.firstIndex(of: "t"), sampler.generation is Trajectory {
+      let times = try work.extra(place, 0..<1).map { String(format: "%.6g", $0) }
+      let whose = sampler.generation.evaluations == nil ? " of the first image" : ""
+      sentences.append(
+        "The frames\(whose) are at t = \(times.joined(separator: ", ")): x_t above, x_0 as it is seen "
+          + "there below.")
+    }
+    guard let place = extras.firstIndex(of: "squared_error") else { return sentences }
     var sum = 0.0
     for image in 0..<request.images.count {
       sum += Double(try work.extra(place, image..<image + 1)[0])
     }
     let error = sum / Double(request.images.count)
     // On the scale of [0, 1], as Song et al. 2021, table 2, have it.
-    return [
+    return sentences + [
       "The images differ from what they were made of by a mean square of "
         + "\(Self.rounded(error / 4)) on the scale of 0 to 1, a deviation of "
         + "\(Self.rounded((error / 4).squareRoot() * 255)) of 255."

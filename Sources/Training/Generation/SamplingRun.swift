@@ -32,9 +32,16 @@ public struct SamplingRun {
     }
     let missing = try communicator.broadcast(sink?.missingGroups ?? [], from: 0)
     let total = request.images.count
-    if missing.count < request.groups.count {
-      let left = missing.count * ImageGroups.size
-      logger.notice("Going on: \(max(0, total - left)) of \(total) images are there.")
+    let left = missing.reduce(0) {
+      $0 + ImageGroups.images(of: $1).clamped(to: request.images).count
+    }
+    if left < total {
+      logger.notice("Going on: \(total - left) of \(total) images are there.")
+    }
+    if left > 0, let evaluations = sampler.generation.evaluations {
+      logger.info(
+        "\(evaluations) \(evaluations == 1 ? "evaluation" : "evaluations") of the network for each image"
+      )
     }
     let progress = Progress(isSilent: !isFirst)
     let began = ContinuousClock.now
@@ -45,15 +52,17 @@ public struct SamplingRun {
     ) { share in
       progress.show {
         let elapsed = (ContinuousClock.now - began) / .seconds(1)
-        return "sampling \(Progress.bar(share)) "
-          + "ETA \(Progress.duration(elapsed / share * (1 - share)))"
+        let drawn = total - left + Int(share * Double(left))
+        // The first moments say little of the rest.
+        let rest = elapsed < 3 ? "" : ", ETA \(Progress.duration(elapsed / share * (1 - share)))"
+        return "sampling \(Progress.bar(Double(drawn) / Double(total))) \(drawn) of \(total)\(rest)"
       }
     } receive: { group in
       try sink?.receive(group)
     }
     let seconds = (ContinuousClock.now - began) / .seconds(1)
     progress.show(isLast: true) {
-      "sampled \(total) \(total == 1 ? "image" : "images") in \(Progress.duration(seconds))"
+      "sampled \(left) \(left == 1 ? "image" : "images") in \(Progress.duration(seconds))"
     }
     return try communicator.together { try sink?.finish() ?? [] }
   }

@@ -90,14 +90,15 @@ public struct TrainedModel: Sendable {
     guard dataset.shape == shape else {
       throw .badData(
         path: dataset.path,
-        reason: "has images of \(dataset.shape), but the model's are \(shape); name others with "
-          + "--data")
+        reason: "has images of \(dataset.shape), but the model's are \(shape); choose a dataset of "
+          + "such images")
     }
     guard dataset.format == format else {
       throw .badData(
         path: dataset.path,
-        reason: "has pixels of \(dataset.format), but the model's are \(format); name others with "
-          + "--data")
+        reason:
+          "has pixels of \(dataset.format), but the model's are \(format); choose a dataset of "
+          + "such images")
     }
   }
 }

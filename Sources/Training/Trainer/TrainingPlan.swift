@@ -54,6 +54,7 @@ public struct TrainingPlan: Sendable {
     validation = try ValidationImages(of: &configuration, beside: dataset)
     tree = try configuration.training.shardTree(rankCount: rankCount)
     configuration.training.shards = tree.shards
+    try configuration.validation.check()
     try configuration.optimizer.complete(forSteps: configuration.training.steps)
     objective = try makeModel(configuration)
     self.configuration = configuration

@@ -31,7 +31,11 @@ import Testing
     #expect(pictures.path == folder.file("out"))
     #expect(try pictures.missing(of: 998..<1002) == [998, 999, 1000, 1001])
     for image in [999, 1000, 1_234_567_890] { try pictures.write(pixels(image), image: image) }
-    try pictures.finish()
+    try pictures.finish(999..<1001)
+    // What somebody has removed is not said to be there.
+    expectRefusal("out: has lost 00000/img00000998.png meanwhile") {
+      try pictures.finish(998..<1001)
+    }
     #expect(try names("out") == ["00000", "00001", "1234567", "samples.json"])
     #expect(try names("out/00000") == ["img00000999.png"])
     #expect(try names("out/00001") == ["img00001000.png"])

@@ -128,17 +128,39 @@ import Testing
     #expect(try folder.bytes("b.h5") == whole)
   }
 
-  /// `publish` was interrupted after it had cut the trailer off.
-  @Test func aFileThatOnlyLacksItsNameIsPublished() throws {
+  /// `publish` was interrupted before it had cut the trailer off.
+  @Test func aFileThatHasItsNameOnlyLosesItsTrailer() throws {
     let whole = try uninterrupted()
-    try folder.write(interrupted(after: 10).dropLast(24), to: "s.h5.unfinished")
-    expectRefusal("holds 10 of 10 images") {
-      _ = try UnfinishedSamples(for: folder.file("s.h5"), Self.layout(), resuming: false)
-    }
+    try folder.write(interrupted(after: 10), to: "s.h5")
+    #expect(try File.open(folder.file("s.h5")).root().integer("seed") == 7)
+    try OutputKind.samples.check(target: folder.file("s.h5"))
     let file = try UnfinishedSamples(for: folder.file("s.h5"), Self.layout(), resuming: true)
     #expect(file.done == 10)
     try file.publish()
     #expect(try folder.bytes("s.h5") == whole)
+    #expect(try folder.names().contains("s.h5.unfinished") == false)
+  }
+
+  /// A job that has ended is not begun again, and nobody else's file is taken for its own.
+  @Test func aJobThatHasEndedIsNotBegunAgain() throws {
+    let whole = try uninterrupted()
+    let path = folder.file("whole.h5")
+    do {
+      let file = try UnfinishedSamples(for: path, Self.layout(), resuming: true)
+      #expect(file.done == 10)
+      #expect(try file.samples(3..<5) == Self.samples(3..<5))
+      #expect(try file.extra(1, 2..<4) == [4, 9])
+      try file.publish()
+    }
+    #expect(try folder.bytes("whole.h5") == whole)
+    expectRefusal("whole.h5: holds other samples") {
+      _ = try UnfinishedSamples(for: path, Self.layout(seed: 8), resuming: true)
+    }
+    #expect(try folder.bytes("whole.h5") == whole)
+    #expect(try folder.names() == ["whole.h5"])
+    // Without the word it is replaced, as other outputs are.
+    let other = try UnfinishedSamples(for: path, Self.layout(seed: 8), resuming: false)
+    #expect(other.done == 0)
   }
 
   @Test func anEndWithoutPublishingKeepsWhatIsDone() throws {
@@ -235,6 +257,7 @@ import Testing
       ("half of one", Array(good.prefix(good.count / 2)), "or a truncated one"),
       ("all but a byte", good.dropLast(), "or a truncated one"),
       ("all but a number", good.dropLast(8), "or a truncated one"),
+      ("all but the trailer", good.dropLast(24), "or a truncated one"),
       ("a byte more", good + [0], "is no unfinished file of samples"),
       ("more images than there are", beyond, "is damaged: it says that it holds 11 of 10 images"),
       ("images without number", endless, "is damaged: it says that it holds 92233720"),

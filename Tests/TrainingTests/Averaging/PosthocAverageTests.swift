@@ -169,7 +169,8 @@ import Training
     #expect(
       refusal(without).contains("has no power averages up to step 120; train with average_lengths"))
     #expect(refusal(without, 30).contains("there is no good checkpoint up to step 30"))
-    #expect(refusal(RunFolder(temporary.file("no"))).contains("cannot list the folder"))
+    #expect(
+      refusal(RunFolder(temporary.file("no"))).contains("there is no run folder of this name"))
     let run = try run()
     var other = ParameterLayout()
     other.append("a/W", shape: [7])

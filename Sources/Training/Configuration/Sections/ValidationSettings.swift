@@ -38,6 +38,17 @@ public struct ValidationSettings: SettingsSection {
       "validations in a row without a better one that end the run; 0: none do"),
   ]
 
+  /// Refuses what does not fit together.
+  func check() throws(ConfigurationError) {
+    guard patience > 0, source == nil || every == 0 else { return }
+    throw ConfigurationError(
+      source: "patience",
+      reason: "is \(patience), but "
+        + (source == nil
+          ? "there is no validation; set validation=0.2, or leave it 0."
+          : "validation_every=0 says that there is no validation; give its steps, or leave it 0."))
+  }
+
   /// The images of so many that validation uses, as the setting says or, for `auto`, as many as
   /// cost at most 3 % of the time.
   ///
