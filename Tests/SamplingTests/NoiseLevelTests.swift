@@ -168,4 +168,25 @@ import Testing
     #expect(
       SampledProcess(schedule: ho, variance: .fixedSmall, predictsNoise: true).lastSeenStep == 1000)
   }
+
+  /// After x_T no random number is drawn, and with noise in each step one is.
+  @Test(arguments: SamplerKind.all.map(\.name))
+  func onlySamplersWithNoiseDrawAnyAfterTheStart(name: String) throws {
+    let schedule = NoiseSchedule(.cosine, steps: 30)
+    func images(_ seed: UInt64) throws -> [Float] {
+      var options = SamplerOptions()
+      if name != "rk45" { options.steps = 6 }
+      let sampler = try SamplerKind(named: name).sampler(
+        of: SampledProcess(
+          schedule: schedule, variance: .fixedSmall, levels: 17,
+          noiseNorms: Array(repeating: 0.9, count: 30)), options)
+      let x = Tensor(Shape(1, 1, 2, 2), [0.5, -1, 2, 0.25], in: BufferPool())
+      try sampler.run(x, SampleNoise(seed: seed, images: 0..<1), BufferPool()) { xt, _ in
+        Denoised(x0: Tensor(xt.shape, xt.scalars.map { tanh($0) }, in: BufferPool()))
+      }
+      return Array(x.scalars)
+    }
+    let hasNoise = ["ancestral", "analytic-ddim", "sde-dpm-solver++", "predictor-corrector"]
+    #expect(try (images(1) != images(2)) == hasNoise.contains(name))
+  }
 }

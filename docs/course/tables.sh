@@ -282,7 +282,7 @@ strips() {
 
 # MNIST by many samplers: how good samples are, and what they look like.
 samplers() {
-  local count=${SAMPLES:-2000} row name options arguments=()
+  local count=${SAMPLES:-1000} row name options arguments=()
   local test=${MNIST_TEST:?names the dataset of the test images}
   for row in "ancestral, 1000:--sampler ancestral" "ddim, 50:--sampler ddim --steps 50" \
     "dpm-solver++, 20:--sampler dpm-solver++ --steps 20" \
