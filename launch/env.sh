@@ -3,8 +3,8 @@
 #
 #   source launch/env.sh
 #
-# Sets ddpm_root, ddpm_bin, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two and
-# ddpm_ranks, and exports what Open MPI and OpenBLAS read. It changes no folder and builds nothing.
+# Sets ddpm_root, ddpm_bin, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two, ddpm_ranks and
+# ddpm_made_progress, and exports what Open MPI and OpenBLAS read. It changes no folder and builds nothing.
 #
 # You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3.
 
@@ -63,3 +63,22 @@ fi
 # The workers of a rank are its parallelism, and those without a shard help the others with their
 # loops: OpenBLAS keeps to the thread that calls it, as threads of its own would compete with them.
 export OPENBLAS_NUM_THREADS=1
+
+# ddpm_made_progress RUN: whether a job that is about to be started again may be. Fails, with a sentence,
+# where three in a row have ended at the same step; RUN/restarts remembers them.
+ddpm_made_progress() {
+  local run=$1 step=0 before=-1 count=0 path
+  for path in "$run"/checkpoints/step-*.h5; do
+    path=${path##*/step-}
+    path=${path%.h5}
+    if [[ $path =~ ^[0-9]+$ ]] && ((10#$path > step)); then step=$((10#$path)); fi
+  done
+  if [[ -r $run/restarts ]]; then read -r before count <"$run/restarts" || true; fi
+  if [[ $before == "$step" ]]; then count=$((count + 1)); else count=1; fi
+  echo "$step $count" >"$run/restarts"
+  if ((count < 3)); then return 0; fi
+  rm -f "$run/restarts"
+  echo "Three starts in a row have ended at step $step without a new one: give the job more time, or" \
+    "the run a smaller batch. It is not started again." >&2
+  return 1
+}

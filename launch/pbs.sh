@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains on the nodes of a PBS cluster (PBS Professional, OpenPBS); submitted again, it goes on.
+# Trains on the nodes of a PBS cluster (PBS Professional, OpenPBS), and submits itself again to go on.
 #
 #   qsub -v CONFIG=configs/cifar10.yaml,RUN=runs/cifar10 launch/pbs.sh
 #   qsub -l select=4:ncpus=32:mpiprocs=2 -v CONFIG=configs/mnist.yaml,RUN=runs/mnist launch/pbs.sh
@@ -43,12 +43,25 @@ ranks=$(wc -l <"$PBS_NODEFILE")
 nodes=$(sort -u "$PBS_NODEFILE" | wc -l)
 workers=$((NCPUS * nodes / ranks))
 
-# With --resume a run that has a checkpoint is continued, another one begins. When the time is up, work since the last checkpoint is
-# lost: choose the configuration's checkpoint interval by how much of it you can spare.
+# With --resume a run that has a checkpoint is continued, another one begins. Two minutes before the time
+# is up the training finishes its step, saves, and ends with exit code 75.
 arguments=(--config "$CONFIG" --run "$RUN" --resume --workers "$workers")
+walltime=$(qstat -f "$PBS_JOBID" 2>/dev/null |
+  sed -nE 's/^ *Resource_List\.walltime = ([0-9]+):([0-9]+):([0-9]+)$/\1 \2 \3/p')
+if read -r hours minutes seconds <<<"$walltime" && [[ -n $hours ]]; then
+  left=$((10#$hours * 3600 + 10#$minutes * 60 + 10#$seconds - 120))
+  if ((left > 0)); then arguments+=(--time-limit "$((left / 60)):$((left % 60))"); fi
+fi
 read -r -a more <<<"${MORE:-}"
 arguments+=("${more[@]}")
 
-# Each rank gets its own cores. exec: PBS's signals go to mpirun itself.
-exec mpirun -n "$ranks" --hostfile "$PBS_NODEFILE" --map-by "slot:PE=$workers" --bind-to core \
-  "$ddpm_bin/ddpm-dist" train "${arguments[@]}"
+# Each rank gets its own cores.
+status=0
+mpirun -n "$ranks" --hostfile "$PBS_NODEFILE" --map-by "slot:PE=$workers" --bind-to core \
+  "$ddpm_bin/ddpm-dist" train "${arguments[@]}" || status=$?
+((status == 75)) || exit "$status"
+
+# Stopped in time, and to go on: the next job of the chain. But not for ever: where three jobs in a row
+# have brought no new step, a step or a save takes longer than a job may.
+ddpm_made_progress "$RUN" || exit 70
+qsub -v "CONFIG=$CONFIG,RUN=$RUN,MORE=${MORE:-}" "$PBS_O_WORKDIR/launch/pbs.sh"

@@ -13,7 +13,8 @@ struct DDPMDist: ParsableCommand {
       writes the same checkpoint, bit for bit. Draw images from it with ddpm-sample.
 
       Exit codes: 0 done, 64 wrong arguments or configuration, 65 bad data or checkpoint, 66 \
-      missing input, 70 internal error or divergence, 73 cannot create, 74 input or output failed.
+      missing input, 70 internal error or divergence, 73 cannot create, 74 input or output failed, \
+      75 asked to stop: everything is kept, start it again with --resume.
       """,
     version: programVersion,
     subcommands: [

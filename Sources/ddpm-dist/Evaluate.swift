@@ -57,6 +57,8 @@ struct Evaluate: JobCommand {
       "The error of a step of the integration in the method flow. (default: 1e-5)",
       valueName: "number"))
   var tolerance: Double?
+  @Option(help: .timeLimit)
+  var timeLimit: String?
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -65,6 +67,7 @@ struct Evaluate: JobCommand {
   var output: [String] = []
 
   func validate() throws {
+    try requireTimeLimit(timeLimit)
     for path in output where !EvaluationReport.kinds.contains(where: { $0.fits(path) }) {
       let endings = EvaluationReport.kinds.flatMap(\.endings).joined(separator: " or ")
       throw ValidationError("--output \(path): the name must end in \(endings).")
@@ -92,7 +95,8 @@ struct Evaluate: JobCommand {
     let groups = ImageGroups(
       communicator: try job.communicator(), workers: try job.workers(requested: images.workers))
     let run = EvaluationRun(
-      loaded.trained, evaluation, request, groups, logger: logger)
+      loaded.trained, evaluation, request, groups, logger: logger,
+      stop: StopRequest(try job.communicator(), file: nil, timeLimit: timeLimit))
     let measurements = try run.measure()
     try job.together {
       guard isFirst else { return }

@@ -47,6 +47,8 @@ struct Train: JobCommand {
   var workers: Int?
   @Flag(help: "Go on from the newest good checkpoint of the run's folder, if there is one.")
   var resume = false
+  @Option(help: .timeLimit)
+  var timeLimit: String?
   @Option(
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -59,12 +61,15 @@ struct Train: JobCommand {
     "(default: the configuration's, else \(Configuration()[keyPath: setting]))"
   }
 
+  func validate() throws { try requireTimeLimit(timeLimit) }
+
   func run(_ job: Job) throws {
     let logger = try job.logger()
     var options = RunOptions()
     options.configurationPath = config
     options.runPath = run
     options.resumes = resume
+    options.timeLimit = timeLimit
     options.assignments = settings
     let values: [(String, Any?)] = [
       ("data", data), ("steps", steps), ("batch", batch), ("seed", seed), ("workers", workers),

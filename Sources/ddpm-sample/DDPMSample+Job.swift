@@ -39,7 +39,8 @@ extension DDPMSample {
     request.isResumed = output.resume
     request.together = which.batch
     request.columns = task.interpolate == nil ? nil : task.frames ?? 8
-    for note in try SamplingRun(sampler, request, groups, logger: logger).run() {
+    let stop = StopRequest(communicator, file: nil, timeLimit: output.timeLimit)
+    for note in try SamplingRun(sampler, request, groups, logger: logger, stop: stop).run() {
       logger.notice("\(note)")
     }
     try job.together {

@@ -337,12 +337,25 @@ struct OutputArguments: ParsableArguments {
       """)
   var resume = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Stop in time, with everything kept for --resume and exit code 75: minutes, or \
+      hours:minutes:seconds, from the start of the process. (default: none, but Slurm's end of the job)
+      """, valueName: "11:50:00"))
+  var timeLimit: String?
+
   /// Where images go.
   var outputs: [SampleOutput] {
     (out.isEmpty ? ["samples.png"] : out).compactMap { SampleOutput($0) }
   }
 
   func validate() throws {
+    if let timeLimit, TimeLimit.seconds(timeLimit) == nil {
+      throw ValidationError(
+        "--time-limit \(timeLimit): give minutes, minutes:seconds, hours:minutes:seconds or "
+          + "days-hours:minutes:seconds.")
+    }
     for path in out where SampleOutput(path) == nil {
       throw ValidationError(
         "--out \(path): the name must end in .png, .h5 or .npz, or in / for a folder.")

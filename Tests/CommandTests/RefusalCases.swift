@@ -563,7 +563,7 @@ extension RefusalTests {
       Case(
         name: "average: no run",
         words: ["average", "--run", "@no", "--length", "0.05", "--output", "@a.h5"], code: 66,
-        parts: ["no/checkpoints"]),
+        parts: ["no run folder of this name"]),
       Case(
         name: "average: a run that has kept none",
         words: ["average", "--run", "@run", "--length", "0.05", "--output", "@a.h5"], code: 66,

@@ -106,7 +106,7 @@ struct SmallRun: Sendable {
 }
 
 /// The folder of what several tests share, removed when the tests exit.
-private let sharedFolder: TemporaryFolder = {
+let sharedFolder: TemporaryFolder = {
   atexit { try? FileManager.default.removeItem(atPath: sharedFolderPath) }
   let folder = try! TemporaryFolder()
   sharedFolderPath = folder.path

@@ -45,14 +45,17 @@ public struct EvaluationRun {
   private let evaluation: any Evaluation
   private let request: EvaluationRequest
   private let logger: Logger
+  private let stop: StopRequest?
 
   /// Prepares an evaluation; the same on all ranks.
+  ///
+  /// - Parameter stop: What the evaluation may be asked to stop by; nil: nothing.
   public init(
     _ trained: TrainedModel, _ evaluation: any Evaluation, _ request: EvaluationRequest,
-    _ groups: ImageGroups, logger: Logger
+    _ groups: ImageGroups, logger: Logger, stop: StopRequest? = nil
   ) {
     (self.trained, self.evaluation, self.request) = (trained, evaluation, request)
-    (self.groups, self.logger) = (groups, logger)
+    (self.groups, self.logger, self.stop) = (groups, logger, stop)
   }
 
   /// Evaluates all images that are not done; collective.
@@ -78,13 +81,21 @@ public struct EvaluationRun {
         request.dataset, first + done..<first + end, groups, progress: progress.advance)
       done = end
       progress.finish(images: done == total ? nil : end)
+      let reason = done < total ? try stop?.reason() : nil
       try groups.communicator.together {
         guard isFirst, done < total, let path = request.workFile,
-          ContinuousClock.now - lastWritten > Self.pause
+          reason != nil || ContinuousClock.now - lastWritten > Self.pause
         else { return }
         try UnfinishedEvaluation(identity: identity, width: width, numbers: numbers)
           .write(to: path)
         lastWritten = ContinuousClock.now
+      }
+      if let reason {
+        logger.notice("Stopping, since \(reason.text).")
+        throw Interruption(
+          request.workFile == nil
+            ? "stopped after \(done) of \(total) images; with --output they would have been kept"
+            : "kept \(done) of \(total) images; go on with the same command")
       }
     }
     return Measurements(numbers, width: width)

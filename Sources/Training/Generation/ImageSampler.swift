@@ -67,11 +67,13 @@ public struct ImageSampler {
   ///   - together: The images that are drawn together on all ranks, rounded up to whole groups.
   ///   - progress: Called with the share of this rank's work that is done, from any worker.
   ///   - receive: Called on rank 0 with each group, in order.
+  ///   - isLast: Asked on all ranks after each round: whether it was the last one.
   /// - Throws: `MPIError`, or `AgreedFailure` where an image cannot be drawn, the model's output is
   ///   not finite, or `receive` throws.
   public func draw(
     groups numbers: some RandomAccessCollection<Int>, together: Int,
-    progress: @Sendable (Double) -> Void, receive: (Group) throws -> Void
+    progress: @Sendable (Double) -> Void, receive: (Group) throws -> Void,
+    isLast: () throws -> Bool = { false }
   ) throws {
     let (trained, generation, source) = (trained, generation, source)
     let counter = Atomic(0)
@@ -121,6 +123,7 @@ public struct ImageSampler {
           try receive(unpack(bytes, place, of: group, pixelBytes: pixelBytes, floats: floats))
         }
       }
+      if try isLast() { break }
     }
   }
 

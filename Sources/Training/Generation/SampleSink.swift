@@ -126,6 +126,11 @@ final class SampleSink {
     try work.append(pixels(new), extras: extras)
   }
 
+  /// Makes what is there durable, before an end that others want.
+  ///
+  /// - Throws: `StorageError`.
+  func keep() throws { try work?.flush() }
+
   /// Makes the files of the unfinished one.
   ///
   /// - Returns: What a user should know of the images as a whole.

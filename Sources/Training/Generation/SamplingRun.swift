@@ -12,12 +12,17 @@ public struct SamplingRun {
   private let request: SamplingRequest
   private let groups: ImageGroups
   private let logger: Logger
+  private let stop: StopRequest?
 
   /// Prepares a job; the same on all ranks.
+  ///
+  /// - Parameter stop: What the job may be asked to stop by; nil: nothing.
   public init(
-    _ sampler: ImageSampler, _ request: SamplingRequest, _ groups: ImageGroups, logger: Logger
+    _ sampler: ImageSampler, _ request: SamplingRequest, _ groups: ImageGroups, logger: Logger,
+    stop: StopRequest? = nil
   ) {
     (self.sampler, self.request, self.groups, self.logger) = (sampler, request, groups, logger)
+    self.stop = stop
   }
 
   /// Draws what is not there, and writes the outputs; collective.
@@ -44,6 +49,8 @@ public struct SamplingRun {
       )
     }
     let progress = Progress(isSilent: !isFirst)
+    var drawn = 0
+    var reason: StopReason?
     let began = ContinuousClock.now
     try sampler.draw(
       groups: missing,
@@ -59,6 +66,18 @@ public struct SamplingRun {
       }
     } receive: { group in
       try sink?.receive(group)
+      drawn += group.images.clamped(to: request.images).count
+    } isLast: {
+      reason = try stop?.reason()
+      return reason != nil
+    }
+    drawn = try communicator.broadcast([drawn], from: 0)[0]
+    if let reason, drawn < left {
+      progress.interrupt()
+      logger.notice("Stopping, since \(reason.text).")
+      try communicator.together { try sink?.keep() }
+      throw Interruption(
+        "kept \(total - left + drawn) of \(total) images; go on with --resume")
     }
     let seconds = (ContinuousClock.now - began) / .seconds(1)
     progress.show(isLast: true) {

@@ -20,6 +20,8 @@ public enum ExitCode {
   public static let cannotCreate: Int32 = 73
   /// A failed read or write.
   public static let inputOutput: Int32 = 74
+  /// Asked to stop, with everything kept: to be started again (EX_TEMPFAIL).
+  public static let interrupted: Int32 = 75
 
   /// The line and exit code by which the user learns of an error.
   public static func failure(for error: any Error) -> Failure {

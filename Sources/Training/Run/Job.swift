@@ -105,6 +105,10 @@ public final class Job {
       // Each rank is alone with such an error, or all have it and the first one says it.
       if job.launchedRank == 0 || job.session != nil { job.print("\(error)") }
       job.abandon(ExitCode.failure(for: error).exitCode)
+    } catch let interruption as Interruption {
+      // All ranks have agreed on it.
+      if job.session?.world.rank ?? 0 == 0 { StandardStreams.tell("\(interruption)\n") }
+      job.leave(interruption.exitCode)
     } catch let end as CommandLineEnd {
       job.leave(job.launchedRank == 0 ? job.show(end) : end.exitCode)
     } catch {

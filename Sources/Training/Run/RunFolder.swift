@@ -39,6 +39,9 @@ public struct RunFolder: Sendable {
       || (try? checkpoints.steps().isEmpty) == false
   }
 
+  /// The file by which a user asks the run to stop.
+  public var stopFile: String { "\(path)/STOP" }
+
   /// Makes the folders, writes the configuration and removes what a killed writer has left.
   ///
   /// - Parameters:

@@ -19,6 +19,8 @@ public struct RunOptions: Sendable {
   public var runPath: String?
   /// Whether an existing run goes on.
   public var resumes = false
+  /// How long the process may run, as `TimeLimit.seconds` reads it; nil: nothing is said.
+  public var timeLimit: String?
 
   /// The embedded digits in a new run.
   public init() {}

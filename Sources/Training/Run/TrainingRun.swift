@@ -18,6 +18,7 @@ public final class TrainingRun {
   private let validation: Validation?
   private var history: ValidationHistory?
   private let provenance: [String: String]
+  private let timeLimit: String?
   private let logger: Logger
   private let progress: Progress
   private var plan: TrainingPlan { request.plan }
@@ -28,6 +29,7 @@ public final class TrainingRun {
   public init(_ options: RunOptions, job: Job, logger: Logger) throws {
     self.job = job
     self.logger = logger
+    timeLimit = options.timeLimit
     communicator = try job.communicator()
     BLAS.useOneThread()
     let request = try RunRequest(options, job, logger)
@@ -73,6 +75,7 @@ public final class TrainingRun {
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
+    let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
     while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
       let report = try trainer.trainStep()
@@ -88,8 +91,11 @@ public final class TrainingRun {
       // First: a run that goes on from the checkpoint does not come by here again.
       if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
-      if isLast || savesAnyway { try saveCheckpoint() }
+      if isLast || savesAnyway { try saveCheckpoint(stop) }
       if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
+      if !isLast, let reason = try stop.reason() {
+        try end(for: reason, isSaved: savesAnyway, stop)
+      }
     }
     if trainer.step < steps { tellExhaustion() }
   }
@@ -240,7 +246,30 @@ public final class TrainingRun {
 
   // MARK: What is kept
 
-  private func saveCheckpoint() throws {
+  /// Ends the run before its last step, with a checkpoint where there is time for one.
+  ///
+  /// A checkpoint that is not due is not validated: equal runs have equal histories.
+  private func end(for reason: StopReason, isSaved: Bool, _ stop: StopRequest) throws {
+    progress.interrupt()
+    logger.notice("Stopping after step \(trainer.step), since \(reason.text).")
+    if !isSaved {
+      guard StopRequest.hasTimeToSave(after: reason) else {
+        guard case .signal(let number) = reason else {
+          preconditionFailure("Only signals leave no time.")
+        }
+        throw Interruption(
+          "stopped without a new checkpoint, for which mpirun leaves no time after this signal (send "
+            + "USR1 to have one); go on with --resume", signal: number)
+      }
+      try saveCheckpoint(stop)
+    }
+    stop.removeFile()
+    throw Interruption("saved step \(trainer.step); go on with --resume")
+  }
+
+  private func saveCheckpoint(_ stop: StopRequest) throws {
+    let began = ContinuousClock.now
+    defer { stop.noteSave(seconds(since: began)) }
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
     try job.together { [folder, plan, logger, progress, history, checkpoint] in
