@@ -76,6 +76,7 @@ public final class TrainingRun {
     }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
     let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
+    var watch = DivergenceWatch()
     while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
       let report = try trainer.trainStep()
@@ -88,6 +89,9 @@ public final class TrainingRun {
           imagesPerSecond: imagesPerSecond,
           seconds: metrics!.earlierSeconds + seconds(since: start)))
       show(report, since: firstStep, seconds(since: start))
+      let divergence = watch.note(
+        step: report.step, loss: report.losses.total, norm: report.gradientNorm)
+      if let divergence { try end(for: divergence) }
       // First: a run that goes on from the checkpoint does not come by here again.
       if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
@@ -265,6 +269,25 @@ public final class TrainingRun {
     }
     stop.removeFile()
     throw Interruption("saved step \(trainer.step); go on with --resume")
+  }
+
+  /// Ends a run whose loss stays far above what it was, before its good checkpoints are rotated away.
+  private func end(for divergence: DivergenceWatch.Divergence) throws {
+    try job.together { [folder, trainer, isFirst, progress] in
+      guard isFirst else { return }
+      progress.interrupt()
+      let healthy = try folder.checkpoints.steps().last { $0 <= divergence.lastHealthyStep }
+      throw Failure(
+        "step \(trainer.step) diverged: for \(DivergenceWatch.limit) steps the loss or the "
+          + "gradient has been far above what it was, now "
+          + "\(text(divergence.loss.now)) against \(text(divergence.loss.before)) and "
+          + "\(text(divergence.norm.now)) against \(text(divergence.norm.before)). "
+          + (healthy.map {
+            "The last checkpoint before is \(folder.checkpoints.path(step: $0)): go on from it with a "
+              + "smaller learning_rate, after removing later ones."
+          } ?? "There is no checkpoint from before: begin again with a smaller learning_rate."),
+        exitCode: ExitCode.software)
+    }
   }
 
   private func saveCheckpoint(_ stop: StopRequest) throws {
