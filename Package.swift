@@ -108,8 +108,8 @@ let package = Package(
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
     .testTarget(
       name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
-      exclude: ["Fixtures/record_version_1.sh"],
-      resources: [.copy("Fixtures/version-1")]),
+      exclude: ["Fixtures/record_hostile.py", "Fixtures/record_version_1.sh"],
+      resources: [.copy("Fixtures/version-1"), .copy("Fixtures/hostile")]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs every test: installs, builds, Swift tests, rank tests under mpirun, Python's reading of files,
-# and, where this machine can make them, hosts that train over TCP.
+# mutated files, and, where this machine can make them, hosts that train over TCP.
 #
 #   launch/test.sh
 #
@@ -130,6 +130,9 @@ done
 step "Python environment" python_environment
 part "Files, as h5py reads them" 240 "$venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
 part "Comparison with PyTorch" 60 "$venv/bin/python" Tests/Python/test_comparison.py
+
+part "Mutated files" 180 "$venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
+  --keep "$ddpm_root/.build/fuzz-findings"
 
 # Needs a kernel and rights that not every machine has: then the check ends with 77.
 code=0

@@ -5,3 +5,9 @@ extern int syncfs(int descriptor);
 
 // syncfs under the name of this target: writes everything of a file system to the disk.
 static inline int CLinux_syncfs(int descriptor) { return syncfs(descriptor); }
+
+// The variable is declared for programs that define _GNU_SOURCE, and Swift 6 rejects it as shared.
+extern char **environ;
+
+// environ under the name of this target: the environment as `NAME=value`, ended by a null pointer.
+static inline char **CLinux_environment(void) { return environ; }

@@ -10,6 +10,9 @@ public protocol HDF5Object: ~Copyable {
   var place: Place { get }
 }
 
+/// The most bytes of strings in an attribute: an object header holds 64 KiB, its own fields included.
+public let largestAttribute = 64_000
+
 /// The value of an attribute.
 public enum AttributeValue: Equatable, Sendable {
   /// One integer.
@@ -113,7 +116,10 @@ extension HDF5Object where Self: ~Copyable {
 
   /// Writes an attribute that does not exist yet.
   ///
-  /// Strings are written with variable length, as h5py does, so that Python reads `str`.
+  /// Strings are written with a fixed length, padded with zeros: those of variable length are kept
+  /// in a heap of the file, where damage makes the library crash (`docs/decisions/0020`).
+  ///
+  /// - Throws: `.refused` for strings that together are longer than an attribute can be.
   public func setAttribute(_ name: String, _ value: AttributeValue) throws(HDF5Error) {
     switch value {
     case .integer(let value): try createAttribute(name, [], [Int64(value)])
@@ -133,21 +139,15 @@ extension HDF5Object where Self: ~Copyable {
   private func createStringAttribute(
     _ name: String, _ shape: [Int], _ values: [String]
   ) throws(HDF5Error) {
-    precondition(
-      !values.contains { $0.utf8.contains(0) }, "A string for an HDF5 file must not contain a zero."
-    )
-    let type = try stringType(bytes: nil, place)
-    // One block of bytes, each string ended by a zero, and a pointer to the start of each.
-    var starts: [Int] = []
-    var text: [CChar] = []
-    for value in values {
-      starts.append(text.count)
-      text.append(contentsOf: value.utf8CString)
-    }
-    let typeID = type.id
-    try text.withUnsafeBufferPointer { (text) throws(HDF5Error) in
-      let pointers = starts.map { UInt(bitPattern: text.baseAddress! + $0) }
-      try createAttribute(name, type: typeID, memory: typeID, shape, pointers)
+    let place = attributePlace(name)
+    try withFixedStrings(values) { (bytesEach, bytes) throws(HDF5Error) in
+      guard bytes.count <= largestAttribute else {
+        throw .refused(
+          place: place,
+          reason: "would take \(bytes.count) bytes; an attribute can have \(largestAttribute)")
+      }
+      let type = try stringType(bytes: bytesEach, place)
+      try createAttribute(name, type: type.id, memory: type.id, shape, bytes)
     }
   }
 
@@ -155,11 +155,14 @@ extension HDF5Object where Self: ~Copyable {
     _ name: String, _ shape: [Int], _ values: [Element]
   ) throws(HDF5Error) {
     let type = Element.numericType
-    try createAttribute(name, type: type.fileID, memory: type.memoryID, shape, values)
+    try values.withUnsafeBufferPointer { (values) throws(HDF5Error) in
+      try createAttribute(
+        name, type: type.fileID, memory: type.memoryID, shape, UnsafeRawBufferPointer(values))
+    }
   }
 
-  private func createAttribute<Value: BitwiseCopyable>(
-    _ name: String, type: hid_t, memory: hid_t, _ shape: [Int], _ values: [Value]
+  private func createAttribute(
+    _ name: String, type: hid_t, memory: hid_t, _ shape: [Int], _ values: UnsafeRawBufferPointer
   ) throws(HDF5Error) {
     let place = attributePlace(name)
     let space = try dataspace(shape, place)
@@ -172,7 +175,7 @@ extension HDF5Object where Self: ~Copyable {
     let attributeID = attribute.id
     // herr_t H5Awrite(hid_t attr_id, hid_t type_id, const void *buf)
     if !values.isEmpty {
-      try call("write the attribute", place) { H5Awrite(attributeID, memory, values) }
+      try call("write the attribute", place) { H5Awrite(attributeID, memory, values.baseAddress) }
     }
     try attribute.close(place)
     try space.close(place)

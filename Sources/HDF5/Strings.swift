@@ -1,4 +1,4 @@
-// Strings between Swift and the two ways in which HDF5 stores them: fixed and variable length.
+// Strings between Swift and HDF5: written with a fixed length, read with a variable one too.
 
 import CHDF5
 

@@ -89,7 +89,9 @@ extension Checkpoint {
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
       for (name, value) in self.provenance.sorted(by: { $0.key < $1.key }) {
-        try provenance.setAttribute(name, .string(value))
+        // A command line may be longer than an attribute can be.
+        let bytes = value.utf8.prefix(largestAttribute - 3)
+        try provenance.setAttribute(name, .string(String(decoding: bytes, as: UTF8.self)))
       }
       try provenance.close()
       try root.close()

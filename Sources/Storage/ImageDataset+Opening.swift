@@ -94,6 +94,10 @@ extension ImageDataset {
       format = try Self.pixelFormat(of: images)
       chunk = images.chunk
       isFiltered = !images.filters.isEmpty
+      let unpacked = ChunkSize(of: images.chunk ?? [], shape: shape, order, format)
+      if isFiltered, let fault = unpacked.fault {
+        throw .refused(place: images.place, reason: fault)
+      }
       storage = Self.describe(images)
       (labels, classNames) = try Self.readLabels(group, count: images.shape[0])
       let fileName = path.split(separator: "/").last.map { String($0) } ?? path
@@ -218,7 +222,10 @@ extension ImageDataset {
       throw .refused(
         place: labels.place, reason: "holds \(labels.elementType); labels are integers")
     }
-    let names = try labels.strings("class_names")
+    var names = try labels.strings("class_names")
+    if names == nil, try group.kind(of: "class_names") != nil {
+      names = try group.dataset("class_names").strings()
+    }
     let values = try labels.values(as: Int64.self).map { Int($0) }
     // Numbers beyond Int are read as its largest, which is no class.
     let limit = names?.count ?? ImageDataset.classLimit

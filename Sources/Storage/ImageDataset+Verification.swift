@@ -3,7 +3,8 @@
 import Tensors
 
 extension ImageDataset {
-  /// Reads and checks every pixel and compares the checksum with the one that the file declares.
+  /// Reads and checks every pixel and compares the checksums with those that the file declares: that
+  /// of its pixels and, where it has a trailer, that of its bytes.
   ///
   /// This reads the whole file, so it is for inspection and after writing, not for every start of
   /// a training run.
@@ -14,6 +15,20 @@ extension ImageDataset {
   /// - Throws: `.badData` for pixels that the format does not allow and for another checksum.
   @discardableResult
   public func verify() throws(StorageError) -> String {
+    if case .file(let path) = source { _ = try DatasetTrailer.check(path, comparingUpTo: .max) }
+    let result = try readPixels()
+    if let contentHash, contentHash != result {
+      throw .badData(
+        path: path,
+        reason: "its pixels have the checksum \(result), but content_hash is \(contentHash): "
+          + "the file is damaged or was changed")
+    }
+    return result
+  }
+
+  /// Reads and checks every pixel and gives the checksum.
+  @discardableResult
+  func readPixels() throws(StorageError) -> String {
     var hash = ContentHash()
     var open = try OpenImages.open(self, memoryLimit: 1 << 26)
     let imageBytes = shape.count * format.bytes
@@ -28,14 +43,7 @@ extension ImageDataset {
       hash.update(UnsafeRawBufferPointer(part))
     }
     hash.update(count: count, shape: shape, format: format)
-    let result = hash.hexadecimal()
-    if let contentHash, contentHash != result {
-      throw .badData(
-        path: path,
-        reason: "its pixels have the checksum \(result), but content_hash is \(contentHash): "
-          + "the file is damaged or was changed")
-    }
-    return result
+    return hash.hexadecimal()
   }
 }
 

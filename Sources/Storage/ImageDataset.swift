@@ -52,6 +52,8 @@ public struct ImageDataset: Sendable {
   /// - Parameters:
   ///   - path: The HDF5 file.
   ///   - group: The group of a split, as `train`; nil for the root.
+  /// A file that no trailer vouches for is opened by a child process first (`ChildCheck`).
+  ///
   /// - Throws: `.missingInput` where there is no readable file, `.badData` for everything else.
   public init(path: String, group: String? = nil) throws(StorageError) {
     let bytes = try requireFile(path, role: "a dataset")
@@ -60,6 +62,9 @@ public struct ImageDataset: Sendable {
       throw .badData(
         path: path,
         reason: "is not an HDF5 file; `ddpm-dist dataset import` makes one from other formats")
+    }
+    if try DatasetTrailer.check(path) != .whole {
+      try ChildCheck.require(path, .dataset(group: group))
     }
     try self.init(.file(path), group: group)
   }

@@ -232,8 +232,13 @@ public final class ImageDatasetWriter {
         try values.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
           try dataset.write(buffer)
         }
-        if let classNames { try dataset.setAttribute("class_names", .strings(classNames)) }
+        if let classNames, !classNames.needTheirOwnDataset {
+          try dataset.setAttribute("class_names", .strings(classNames))
+        }
         try dataset.close()
+        if let classNames, classNames.needTheirOwnDataset {
+          try output.root.write("class_names", strings: classNames)
+        }
       }
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
@@ -243,6 +248,7 @@ public final class ImageDatasetWriter {
     } catch {
       throw StorageError(writing: path, error)
     }
+    try DatasetTrailer.append(to: output.temporary.path, for: path)
     return output.temporary
   }
 
@@ -269,5 +275,12 @@ public final class ImageDatasetWriter {
       repeating: 0, count: max(classNames?.count ?? 0, (labels.max() ?? -1) + 1))
     for label in labels { counts[label] += 1 }
     return counts
+  }
+}
+
+extension [String] {
+  /// Whether these names of classes, each padded to the longest, are too long for an attribute.
+  fileprivate var needTheirOwnDataset: Bool {
+    count * (map(\.utf8.count).max() ?? 0) > largestAttribute
   }
 }

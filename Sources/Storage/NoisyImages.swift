@@ -32,18 +32,8 @@ public struct NoisyImages: Equatable, Sendable {
   ) throws(StorageError) {
     _ = try requireFile(path, role: "a file of arrays")
     guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
-    let (extents, scalars, times, grid) = try reading(path) {
-      () throws(HDF5Error) -> ([Int], [Float], [Int64], String?) in
-      let root = try File.open(path).root()
-      let dataset = try root.dataset(name)
-      let times: [Int64] =
-        try timesName.map { (name) throws(HDF5Error) in
-          try root.dataset(name).values(as: Int64.self)
-        } ?? []
-      let isEncoded = try root.string("format") == FileFormat.samples.rawValue
-      let grid = isEncoded ? try root.string("grid") : nil
-      return (dataset.shape, try dataset.values(as: Float.self), times, grid)
-    }
+    try ChildCheck.require(path, .arrays(name, times: timesName))
+    let (extents, scalars, times, grid) = try Self.read(path, name, timesName)
     guard extents.count == 4, extents[0] > 0,
       Array(extents.dropFirst()) == [shape.height, shape.width, shape.channels]
     else {
@@ -72,6 +62,23 @@ public struct NoisyImages: Equatable, Sendable {
     self.times = times.map { Int($0) }
     self.shape = shape
     self.grid = grid
+  }
+
+  /// What is in a file, before it is looked at.
+  static func read(
+    _ path: String, _ name: String, _ timesName: String?
+  ) throws(StorageError) -> (extents: [Int], scalars: [Float], times: [Int64], grid: String?) {
+    try reading(path) { () throws(HDF5Error) -> ([Int], [Float], [Int64], String?) in
+      let root = try File.open(path).root()
+      let dataset = try root.dataset(name)
+      let times: [Int64] =
+        try timesName.map { (name) throws(HDF5Error) in
+          try root.dataset(name).values(as: Int64.self)
+        } ?? []
+      let isEncoded = try root.string("format") == FileFormat.samples.rawValue
+      let grid = isEncoded ? try root.string("grid") : nil
+      return (dataset.shape, try dataset.values(as: Float.self), times, grid)
+    }
   }
 
   /// Writes the network's outputs, (n, h, w, c), as `/prediction`.

@@ -42,20 +42,16 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// The memory for chunks: four times what one image touches where they must be unpacked whole.
+  /// The memory for chunks: four times what one image touches where they must be unpacked whole,
+  /// and never less than that, so that neighbouring images unpack no chunk twice.
   ///
   /// Without a cache the library reads from plain chunks just the rows that are asked for, which
   /// was four times faster for single images of 3 KiB in chunks of 64 KiB.
   private static func cacheBytes(_ dataset: ImageDataset, limit: Int) -> Int? {
     guard let chunk = dataset.chunk else { return nil }
     guard dataset.isFiltered else { return 0 }
-    let shape = dataset.shape
-    let extents =
-      dataset.order == .channelsLast
-      ? [shape.height, shape.width, shape.channels] : [shape.channels, shape.height, shape.width]
-    let touched = zip(extents, chunk.dropFirst()).reduce(1) { $0 * (($1.0 + $1.1 - 1) / $1.1) }
-    let bytes = chunk.reduce(dataset.format.bytes, *) * touched
-    return max(1 << 20, min(limit, 4 * bytes))
+    let row = ChunkSize(of: chunk, shape: dataset.shape, dataset.order, dataset.format).row
+    return max(1 << 20, row, min(limit, 4 * row))
   }
 
   /// Reads neighbouring images, channels last, and checks every value.

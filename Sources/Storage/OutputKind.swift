@@ -144,10 +144,18 @@ enum HDF5Content: Equatable {
 
   /// Looks into a file.
   init(_ path: String) {
-    guard isHDF5(path), let file = try? File.open(path), let root = try? file.root() else {
+    guard isHDF5(path), (try? ChildCheck.require(path, .content)) != nil,
+      let content = Self.read(path)
+    else {
       self = .none
       return
     }
-    self = ((try? root.string("format")) ?? nil).map { .format($0) } ?? .other
+    self = content
+  }
+
+  /// Looks into a file, in the process that calls; nil where the library does not open it.
+  static func read(_ path: String) -> HDF5Content? {
+    guard let file = try? File.open(path), let root = try? file.root() else { return nil }
+    return ((try? root.string("format")) ?? nil).map { .format($0) } ?? .other
   }
 }

@@ -25,8 +25,22 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
   ) throws(StorageError) -> UnfinishedEvaluation {
     _ = try requireFile(path, role: "an unfinished evaluation")
     guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
-    let (found, shape, numbers) = try reading(path) {
-      () throws(HDF5Error) -> (String?, [Int], [Double]) in
+    try ChildCheck.require(path, .evaluation)
+    let (found, shape, numbers) = try contents(of: path)
+    guard found == identity, shape.count == 2, shape[1] == width else {
+      throw .badData(
+        path: path,
+        reason: "was begun with another checkpoint, other images or other options; repeat these, "
+          + "or remove it to begin anew")
+    }
+    return UnfinishedEvaluation(identity: identity, width: width, numbers: numbers)
+  }
+
+  /// What is in a file, of whatever evaluation.
+  static func contents(
+    of path: String
+  ) throws(StorageError) -> (identity: String?, shape: [Int], numbers: [Double]) {
+    try reading(path) { () throws(HDF5Error) -> (String?, [Int], [Double]) in
       let root = try File.open(path).root()
       try FileFormat.unfinishedEvaluation.check(root, isRequired: true)
       let dataset = try root.dataset("numbers")
@@ -36,13 +50,6 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
       }
       return (try root.string("identity"), dataset.shape, numbers)
     }
-    guard found == identity, shape.count == 2, shape[1] == width else {
-      throw .badData(
-        path: path,
-        reason: "was begun with another checkpoint, other images or other options; repeat these, "
-          + "or remove it to begin anew")
-    }
-    return UnfinishedEvaluation(identity: identity, width: width, numbers: numbers)
   }
 
   /// The checksum of the numbers.

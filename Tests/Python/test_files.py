@@ -19,6 +19,7 @@ import zlib
 
 import h5py
 import numpy as np
+import xxhash
 
 IMAGES = 512
 SIDE = 8
@@ -41,7 +42,7 @@ def run(program: str, *arguments) -> str:
 
 
 def text(value) -> str:
-    """A string as h5py returns it: bytes from a dataset, str from an attribute."""
+    """A string as h5py returns it: bytes where it has a fixed length, as all of ours have."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -70,6 +71,22 @@ class Dataset(unittest.TestCase):
         self.assertGreaterEqual(int(attributes["version"]), 1)
         for name in ("name", "content_hash"):
             self.assertTrue(text(attributes[name]), name)
+
+    def test_ends_in_its_trailer(self):
+        content = pathlib.Path(Files.dataset).read_bytes()
+        mark, length = struct.unpack("<8sQ", content[-32:-16])
+        self.assertEqual((mark, length), (b"DDPMSET1", len(content) - 32))
+        self.assertEqual(content[-16:], xxhash.xxh3_128(content[:length]).digest())
+
+    def test_strings_have_a_fixed_length(self):
+        strings = 0
+        for item in (self.file, self.file["images"], self.file["labels"]):
+            for name in item.attrs:
+                kind = item.attrs.get_id(name).get_type()
+                if isinstance(kind, h5py.h5t.TypeStringID):
+                    self.assertFalse(kind.is_variable_str(), name)
+                    strings += 1
+        self.assertGreater(strings, 3)
 
     def test_images_are_those_of_the_table(self):
         images = self.file["images"]

@@ -59,7 +59,7 @@ def read(path, name, labels=False):
         images = torch.from_numpy(2 * (data[:].astype(np.float32) - black) / (white - black) - 1)
         if not torch.isfinite(images).all():
             fail(f"{path} has images that are not finite.")
-        if data.attrs.get("layout", "NHWC") == "NHWC":
+        if data.attrs.get("layout", b"NHWC") in (b"NHWC", "NHWC"):
             images = images.permute(0, 3, 1, 2).contiguous()
         if not labels:
             return images

@@ -64,7 +64,7 @@ extension ImportSource {
     let path = given ?? folder + "batches.meta.txt"
     if given == nil, case .nothing = FileKind(path) { return nil }
     var file = try InputFile(path: path)
-    let names = String(decoding: try file.readToEnd(), as: UTF8.self)
+    let names = String(decoding: try file.readToEnd(limit: 1 << 20), as: UTF8.self)
       .split(whereSeparator: \.isNewline)
       .filter { !$0.allSatisfy(\.isWhitespace) }
       .map(String.init)

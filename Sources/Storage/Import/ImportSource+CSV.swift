@@ -15,6 +15,9 @@ public enum CSVLabelColumn: String, CaseIterable, Sendable {
 extension ImportSource {
   /// The images of a CSV file (gzip'd or not); a first line without any number is a header.
   ///
+  /// The file is read twice: once to learn what is in it, and once for the images, so that it may
+  /// be larger than the memory.
+  ///
   /// The pixels of a line are height × width × channels values of 0 … levels − 1. Extents that
   /// are not given follow from their number: one channel, and a square.
   ///
@@ -27,23 +30,31 @@ extension ImportSource {
     levels: Int? = nil, label: CSVLabelColumn = .last
   ) throws(StorageError) -> ImportSource {
     precondition(levels ?? 2 >= 2 && levels ?? 2 <= 256, "Levels are 2 to 256.")
-    var file = try InputFile(path: path)
-    var table = CSVTable(bytes: try file.readToEnd(), path: path, label: label, levels: levels)
-    try table.parse()
+    var reader = try CSVReader(path: path, label: label, levels: levels)
+    var largest = 0
+    var (line, labels): ([UInt8], [Int]) = ([], [])
+    while try reader.next(&line, &labels) {
+      largest = max(largest, Int(line.max() ?? 0))
+      line.removeAll(keepingCapacity: true)
+      labels.removeAll(keepingCapacity: true)
+    }
     let shape = try shape(
-      of: table.pixelsPerLine, height: height, width: width, channels: channels, path: path)
-    let largest = Int(table.largestPixel)
+      of: reader.pixelsPerLine, height: height, width: width, channels: channels, path: path)
     let header = ImportedHeader(
       path: path, shape: shape, levels: levels ?? (largest < 128 ? max(largest + 1, 2) : 256),
-      count: table.lineCount, hasLabels: label != .none, classNames: nil,
+      count: reader.lineCount, hasLabels: label != .none, classNames: nil,
       suggestedName: suggestedName(for: path))
-    let (pixels, labels) = (table.pixels, table.labels)
     return ImportSource(header: header) { sink in
+      var reader = try CSVReader(path: path, label: label, levels: header.levels)
       for start in stride(from: 0, to: header.count, by: shape.importBatch) {
-        let end = min(start + shape.importBatch, header.count)
-        try sink(
-          Array(pixels[start * shape.count..<end * shape.count]),
-          label == .none ? nil : Array(labels[start..<end]))
+        let count = min(shape.importBatch, header.count - start)
+        var (pixels, labels): ([UInt8], [Int]) = ([], [])
+        for _ in 0..<count {
+          guard try reader.next(&pixels, &labels), reader.pixelsPerLine == shape.count else {
+            throw StorageError.badData(path: path, reason: "was changed while it was read")
+          }
+        }
+        try sink(pixels, label == .none ? nil : labels)
       }
     }
   }

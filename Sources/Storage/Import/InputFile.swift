@@ -17,8 +17,12 @@ struct InputFile: ~Copyable {
   ///
   /// - Throws: `.missingInput` where it does not exist or may not be read.
   init(path: String) throws(StorageError) {
-    if case .folder = FileKind(path) {
-      throw .badData(path: path, reason: "is a folder, not a file")
+    switch FileKind(path) {
+    case .file, .nothing: break
+    case .folder: throw .badData(path: path, reason: "is a folder, not a file")
+    case .special:
+      throw .badData(
+        path: path, reason: "is a device, a pipe or a socket, or leads to one; name a file")
     }
     // gzFile gzopen(const char *path, const char *mode);
     guard let handle = gzopen(path, "rb") else {
@@ -36,33 +40,35 @@ struct InputFile: ~Copyable {
     gzclose_r(handle)
   }
 
-  /// The next `count` bytes, or fewer at the end of the file.
+  /// The next `count` bytes, or fewer at the end of the file; memory is taken as they come.
   mutating func read(upTo count: Int) throws(StorageError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var filled = 0
-    while filled < count {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      let filled = bytes.count
+      let wanted = min(count - filled, max(1 << 17, filled), 1 << 30)
+      bytes.append(contentsOf: repeatElement(0, count: wanted))
       // int gzread(gzFile file, voidp buf, unsigned len);
       let got = bytes.withUnsafeMutableBytes {
-        gzread(handle, $0.baseAddress! + filled, UInt32(min(count - filled, 1 << 30)))
+        gzread(handle, $0.baseAddress! + filled, UInt32(wanted))
       }
       try check(got)
+      bytes.removeLast(wanted - Int(got))
       if got == 0 { break }
-      filled += Int(got)
     }
-    bytes.removeLast(count - filled)
     return bytes
   }
 
   /// Everything from here to the end of the file.
-  mutating func readToEnd() throws(StorageError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var chunk = 1 << 16
-    while true {
-      let next = try read(upTo: chunk)
-      bytes.append(contentsOf: next)
-      if next.count < chunk { return bytes }
-      chunk = min(chunk * 2, 1 << 24)
+  ///
+  /// - Throws: `.badData` where that is more than `limit` bytes.
+  mutating func readToEnd(limit: Int) throws(StorageError) -> [UInt8] {
+    let bytes = try read(upTo: limit + 1)
+    guard bytes.count <= limit else {
+      throw .badData(
+        path: path, reason: "has more than \(limit >> 20) MiB, the most of such a file that is read"
+      )
     }
+    return bytes
   }
 
   /// Refuses a file that goes on after what its header announced.

@@ -17,12 +17,15 @@ extension Picture {
   /// - Throws: `StorageError`: missing, not PNG, damaged, too large, or not opaque.
   public init(png path: String, rounding: Bool = true) throws(StorageError) {
     var file = try InputFile(path: path)
-    let bytes = try file.readToEnd()
+    var bytes = try file.read(upTo: PNGHeader.end)
     guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) else {
       throw .badData(path: path, reason: "is not a PNG file")
     }
-    // The header's fixed place: 8 bytes of signature, 8 of the chunk, 8 of width and height.
-    if !rounding, bytes.count > 24, bytes[24] == 16 {
+    let header = PNGHeader(bytes)
+    if let fault = header?.fault { throw .badData(path: path, reason: fault) }
+    bytes += try file.readToEnd(limit: PNGHeader.fileLimit)
+    if let fault = header?.fault(packed: bytes.count) { throw .badData(path: path, reason: fault) }
+    if !rounding, header?.depth == 16 {
       throw .badData(
         path: path,
         reason: "has 16 bits a channel, and pictures of a dataset have 8; convert it to 8, or keep "
@@ -71,8 +74,6 @@ extension Picture {
 private struct PNGReader: ~Copyable {
   let path: String
   private let image: UnsafeMutablePointer<png_image>
-  /// The most pixels that a picture is believed to have.
-  private let pixelLimit = 1 << 26
 
   init(path: String) {
     self.path = path
@@ -104,10 +105,6 @@ private struct PNGReader: ~Copyable {
   /// The pixels of the image whose header was read.
   private func readPixels() throws(StorageError) -> Picture {
     let (width, height) = (Int(image.pointee.width), Int(image.pointee.height))
-    guard width <= pixelLimit, height <= pixelLimit, width * height <= pixelLimit else {
-      throw .badData(
-        path: path, reason: "says that it has \(height) × \(width) pixels, more than 64 million")
-    }
     let (alphaFlag, colorFlag) = (UInt32(PNG_FORMAT_FLAG_ALPHA), UInt32(PNG_FORMAT_FLAG_COLOR))
     image.pointee.format &= alphaFlag | colorFlag  // 8 bits a value, no palette
     // Without this, 16-bit values would be taken for linear light.
@@ -151,5 +148,51 @@ private struct PNGReader: ~Copyable {
     throw .badData(
       path: path,
       reason: "is a damaged PNG file (\(String(cString: CPNG_message(image)))); make it again")
+  }
+}
+
+/// What the beginning of a PNG file declares, looked at before memory is taken for it.
+private struct PNGHeader {
+  /// The bytes of the signature, and of the first chunk with its length, name and checksum.
+  static let end = 33
+  /// The most bytes of a file that are read.
+  static let fileLimit = 1 << 26
+  /// The most pixels that a picture is believed to have.
+  static let pixelLimit = 1 << 24
+
+  let width: Int
+  let height: Int
+  /// Bits of a value.
+  let depth: Int
+  /// Values of a pixel: of a palette, one.
+  let channels: Int
+
+  /// Reads the declaration; nil where the file is too short or does not begin with it, which libpng
+  /// refuses in its own words.
+  init?(_ bytes: [UInt8]) {
+    guard bytes.count == Self.end, bytes[12..<16].elementsEqual("IHDR".utf8) else { return nil }
+    width = bytes[16..<20].reduce(0) { $0 << 8 | Int($1) }
+    height = bytes[20..<24].reduce(0) { $0 << 8 | Int($1) }
+    depth = Int(bytes[24])
+    channels = [2: 3, 4: 2, 6: 4][bytes[25]] ?? 1
+  }
+
+  /// Why so large a picture is not read; nil where it is.
+  var fault: String? {
+    guard width > Self.pixelLimit || height > Self.pixelLimit || width * height > Self.pixelLimit
+    else { return nil }
+    return "says that it has \(height) × \(width) pixels, more than "
+      + "\(Self.pixelLimit >> 20) · 2²⁰, the most that is read"
+  }
+
+  /// Why a file of so many bytes cannot hold the picture; nil where it can.
+  ///
+  /// Deflate shrinks at most 1032 times.
+  func fault(packed bytes: Int) -> String? {
+    let unpacked = height * ((width * channels * depth + 7) / 8)
+    guard unpacked > 1100 * bytes else { return nil }
+    return
+      "says that it has \(height) × \(width) pixels, more than its \(bytes) bytes can hold: it "
+      + "is damaged; make it again"
   }
 }

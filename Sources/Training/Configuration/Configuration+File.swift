@@ -14,11 +14,14 @@ extension Configuration {
       throw StorageError.missingInput(
         path: path, reason: "is a folder; name a configuration file, such as config.yaml in it")
     }
-    guard let bytes = FileManager.default.contents(atPath: path) else {
+    let bytes: [UInt8]
+    do {
+      bytes = try readSmallFile(path, role: "a configuration file", limit: 1 << 20)
+    } catch .missingInput {
       throw StorageError.missingInput(
         path: path, reason: "there is no readable configuration file of this name")
     }
-    guard let text = String(data: bytes, encoding: .utf8) else {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw ConfigurationError(
         source: path, reason: "is not a text in UTF-8; name a YAML file, or save it in UTF-8.")
     }

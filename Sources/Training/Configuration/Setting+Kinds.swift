@@ -181,7 +181,9 @@ extension Setting {
           words = sequence.map(\.string)
         } else {
           let path = node.string ?? ""
-          guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+          guard let bytes = try? readSmallFile(path, role: "a list of numbers", limit: 1 << 20),
+            let text = String(validating: bytes, as: UTF8.self)
+          else {
             throw Mismatch(
               reason: "needs a list of numbers or a text file of them, and there is no readable "
                 + "text file '\(path)'")

@@ -75,7 +75,7 @@ public final class Job {
   public func logger() throws(MPIError) -> Logger {
     let isFirst = try communicator().rank == 0
     return Logger(label: "ddpm") { label in
-      if isFirst { StreamLogHandler.standardError(label: label) } else { SwiftLogNoOpLogHandler() }
+      if isFirst { HarmlessLog(label: label) } else { SwiftLogNoOpLogHandler() }
     }
   }
 
@@ -91,6 +91,7 @@ public final class Job {
   /// Runs a command and ends the process with its exit code.
   public static func run(_ body: (Job) throws -> Void) -> Never {
     StandardStreams.prepare()
+    HiddenCommands.runIfAsked()
     LaunchCheck.requireSuitableCPU()
     let job = Job()
     do {
@@ -119,7 +120,7 @@ public final class Job {
   }
 
   private func print(_ message: String) {
-    StandardStreams.tell("error: \(message)\n")
+    StandardStreams.tell("error: \(message.escapingControls(keepingLines: false))\n")
   }
 
   /// Prints what a command line alone has led to, and gives the exit code.

@@ -37,10 +37,10 @@ public final class Progress: Sendable {
       var line = text()
       if isTerminal {
         let width = line.count
-        line = "\r" + line + String(repeating: " ", count: max(0, state.width - width))
+        line += String(repeating: " ", count: max(0, state.width - width))
         state.width = width
       }
-      StandardStreams.tell(line + (isTerminal && !isLast ? "" : "\n"))
+      StandardStreams.tell(line + (isTerminal && !isLast ? "" : "\n"), inPlace: isTerminal)
       if isLast { state = State() }
     }
   }

@@ -24,18 +24,22 @@ public enum StandardStreams {
     signal(SIGPIPE, SIG_IGN)
   }
 
-  /// Writes a result to stdout, at once.
+  /// Writes a result to stdout, at once; control characters in it are written out.
   ///
   /// - Throws: `StorageError.inputOutput`, as for a full disk; not where the reader has gone.
   public static func print(_ text: String) throws(StorageError) {
+    let text = text.escapingControls(keepingLines: true)
     guard let code = write(text, to: STDOUT_FILENO), code != EPIPE else { return }
     throw .inputOutput(
       path: "standard output", reason: "cannot be written: \(String(cString: strerror(code)))")
   }
 
-  /// Writes a message to stderr, if that is possible.
-  static func tell(_ text: String) {
-    _ = write(text, to: STDERR_FILENO)
+  /// Writes a message to stderr, if that is possible; control characters in it are written out.
+  ///
+  /// - Parameter inPlace: Whether the line is drawn over the one that the cursor is in.
+  static func tell(_ text: String, inPlace: Bool = false) {
+    let text = text.escapingControls(keepingLines: true)
+    _ = write(inPlace ? "\r" + text : text, to: STDERR_FILENO)
   }
 
   /// Writes all of a text; gives the `errno` of the failure, nil where there was none.

@@ -2,19 +2,20 @@
 
 import Storage
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct CSVTests {
+  private let folder = try! TemporaryFolder()
+
   /// A source of the given text.
   private func source(
     _ text: String, height: Int? = nil, width: Int? = nil, channels: Int? = nil,
     levels: Int? = nil, label: CSVLabelColumn = .last
   ) throws -> ImportSource {
-    try withFolder { folder in
-      try ImportSource.csv(
-        file: write(Array(text.utf8), folder, "t.csv"), height: height, width: width,
-        channels: channels, levels: levels, label: label)
-    }
+    try ImportSource.csv(
+      file: folder.write(Array(text.utf8), to: "t.csv"), height: height, width: width,
+      channels: channels, levels: levels, label: label)
   }
 
   @Test func squareWithLabelsLast() throws {

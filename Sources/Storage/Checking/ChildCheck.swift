@@ -1,0 +1,181 @@
+// HDF5 files that nobody vouches for are read by a child process first, which may crash.
+
+import Glibc
+import HDF5
+import Synchronization
+
+/// Lets a child process read a file as this process is going to, with limits on memory and time.
+///
+/// Damaged files can make the HDF5 library crash or turn for ever (`docs/decisions/0020`). The child
+/// is the program itself with the hidden argument `word`; it is no MPI process. What it refuses, this
+/// process refuses in the same words, without opening the file.
+public enum ChildCheck {
+  /// The first argument of the child.
+  public static let word = "__check-file"
+
+  /// What is read of a file.
+  enum Subject {
+    /// A dataset: everything but the pixels, and these too where they are few.
+    case dataset(group: String?)
+    /// The attributes that say what a file is.
+    case content
+    /// Arrays of noise or predictions, and their times.
+    case arrays(String, times: String?)
+    /// An evaluation that is not finished.
+    case evaluation
+
+    /// The arguments of the child that say it.
+    var words: [String] {
+      switch self {
+      case .dataset(let group): ["dataset", group ?? "/"]
+      case .content: ["content"]
+      case .arrays(let name, let times): ["arrays", name, times ?? ""]
+      case .evaluation: ["evaluation"]
+      }
+    }
+
+    /// The subject of some arguments.
+    init?(words: [String]) {
+      switch (words.first, words.count) {
+      case ("dataset", 2): self = .dataset(group: words[1] == "/" ? nil : words[1])
+      case ("content", 1): self = .content
+      case ("arrays", 3): self = .arrays(words[1], times: words[2].isEmpty ? nil : words[2])
+      case ("evaluation", 1): self = .evaluation
+      default: return nil
+      }
+    }
+  }
+
+  private static let isEnabled = Atomic<Bool>(false)
+
+  /// Says that this program understands `word`; without it, as in the tests of libraries, files are
+  /// read at once.
+  public static func enable() { isEnabled.store(true, ordering: .relaxed) }
+
+  /// Lets a child read a file.
+  ///
+  /// - Throws: What the child has thrown; `.badData` where it crashed or met its limits;
+  ///   `.inputOutput` where it was ended by something else or cannot be started.
+  static func require(_ path: String, _ subject: Subject) throws(StorageError) {
+    guard isEnabled.load(ordering: .relaxed) else { return }
+    let end: ChildProcess.End
+    do throws(SystemFailure) {
+      end = try ChildProcess.run([word, path] + subject.words)
+    } catch {
+      throw .inputOutput(
+        path: path, reason: "cannot be checked in a process of its own: \(error.reason)")
+    }
+    switch end.cause {
+    case .exit(0): return
+    case .exit(Code.missingInput.rawValue): throw .missingInput(path: path, reason: end.text)
+    case .exit(Code.inputOutput.rawValue): throw .inputOutput(path: path, reason: end.text)
+    case .exit(Code.badData.rawValue): throw .badData(path: path, reason: end.text)
+    case .exit(let code):
+      throw .inputOutput(path: path, reason: "its check ended with the exit code \(code)")
+    case .signal(SIGXCPU):
+      throw .badData(
+        path: path,
+        reason: "keeps the HDF5 library busy for more than \(Limits.seconds(of: path)) s: it is "
+          + "damaged; make it again")
+    case .signal(let signal) where [SIGINT, SIGTERM, SIGHUP, SIGKILL].contains(signal):
+      throw .inputOutput(path: path, reason: "its check was ended by the signal \(signal)")
+    case .signal(let signal):
+      throw .badData(
+        path: path,
+        reason: "crashes the HDF5 library (signal \(signal)): it is damaged; make it again")
+    }
+  }
+
+  /// The exit codes of the child.
+  private enum Code: Int32 {
+    case badData = 65
+    case missingInput = 66
+    case inputOutput = 74
+
+    init(_ error: StorageError) {
+      switch error {
+      case .missingInput: self = .missingInput
+      case .badData: self = .badData
+      case .cannotCreate, .inputOutput: self = .inputOutput
+      }
+    }
+  }
+
+  /// The child: reads the file that its arguments name, and ends.
+  ///
+  /// - Parameter arguments: Those behind `word`.
+  public static func main(_ arguments: [String]) -> Never {
+    guard let path = arguments.first, let subject = Subject(words: Array(arguments.dropFirst()))
+    else { exit(64) }
+    Limits.set(for: path)
+    do throws(StorageError) {
+      try read(path, subject)
+      // Without the libraries' exit handlers, which a damaged file may have upset.
+      _exit(0)
+    } catch {
+      let text = Array(error.reason.utf8)
+      _ = write(STDOUT_FILENO, text, text.count)
+      _exit(Code(error).rawValue)
+    }
+  }
+
+  /// Does with the file what the parent will do.
+  private static func read(_ path: String, _ subject: Subject) throws(StorageError) {
+    switch subject {
+    case .dataset(let group): try ImageDataset(.file(path), group: group).readFewPixels()
+    case .content: _ = HDF5Content.read(path)
+    case .arrays(let name, let times): _ = try NoisyImages.read(path, name, times)
+    case .evaluation: _ = try UnfinishedEvaluation.contents(of: path)
+    }
+  }
+
+  /// How much a child may use.
+  private enum Limits {
+    /// The size of the file; 0 where it has gone.
+    private static func size(of path: String) -> Int {
+      if case .file(let bytes) = FileKind(path) { bytes } else { 0 }
+    }
+
+    /// CPU time: reading 1 GiB takes less than a second.
+    static func seconds(of path: String) -> Int { 2 + size(of: path) >> 30 }
+
+    /// Limits this process.
+    ///
+    /// The memory, beyond what the program takes by itself, is 48 MiB and sixteen times the size of
+    /// the file: its labels are kept three times, and may be compressed.
+    static func set(for path: String) {
+      let (memory, overflow) = size(of: path).multipliedReportingOverflow(by: 16)
+      let pages =
+        (try? Descriptor("/proc/self/statm", O_RDONLY).read(0..<64))
+        .flatMap { Int(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "") }
+      if let pages, !overflow {
+        limit(RLIMIT_AS, pages * Int(getpagesize()) + 48 << 20 + memory)
+      }
+      limit(RLIMIT_CPU, seconds(of: path))
+      limit(RLIMIT_CORE, 0)
+    }
+
+    private static func limit(_ resource: __rlimit_resource, _ value: Int) {
+      var limit = rlimit(rlim_cur: rlim_t(value), rlim_max: rlim_t(value + 1))
+      if resource == RLIMIT_CORE { limit.rlim_max = 0 }
+      // int setrlimit(int resource, const struct rlimit *rlim): fails where the limits are lower.
+      _ = setrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+    }
+  }
+}
+
+extension ImageDataset {
+  /// Reads all pixels where they are at most 64 MiB, else the first and the last image.
+  fileprivate func readFewPixels() throws(StorageError) {
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: shape.count * format.bytes)
+    if !overflow, bytes <= 1 << 26 {
+      try readPixels()
+    } else {
+      var open = try OpenImages.open(self, memoryLimit: 1 << 20)
+      let image = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: shape.count * format.bytes, alignment: 16)
+      defer { image.deallocate() }
+      for row in [0, count - 1] { try open.read(row..<row + 1, into: image) }
+    }
+  }
+}

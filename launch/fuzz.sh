@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Mutates files of every kind that the programs read, and has them read: more of what launch/test.sh
+# does with 2,000. Every file must end in one line and the exit code 0, 64, 65 or 66.
+#
+#   launch/fuzz.sh                 100,000 files; on two cores about an hour
+#   launch/fuzz.sh 5000            another number of files
+#   launch/fuzz.sh 5000 --seed 7   other files
+#
+# What did not end so is kept in .build/fuzz-findings. Tests/Python/fuzz.py says how it is done.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/env.sh"
+
+count=100000
+if [[ ${1:-} =~ ^[0-9]+$ ]]; then
+  count=$1
+  shift
+fi
+
+venv=$ddpm_root/.build/python-venv
+wanted=$ddpm_root/Tests/Python/requirements.txt
+if ! cmp --silent "$wanted" "$venv/requirements.txt"; then
+  python3 -m venv --clear "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
+  cp "$wanted" "$venv/requirements.txt"
+fi
+
+exec "$venv/bin/python" "$ddpm_root/Tests/Python/fuzz.py" "$ddpm_bin" --count "$count" \
+  --processes "$(nproc)" --keep "$ddpm_root/.build/fuzz-findings" "$@"
