@@ -39,6 +39,69 @@ public enum AtomicFile {
     try file.publish()
   }
 
+  /// The bytes of a file.
+  ///
+  /// - Returns: nil only where nothing has this name: what cannot be read is not taken for empty.
+  /// - Throws: `.inputOutput`.
+  public static func contents(of path: String) throws(StorageError) -> [UInt8]? {
+    if case .special = FileKind(path) {
+      throw .inputOutput(path: path, reason: "is a device, a pipe or a socket, not a file")
+    }
+    do throws(SystemFailure) {
+      let file = try Descriptor(path, O_RDONLY)
+      var bytes: [UInt8] = []
+      while true {
+        let part = try file.read(bytes.count..<bytes.count + (1 << 20))
+        if part.isEmpty { return bytes }
+        bytes += part
+      }
+    } catch {
+      if error.code == ENOENT { return nil }
+      throw .inputOutput(path: path, reason: "cannot be read: \(error.reason)")
+    }
+  }
+
+  /// Removes what writers that died have left of some files of a folder.
+  ///
+  /// Only for the one process that writes to the folder, before it writes.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder; none is fine.
+  ///   - isOurs: Whether a finished file of this name would be one of these files.
+  /// - Returns: The paths that were removed.
+  @discardableResult
+  public static func removeLeft(
+    in folder: String, of isOurs: (String) -> Bool
+  ) throws(StorageError) -> [String] {
+    try TemporaryFile.removeLeft(in: folder, of: isOurs)
+  }
+
+  /// Gives a file a name that nothing has yet.
+  ///
+  /// - Returns: false where something has the name; nothing has changed then.
+  /// - Throws: `.inputOutput`.
+  public static func rename(_ path: String, toFree target: String) throws(StorageError) -> Bool {
+    do throws(SystemFailure) {
+      // int link(const char *old, const char *new): never replaces, unlike rename.
+      try systemCall { link(path, target) }
+    } catch {
+      switch error.code {
+      case EEXIST: return false
+      case EPERM, ENOSYS, EOPNOTSUPP:
+        // A file system without second names, as on a memory stick: look first, then rename.
+        guard case .nothing = FileKind(target) else { return false }
+        try Storage.rename(path, to: target, durably: true)
+        return true
+      default:
+        throw .inputOutput(
+          path: path, reason: "cannot be given the name \(target): \(error.reason)")
+      }
+    }
+    try removeFile(path)
+    try synchronizeFolder(of: target)
+    return true
+  }
+
   /// Copies a file to a path, replacing what was there in one step.
   public static func copy(_ source: String, to path: String) throws(StorageError) {
     let file = try TemporaryFile(for: path)

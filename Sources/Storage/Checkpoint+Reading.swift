@@ -50,11 +50,14 @@ extension Checkpoint {
         progress: try progress(root), configuration: try root.dataset("config").string(),
         facts: try facts(root), state: try state(root), provenance: try provenance(root))
       checkpoint.validation = try validation(root, upTo: checkpoint.progress.step)
-      for group in TensorGroup.allCases where sections.contains(group.section) {
+      for group in TensorGroup.allCases {
+        var isRead = sections.contains(group.section)
+        if sections.contains(.present) { isRead = try has(group, root) }
+        guard isRead else { continue }
         checkpoint[keyPath: group.buffer] = try tensors(
           root.group(group.rawValue), checkpoint.layout)
       }
-      if sections.contains(.averages) {
+      if !sections.isDisjoint(with: [.averages, .present]) {
         for length in try AverageSnapshot.lengths(root) {
           checkpoint.averages[length] = try tensors(
             root.group(AverageSnapshot.group(length)), checkpoint.layout)
@@ -62,6 +65,14 @@ extension Checkpoint {
       }
       return checkpoint
     }
+  }
+
+  /// Whether the file has a group of tensors.
+  private static func has(
+    _ group: TensorGroup, _ root: borrowing Group
+  ) throws(HDF5Error) -> Bool {
+    if group.section == .moments, try root.kind(of: "optimizer") == nil { return false }
+    return try root.kind(of: group.rawValue) != nil
   }
 
   /// The names from `/tensors` in their order, the shapes from a group that has them all.

@@ -23,6 +23,8 @@ public struct Checkpoint: Equatable, Sendable {
     public static let moments = Sections(rawValue: 4)
     /// The power averages of the weights.
     public static let averages = Sections(rawValue: 8)
+    /// Those of all that the file has.
+    public static let present = Sections(rawValue: 16)
     /// Everything: what continuing a run needs.
     public static let all: Sections = [.model, .ema, .moments, .averages]
   }

@@ -1,7 +1,4 @@
-// The folder of a run's checkpoints or snapshots: names, the newest good one, and what may be
-// removed.
-
-import Glibc
+// The folder of a run's checkpoints or snapshots: names, and the newest good one.
 
 /// A folder of files `step-00000012.h5`, one for each saved step.
 ///
@@ -10,7 +7,7 @@ public struct CheckpointFolder: Sendable {
   /// The folder's path.
   public let path: String
 
-  /// The newest checkpoint that is whole, and the newer ones that are not.
+  /// The newest checkpoint that is good, and the newer ones that are not.
   public struct Latest: Equatable, Sendable {
     /// The path of the newest good checkpoint, or nil where there is none.
     public let path: String?
@@ -43,41 +40,60 @@ public struct CheckpointFolder: Sendable {
     try folderNames(path).compactMap { step(of: $0) }.sorted()
   }
 
-  /// Looks for the newest checkpoint whose checksum fits, from the newest back.
+  /// Reads the checkpoint of a step, and requires that it is of this step.
   ///
-  /// - Parameter limit: The last step that is looked at.
-  /// - Throws: `.missingInput` where the folder cannot be listed. Damaged files do not throw: they
-  ///   are reported in `skipped`.
-  public func latestGood(upTo limit: Int = .max) throws(StorageError) -> Latest {
+  /// - Throws: As `Checkpoint.read`, and `.badData` for the checkpoint of another step.
+  public func read(
+    step: Int, sections: Checkpoint.Sections = .all
+  ) throws(StorageError) -> Checkpoint {
+    let path = path(step: step)
+    let checkpoint = try Checkpoint.read(path: path, sections: sections)
+    try checkpoint.requireStep(step, path: path)
+    return checkpoint
+  }
+
+  /// Looks for the newest checkpoint that can be used, from the newest back.
+  ///
+  /// - Parameters:
+  ///   - limit: The last step that is looked at.
+  ///   - use: Reads the checkpoint of a step, and throws where it cannot be used.
+  /// - Returns: What `use` made of the newest one, nil where there is none, and the errors of newer
+  ///   files that were passed over, newest first.
+  /// - Throws: `.missingInput` where the folder cannot be listed.
+  public func newest<Value>(
+    upTo limit: Int = .max, _ use: (Int) throws(StorageError) -> Value
+  ) throws(StorageError) -> (value: Value?, skipped: [StorageError]) {
     var skipped: [StorageError] = []
     for step in try steps().reversed() where step <= limit {
-      let candidate = path(step: step)
       do throws(StorageError) {
-        try Checkpoint.verify(path: candidate)
-        return Latest(path: candidate, skipped: skipped)
+        return (try use(step), skipped)
       } catch {
         skipped.append(error)
       }
     }
-    return Latest(path: nil, skipped: skipped)
+    return (nil, skipped)
   }
 
-  /// Removes all but the newest checkpoints and the one that `best` leads to.
+  /// Looks for the newest good checkpoint: whole, of the step in its name, with finite tensors.
   ///
-  /// - Parameter count: How many to keep, at least 2: the newest may turn out to be damaged.
-  /// - Returns: The paths that were removed.
-  @discardableResult
-  public func prune(keeping count: Int) throws(StorageError) -> [String] {
-    precondition(count >= 2, "At least two checkpoints must be kept.")
-    let best = bestStep
-    let old = try steps().dropLast(count).filter { $0 != best }.map { path(step: $0) }
-    for path in old { try remove(path) }
-    return old
+  /// - Parameters:
+  ///   - limit: The last step that is looked at.
+  ///   - sections: What it must hold.
+  /// - Throws: `.missingInput` where the folder cannot be listed. Files that are not good do not
+  ///   throw: they are reported in `skipped`.
+  public func latestGood(
+    upTo limit: Int = .max, sections: Checkpoint.Sections = .model
+  ) throws(StorageError) -> Latest {
+    let found = try newest(upTo: limit) { (step) throws(StorageError) in
+      _ = try read(step: step, sections: sections)
+      return path(step: step)
+    }
+    return Latest(path: found.value, skipped: found.skipped)
   }
 
   /// Removes the files of later steps, which a run that goes on from an earlier one does again.
   public func remove(after step: Int) throws(StorageError) {
-    for later in try steps() where later > step { try remove(path(step: later)) }
+    for later in try steps() where later > step { try removeFile(path(step: later)) }
   }
 
   /// Removes what writers that died have left: files `step-….h5.….tmp`, and links `best.….tmp`.
@@ -87,14 +103,7 @@ public struct CheckpointFolder: Sendable {
   /// - Returns: The paths that were removed.
   @discardableResult
   public func removeStaleTemporaries() throws(StorageError) -> [String] {
-    let stale = try folderNames(path)
-      .filter { name in
-        guard let target = TemporaryFile.target(of: name) else { return false }
-        return target == Self.bestName || step(of: target) != nil
-      }
-      .map { "\(path)/\($0)" }
-    for path in stale { try remove(path) }
-    return stale
+    try TemporaryFile.removeLeft(in: path) { $0 == Self.bestName || step(of: $0) != nil }
   }
 
   /// The step that a name stands for, if it is exactly the name of a checkpoint.
@@ -103,15 +112,5 @@ public struct CheckpointFolder: Sendable {
     guard let step = Int(name.dropFirst(5).dropLast(3)), Checkpoint.Progress.counts.contains(step)
     else { return nil }
     return path(step: step) == "\(path)/\(name)" ? step : nil
-  }
-
-  private func remove(_ path: String) throws(StorageError) {
-    do throws(SystemFailure) {
-      // int unlink(const char *path)
-      try systemCall { unlink(path) }
-    } catch {
-      if error.code == ENOENT { return }
-      throw .inputOutput(path: path, reason: "cannot be removed: \(error.reason)")
-    }
   }
 }

@@ -1,5 +1,7 @@
 // The one error type of this module.
 
+import Glibc
+
 /// What can go wrong with the files of this module; the description is one line: where and what.
 public enum StorageError: Error, Equatable, CustomStringConvertible {
   /// A file that was asked for does not exist or may not be read.
@@ -27,6 +29,11 @@ public enum StorageError: Error, Equatable, CustomStringConvertible {
       .inputOutput(_, let reason):
       reason
     }
+  }
+
+  /// Whether the system had no room for what was to be written.
+  public var isOutOfSpace: Bool {
+    [ENOSPC, EDQUOT].contains { reason.hasSuffix(systemReason($0)) }
   }
 
   /// The whole error in one line.

@@ -108,21 +108,42 @@ struct Descriptor: ~Copyable {
     _ = flock(number, LOCK_UN)
   }
 
-  /// Locks the file against other processes until the descriptor is closed.
-  ///
-  /// - Returns: false where another one has locked it. A file system without locks grants any.
-  func lock() throws(SystemFailure) -> Bool {
+  /// What came of an attempt to lock a file.
+  enum Lock {
+    /// The file is locked against others until the descriptor is closed.
+    case granted
+    /// Another open file holds the lock.
+    case taken
+    /// The file system knows no locks.
+    case unknown
+  }
+
+  /// Locks the file against others, or says why not.
+  func tryLock() throws(SystemFailure) -> Lock {
     do throws(SystemFailure) {
       // int flock(int fd, int operation)
       try systemCall { flock(number, LOCK_EX | LOCK_NB) }
     } catch {
       switch error.code {
-      case EWOULDBLOCK: return false
-      case ENOSYS, EOPNOTSUPP, ENOLCK: break
+      case EWOULDBLOCK: return .taken
+      case ENOSYS, EOPNOTSUPP, ENOLCK: return .unknown
       default: throw error
       }
     }
-    return true
+    return .granted
+  }
+
+  /// Locks the file against other processes until the descriptor is closed.
+  ///
+  /// - Returns: false where another one has locked it. A file system without locks grants any.
+  func lock() throws(SystemFailure) -> Bool { try tryLock() != .taken }
+
+  /// Whether a path leads to this file.
+  func isFile(at path: String) throws(SystemFailure) -> Bool {
+    let own = try status()
+    var other = stat()
+    // int stat(const char *path, struct stat *buf)
+    return stat(path, &other) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino
   }
 
   /// Closes the descriptor and checks the status, which on network disks may be a write error.
@@ -192,6 +213,17 @@ func isSameFile(_ a: String, _ b: String) -> Bool {
   // int stat(const char *path, struct stat *buf)
   guard stat(a, &first) == 0, stat(b, &second) == 0 else { return false }
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+}
+
+/// Removes a file; one that is not there is no fault.
+func removeFile(_ path: String) throws(StorageError) {
+  do throws(SystemFailure) {
+    // int unlink(const char *path)
+    try systemCall { unlink(path) }
+  } catch {
+    if error.code == ENOENT { return }
+    throw .inputOutput(path: path, reason: "cannot be removed: \(error.reason)")
+  }
 }
 
 /// The folder that a path lies in.

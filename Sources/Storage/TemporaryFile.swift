@@ -50,6 +50,23 @@ struct TemporaryFile: ~Copyable {
     return parts.dropLast(2).joined(separator: ".")
   }
 
+  /// Removes what writers that died have left of some files of a folder.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder; none is fine.
+  ///   - isOurs: Whether a finished file of this name would be one of these files.
+  /// - Returns: The paths that were removed.
+  @discardableResult
+  static func removeLeft(
+    in folder: String, of isOurs: (String) -> Bool
+  ) throws(StorageError) -> [String] {
+    guard case .folder = FileKind(folder) else { return [] }
+    let left = try folderNames(folder).filter { target(of: $0).map(isOurs) ?? false }
+      .map { "\(folder)/\($0)" }
+    for path in left { try removeFile(path) }
+    return left
+  }
+
   /// Opens the file for a writer of its own, which forces it to the disk before `publish`.
   func open() throws(StorageError) -> Descriptor {
     do throws(SystemFailure) {
@@ -143,7 +160,7 @@ func rename(_ path: String, to target: String, durably: Bool) throws(StorageErro
 }
 
 /// Makes the names in the folder of a file durable.
-private func synchronizeFolder(of path: String) throws(StorageError) {
+func synchronizeFolder(of path: String) throws(StorageError) {
   do throws(SystemFailure) {
     let folder = try Descriptor(parentFolder(of: path), O_RDONLY | O_DIRECTORY)
     do throws(SystemFailure) {

@@ -9,8 +9,8 @@ struct Train: JobCommand {
   static let configuration = CommandConfiguration(
     abstract: "Train a model; without arguments on the embedded digits.",
     discussion: """
-      The run's folder holds config.yaml, metrics.jsonl (a line a step), checkpoints/ and samples/ \
-      (a grid every so many steps). The settings for YAML files and --set stand below the options.
+      The run's folder holds config.yaml, metrics.jsonl (a line a step), history.jsonl (a line a \
+      start), checkpoints/ and samples/ (a grid every so many steps). The settings for YAML files and --set stand below the options.
       """)
 
   /// The settings with their defaults, section by section, for the end of the help.
@@ -49,6 +49,8 @@ struct Train: JobCommand {
   var resume = false
   @Option(help: .timeLimit)
   var timeLimit: String?
+  @Flag(help: "Go on with other images than those that the run was trained on.")
+  var acceptOtherData = false
   @Option(
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -61,7 +63,10 @@ struct Train: JobCommand {
     "(default: the configuration's, else \(Configuration()[keyPath: setting]))"
   }
 
-  func validate() throws { try requireTimeLimit(timeLimit) }
+  func validate() throws {
+    try requireTimeLimit(timeLimit)
+    if acceptOtherData, !resume { throw ValidationError("--accept-other-data goes with --resume.") }
+  }
 
   func run(_ job: Job) throws {
     let logger = try job.logger()
@@ -70,6 +75,7 @@ struct Train: JobCommand {
     options.runPath = run
     options.resumes = resume
     options.timeLimit = timeLimit
+    options.acceptsOtherData = acceptOtherData
     options.assignments = settings
     let values: [(String, Any?)] = [
       ("data", data), ("steps", steps), ("batch", batch), ("seed", seed), ("workers", workers),

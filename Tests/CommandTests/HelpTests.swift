@@ -9,15 +9,15 @@ extension CommandTests {
       (
         .dist, [],
         [
-          "train", "evaluate", "estimate-variance", "average", "benchmark", "dataset", "predict",
-          "65 bad data",
+          "train", "evaluate", "estimate-variance", "average", "benchmark", "checkpoint", "dataset",
+          "predict", "65 bad data",
         ]
       ),
       (
         .dist, ["train"],
         [
           "learning_rate: 0.002", "batch: 128", "steps: 2000", "auto, or 1 to 4096 pixels",
-          "--resume",
+          "--resume", "--accept-other-data",
           "else the embedded digits)", "else 2000)", "diffusion_steps: 200", "model: ddpm",
           "linear, cosine", "prediction: epsilon", "epsilon, clean, mean, v", "OPTIMIZER",
           "constant, cosine, inverse_sqrt", "rising numbers from 0.001 to 0.28",
@@ -42,6 +42,12 @@ extension CommandTests {
         ]
       ),
       (.dist, ["estimate-variance"], ["--output", "--part", "Bao et al."]),
+      (.dist, ["checkpoint"], ["ls", "verify", "diff", "prune", "repair-name"]),
+      (.dist, ["checkpoint", "ls"], ["step, date, size, loss", "The run's folder."]),
+      (.dist, ["checkpoint", "verify"], ["exit code is 65", "The checkpoints."]),
+      (.dist, ["checkpoint", "diff"], ["0 where they are equal, else 1", "relative difference"]),
+      (.dist, ["checkpoint", "prune"], ["--keep", "neither counted nor removed"]),
+      (.dist, ["checkpoint", "repair-name"], ["nothing is replaced"]),
       (.dist, ["dataset"], ["import", "make", "inspect"]),
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),

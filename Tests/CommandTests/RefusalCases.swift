@@ -9,7 +9,7 @@ import TestSupport
 extension RefusalTests {
   static var cases: [Case] {
     commandLines + configurations + places + outputs + datasets + checkpoints + arrays + imports
-      + drawings + sampling
+      + drawings + sampling + runFiles
   }
 
   // MARK: What stands on the command line and in configurations

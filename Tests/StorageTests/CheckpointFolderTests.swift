@@ -1,4 +1,4 @@
-// The folder of checkpoints: the newest good one is found, and removing leaves what is needed.
+// The folder of checkpoints: the newest good one is found, whatever the names say.
 
 import Foundation
 import Storage
@@ -29,7 +29,9 @@ import Testing
     let temporary = try TemporaryFolder()
     let folder = CheckpointFolder(path: temporary.path)
     #expect(try folder.latestGood() == .init(path: nil, skipped: []))
-    for step in [5, 10, 15, 20] { try sampleCheckpoint().write(to: folder.path(step: step)) }
+    for step in [5, 10, 15, 20] {
+      try sampleCheckpoint(step: step).write(to: folder.path(step: step))
+    }
     #expect(try folder.latestGood() == .init(path: folder.path(step: 20), skipped: []))
     var bytes = try temporary.bytes("step-00000020.h5")
     bytes[bytes.count / 2] ^= 1
@@ -54,20 +56,53 @@ import Testing
       error?.description == "/no/such/folder: cannot list the folder: No such file or directory")
   }
 
-  @Test func pruningKeepsTheNewest() throws {
+  /// A good file under another name, a folder, a tensor that is no number, another format.
+  @Test func theContentDecides() throws {
     let temporary = try TemporaryFolder()
     let folder = CheckpointFolder(path: temporary.path)
-    for step in [1, 2, 3, 100_000_000] { try temporary.write([1], to: name(step, folder)) }
-    try temporary.write([1], to: "notes.txt")
-    #expect(try folder.prune(keeping: 5) == [])
-    #expect(try folder.prune(keeping: 2) == [folder.path(step: 1), folder.path(step: 2)])
-    #expect(try folder.steps() == [3, 100_000_000])
-    #expect(try temporary.names().contains("notes.txt"))
+    try sampleCheckpoint(step: 5).write(to: folder.path(step: 5))
+    try sampleCheckpoint(step: 5).write(to: folder.path(step: 2_000_000_000))
+    try FileManager.default.createDirectory(
+      atPath: folder.path(step: 30), withIntermediateDirectories: false)
+    try diverged().write(to: folder.path(step: 20))
+    try AverageSnapshot(
+      step: 10, seed: 1, layout: sampleCheckpoint().layout,
+      averages: [0.05: sampleCheckpoint().model]
+    ).write(to: folder.path(step: 10))
+    let latest = try folder.latestGood()
+    #expect(latest.path == folder.path(step: 5))
+    let reasons = latest.skipped.map(\.reason)
+    try #require(reasons.count == 4)
+    #expect(
+      reasons[0] == "is the checkpoint of step 5 and not of 2000000000, as its name says; "
+        + "ddpm-dist checkpoint repair-name gives it the right name")
+    #expect(reasons[1] == "is a folder, not a checkpoint")
+    #expect(reasons[2].contains("the tensor time/1/W is not finite"))
+    #expect(reasons[3].contains("is a ddpm-averages file, not a ddpm-checkpoint"))
+  }
+
+  /// A checkpoint of step 20 with a weight that is no number and a checksum that fits.
+  private func diverged() throws -> RawFile {
+    var checkpoint = sampleCheckpoint(step: 20)
+    checkpoint.model[3] = 1234.5678
+    let bytes = try checkpoint.encoded()
+    let image = bytes.dropLast(32)
+    let mark = withUnsafeBytes(of: Float(1234.5678)) { Array($0) }
+    let place = try #require(image.indices.first { image[$0...].starts(with: mark) })
+    var changed = Array(image)
+    changed.replaceSubrange(
+      place..<place + 4, with: withUnsafeBytes(of: Float.nan) { Array($0) })
+    return RawFile(bytes: changed + changed.withUnsafeBytes { Checkpoint.trailer(for: $0) })
+  }
+
+  private struct RawFile {
+    let bytes: [UInt8]
+    func write(to path: String) throws { try AtomicFile.write(bytes, to: path) }
   }
 
   // MARK: The best one
 
-  @Test func theBestIsLinkedAndNotRemoved() throws {
+  @Test func theBestIsLinked() throws {
     let temporary = try TemporaryFolder()
     let folder = CheckpointFolder(path: temporary.path)
     for step in 1...5 { try temporary.write([UInt8(step)], to: name(step, folder)) }
@@ -79,10 +114,7 @@ import Testing
       #expect(try temporary.bytes("best") == [UInt8(step)])
       #expect(try temporary.names().count == 6)
     }
-    #expect(try folder.prune(keeping: 2) == [folder.path(step: 2), folder.path(step: 3)])
-    #expect(try folder.steps() == [1, 4, 5])
     try folder.linkBest(step: 5)
-    #expect(try folder.prune(keeping: 2) == [folder.path(step: 1)])
     // The link is right in a copy, and is one of ours where its checkpoint is gone.
     let copies = try TemporaryFolder()
     try FileManager.default.copyItem(atPath: temporary.path, toPath: copies.file("a"))
@@ -126,7 +158,7 @@ import Testing
   @Test func staleTemporariesAreRemoved() throws {
     let temporary = try TemporaryFolder()
     let folder = CheckpointFolder(path: temporary.path)
-    try sampleCheckpoint().write(to: folder.path(step: 1))
+    try sampleCheckpoint(step: 1).write(to: folder.path(step: 1))
     let half = try Array(sampleCheckpoint().encoded().prefix(5000))
     try temporary.write(half, to: "step-00000002.h5.4711-1.tmp")
     try FileManager.default.createSymbolicLink(
@@ -148,14 +180,14 @@ import Testing
     let temporary = try TemporaryFolder()
     let folder = CheckpointFolder(path: temporary.path)
     let path = folder.path(step: 1)
-    try sampleCheckpoint().write(to: path)
+    try sampleCheckpoint(step: 1).write(to: path)
     await #expect(processExitsWith: .signal(SIGKILL)) {
       [path = path as String, microseconds = microseconds as Int] in
       Thread.detachNewThread {
         usleep(UInt32(microseconds))
         kill(getpid(), SIGKILL)
       }
-      while true { try sampleCheckpoint(provenance: [:]).write(to: path) }
+      while true { try sampleCheckpoint(step: 1, provenance: [:]).write(to: path) }
     }
     #expect(try folder.latestGood() == .init(path: path, skipped: []))
     try folder.removeStaleTemporaries()

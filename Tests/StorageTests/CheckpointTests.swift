@@ -8,7 +8,9 @@ import TestSupport
 import Testing
 
 /// A small checkpoint with everything in it.
-func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Checkpoint {
+func sampleCheckpoint(
+  step: Int = 12, provenance: [String: String] = ["host": "node1"]
+) -> Checkpoint {
   var layout = ParameterLayout()
   layout.append("time/1/W", shape: [3, 5])
   layout.append("down_0/block_0/conv1/W", shape: [3, 3, 1, 4])
@@ -19,7 +21,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
     layout: layout, model: values(0.5), ema: values(0.25), firstMoment: values(-3),
     secondMoment: values(1e-9),
     progress: .init(
-      step: 12, imagesSeen: 1536, epochs: [1, 0, 1, 2], seed: .max, shards: 4, loss: 0.0625),
+      step: step, imagesSeen: 128 * step, epochs: [1, 0, 1, 2], seed: .max, shards: 4, loss: 0.0625),
     configuration: "name: digits\nnote: größer\n",
     facts: ModelFacts(
       name: "diffusion", texts: ["prediction": "epsilon", "variance": "fixed-large"],
@@ -343,7 +345,7 @@ func sampleCheckpoint(provenance: [String: String] = ["host": "node1"]) -> Check
   @Test func aFullDiskKeepsTheOldCheckpoint() throws {
     try withSmallDisk(megabytes: 1) { disk in
       let folder = CheckpointFolder(path: disk)
-      try sampleCheckpoint().write(to: folder.path(step: 1))
+      try sampleCheckpoint(step: 1).write(to: folder.path(step: 1))
       var layout = ParameterLayout()
       layout.append("a", shape: [300_000])
       var large = sampleCheckpoint()

@@ -136,13 +136,3 @@ struct OpenSamples: ~Copyable {
     return found.done
   }
 }
-
-extension Descriptor {
-  /// Whether a path leads to this file.
-  fileprivate func isFile(at path: String) throws(SystemFailure) -> Bool {
-    let own = try status()
-    var other = stat()
-    // int stat(const char *path, struct stat *buf)
-    return stat(path, &other) == 0 && own.st_dev == other.st_dev && own.st_ino == other.st_ino
-  }
-}

@@ -44,7 +44,7 @@ public struct PosthocAverage {
       throw StorageError.missingInput(
         path: run.path, reason: "there is no run folder of this name")
     }
-    let latest = try run.checkpoints.latestGood(upTo: limit ?? .max)
+    let latest = try run.checkpoints.latestGood(upTo: limit ?? .max, sections: .all)
     for skipped in latest.skipped { report(skipped) }
     guard let source = latest.path else {
       throw StorageError.missingInput(

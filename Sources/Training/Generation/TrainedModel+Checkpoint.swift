@@ -63,7 +63,7 @@ extension TrainedModel {
     let facts = try Checkpoint.shareFacts(read?.checkpoint, communicator)
     let kind = try shared(read?.kind.rawValue)
     let (trained, heldOut) = try communicator.together {
-      let configuration = try Self.configuration(yaml, path: file)
+      let configuration = try Configuration.described(in: yaml, path: file)
       var model = try makeModel(configuration)
       model.state = state
       if let facts { model.adopt(facts, weights: kind) }
@@ -80,27 +80,9 @@ extension TrainedModel {
     path: String, _ kind: WeightKind, _ report: (String) -> Void,
     makeModel: (Configuration) throws -> any Objective = { try $0.model() }
   ) throws -> Source {
-    let file = try checkpointPath(path, report)
-    let checkpoint = try Checkpoint.read(path: file, sections: kind.section)
+    let (file, checkpoint) = try find(path, kind.section, report, makeModel)
     let weights = try kind.weights(in: checkpoint, path: file)
-    let configuration = try configuration(checkpoint.configuration, path: file)
-    let model: any Objective
-    do {
-      model = try makeModel(configuration)
-    } catch {
-      throw StorageError.badData(path: file, reason: "/config describes no model: \(error)")
-    }
-    try model.parameters.layout.require(of: checkpoint, path: file)
-    try model.requireState(of: checkpoint, path: file)
-    if let facts = model.facts {
-      guard let found = checkpoint.facts else {
-        throw StorageError.badData(path: file, reason: "has no group /\(facts.name)")
-      }
-      if let place = facts.difference(from: found) {
-        throw StorageError.badData(
-          path: file, reason: "\(place) is not what the settings in /config say")
-      }
-    }
+    let configuration = try Configuration.described(in: checkpoint.configuration, path: file)
     if configuration.data.levels == 0, configuration.data.valueRange == nil {
       report("\(file) does not say the range of its images: samples are in -1 … 1.")
     }
@@ -109,36 +91,35 @@ extension TrainedModel {
 
   /// The checkpoint that a path stands for: itself, or the newest good one of a run folder.
   ///
-  /// - Throws: `StorageError`.
-  private static func checkpointPath(_ path: String, _ report: (String) -> Void) throws -> String {
+  /// - Throws: `StorageError`; where a folder has checkpoints and none is good, that of the newest.
+  private static func find(
+    _ path: String, _ sections: Checkpoint.Sections, _ report: (String) -> Void,
+    _ makeModel: (Configuration) throws -> any Objective
+  ) throws(StorageError) -> (path: String, Checkpoint) {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw StorageError.missingInput(
+      throw .missingInput(
         path: path, reason: "there is no checkpoint and no run folder of this name")
     }
-    guard isFolder.boolValue else { return path }
+    guard isFolder.boolValue else {
+      let checkpoint = try Checkpoint.read(path: path, sections: sections)
+      try checkpoint.requireModel(path: path, makeModel)
+      return (path, checkpoint)
+    }
     let run = RunFolder(path)
     let folder = run.exists ? run.checkpoints : CheckpointFolder(path: path)
-    let latest = try folder.latestGood()
-    for skipped in latest.skipped { report("skipped \(skipped)") }
-    guard let newest = latest.path else {
-      throw StorageError.missingInput(
-        path: path, reason: "there is no good checkpoint in this folder")
+    let (found, skipped) = try folder.newest { (step) throws(StorageError) in
+      let (path, checkpoint) = (
+        folder.path(step: step), try folder.read(step: step, sections: sections)
+      )
+      try checkpoint.requireModel(path: path, makeModel)
+      return (path, checkpoint)
     }
-    return newest
-  }
-
-  /// The configuration in a checkpoint, with everything filled in.
-  private static func configuration(_ yaml: String, path: String) throws -> Configuration {
-    var configuration = Configuration()
-    do {
-      try configuration.apply(yaml: yaml, source: "\(path):/config")
-    } catch {
-      throw StorageError.badData(path: path, reason: "/config cannot be used: \(error)")
+    guard let found else {
+      throw skipped.first
+        ?? .missingInput(path: path, reason: "there is no good checkpoint in this folder")
     }
-    guard configuration.data.shape != nil, configuration.data.levels != nil else {
-      throw StorageError.badData(path: path, reason: "/config does not say the image's extents")
-    }
-    return configuration
+    for error in skipped { report("skipped \(error)") }
+    return found
   }
 }

@@ -51,6 +51,8 @@ package final class MetricsLog {
 
   /// The time that the steps before this process have taken.
   package let earlierSeconds: Double
+  /// Where an old log went of which no line is kept; nil where there was none.
+  package let setAside: String?
 
   private let path: String
   private let handle: FileHandle
@@ -58,14 +60,19 @@ package final class MetricsLog {
 
   /// Opens the log to continue after a step; lines of later steps are dropped.
   ///
-  /// A run that died between two checkpoints does these steps again.
+  /// A run that died between two checkpoints does these steps again. A log of which nothing would be
+  /// left is given another name, `metrics.1.jsonl`, and not overwritten.
+  ///
+  /// - Throws: `StorageError`, also where the old log cannot be read: it stays as it is then.
   package init(path: String, afterStep step: Int) throws(StorageError) {
     self.path = path
     encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys]
-    let (text, seconds) = Self.lines(of: path, upTo: step)
+    let old = try AtomicFile.contents(of: path) ?? []
+    let (text, seconds) = Self.lines(of: old, upTo: step)
     earlierSeconds = seconds
+    setAside = old.isEmpty || !text.isEmpty ? nil : try Self.setAside(path)
     try AtomicFile.write(Array(text.utf8), to: path)
     guard let handle = FileHandle(forWritingAtPath: path) else {
       throw .inputOutput(path: path, reason: "cannot be opened for writing")
@@ -87,10 +94,21 @@ package final class MetricsLog {
     }
   }
 
+  /// Gives the old log the first free of the names `metrics.1.jsonl`, `metrics.2.jsonl`, …
+  private static func setAside(_ path: String) throws(StorageError) -> String {
+    let stem = path.hasSuffix(".jsonl") ? String(path.dropLast(6)) : path
+    var number = 1
+    while true {
+      let name = "\(stem).\(number).jsonl"
+      if try AtomicFile.rename(path, toFree: name) { return name }
+      number += 1
+    }
+  }
+
   /// The whole lines of an old log whose steps are not after `step`, and the time of the last of
   /// them.
-  private static func lines(of path: String, upTo step: Int) -> (text: String, seconds: Double) {
-    guard step > 0, let bytes = FileManager.default.contents(atPath: path) else { return ("", 0) }
+  private static func lines(of bytes: [UInt8], upTo step: Int) -> (text: String, seconds: Double) {
+    guard step > 0 else { return ("", 0) }
     // A byte that is no UTF-8, left by a crash, costs its line and not the whole log.
     let text = String(decoding: bytes, as: UTF8.self)
     let decoder = JSONDecoder()

@@ -7,6 +7,8 @@ import MPI
 public struct NodeReport: Sendable {
   /// The worker threads of this rank.
   public let workers: Int
+  /// The names of the nodes.
+  public let hosts: [String]
   /// One line a node: its name, ranks, cores and workers.
   public let lines: [String]
   /// Sentences on nodes whose workers outnumber their cores.
@@ -43,6 +45,7 @@ public struct NodeReport: Sendable {
           + "few; start it with --bind-to none, or by launch/run.sh, to use all."
       }
     }
+    hosts = try Self.gather(node.rank == 0 ? name : "", communicator)
     lines = try Self.gather(line, communicator)
     warnings = try Self.gather(warning, communicator)
   }

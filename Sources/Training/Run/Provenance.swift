@@ -12,9 +12,14 @@ package enum Provenance {
   /// The attribute that tells the checksum of the images.
   package static let datasetHash = "dataset_hash"
 
+  /// The attribute that tells the path of the images.
+  static let dataset = "dataset"
+
   /// Everything that is known before training begins.
+  ///
+  /// - Parameter images: The checksum of the images.
   package static func attributes(
-    plan: TrainingPlan, ranks: Int, workers: Int, runPath: String
+    plan: TrainingPlan, images: String, ranks: Int, workers: Int, runPath: String
   ) -> [String: String] {
     [
       "program": "ddpm-dist \(programVersion)",
@@ -29,8 +34,8 @@ package enum Provenance {
       "workers": "\(workers)",
       "command": CommandLine.arguments.joined(separator: " "),
       "run": runPath,
-      "dataset": plan.dataset.path,
-      datasetHash: checksum(of: plan.dataset),
+      dataset: plan.dataset.path,
+      datasetHash: images,
       "date": Date.now.formatted(.iso8601),
     ]
   }

@@ -7,7 +7,7 @@ import Storage
 /// power averages where the run keeps them.
 ///
 ///     config.yaml   metrics.jsonl   checkpoints/step-00000500.h5   samples/step-00000500.png
-///     averages/step-00000100.h5
+///     averages/step-00000100.h5   history.jsonl   lock
 public struct RunFolder: Sendable {
   /// The folder's path.
   public let path: String
@@ -19,6 +19,8 @@ public struct RunFolder: Sendable {
   public var configuration: String { "\(path)/config.yaml" }
   /// One JSON object a step.
   public var metrics: String { "\(path)/metrics.jsonl" }
+  /// One JSON object a start.
+  public var history: String { "\(path)/history.jsonl" }
   /// The checkpoints.
   public var checkpoints: CheckpointFolder { CheckpointFolder(path: "\(path)/checkpoints") }
 
@@ -42,7 +44,19 @@ public struct RunFolder: Sendable {
   /// The file by which a user asks the run to stop.
   public var stopFile: String { "\(path)/STOP" }
 
+  /// The text of the resolved configuration; nil where there is none, or an empty one.
+  ///
+  /// - Throws: `StorageError.inputOutput` where it cannot be read.
+  package func configurationText() throws(StorageError) -> String? {
+    let text = try AtomicFile.contents(of: configuration).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+    return text.flatMap { $0.allSatisfy(\.isWhitespace) ? nil : $0 }
+  }
+
   /// Makes the folders, writes the configuration and removes what a killed writer has left.
+  ///
+  /// Only under the run's lock.
   ///
   /// - Parameters:
   ///   - yaml: The resolved configuration.
@@ -65,11 +79,23 @@ public struct RunFolder: Sendable {
           reason: "the run folder cannot be made (\(systemCause(of: error))); choose another --run")
       }
     }
+    try sweep()
+    if FileManager.default.fileExists(atPath: averages.path) { try averages.remove(after: step) }
+    try AtomicFile.write(Array(yaml.utf8), to: configuration)
+  }
+
+  /// Removes the temporary files of every kind that killed writers have left.
+  private func sweep() throws(StorageError) {
     try checkpoints.removeStaleTemporaries()
     if FileManager.default.fileExists(atPath: averages.path) {
       try averages.removeStaleTemporaries()
-      try averages.remove(after: step)
     }
-    try AtomicFile.write(Array(yaml.utf8), to: configuration)
+    try AtomicFile.removeLeft(in: "\(path)/samples") { name in
+      // The name of the grid of the step that it names, and no other.
+      guard let step = Int(name.dropFirst(5).dropLast(4)), step >= 0 else { return false }
+      return samples(step: step) == "\(path)/samples/\(name)"
+    }
+    let own = [configuration, metrics, history, "\(path)/\(RunLock.name)"]
+    try AtomicFile.removeLeft(in: path) { own.contains("\(path)/\($0)") }
   }
 }

@@ -21,6 +21,8 @@ public struct RunOptions: Sendable {
   public var resumes = false
   /// How long the process may run, as `TimeLimit.seconds` reads it; nil: nothing is said.
   public var timeLimit: String?
+  /// Whether it may go on with other images.
+  public var acceptsOtherData = false
 
   /// The embedded digits in a new run.
   public init() {}
@@ -41,13 +43,10 @@ public struct RunOptions: Sendable {
   private func configuration() throws -> Configuration {
     var configuration = Configuration()
     try assign(to: &configuration)
-    var source = configurationPath
-    if source == nil, resumes {
-      let path = RunFolder(runPath ?? "runs/\(configuration.run.name)").configuration
-      if FileManager.default.fileExists(atPath: path) { source = path }
-    }
-    if let source {
+    if let source = configurationPath {
       try configuration.apply(yaml: try Configuration.text(ofFile: source), source: source)
+    } else if resumes {
+      try configuration.apply(settingsOf: RunFolder(runPath ?? "runs/\(configuration.run.name)"))
     }
     try assign(to: &configuration)
     // So that the run can be resumed from another folder.
@@ -77,6 +76,10 @@ struct RunRequest {
   let point: ResumePoint?
   /// The checkpoint to go on from, on rank 0; nil elsewhere, and where there is none.
   let checkpoint: Checkpoint?
+  /// The checksum of the images.
+  let images: String
+  /// The run's lock, on rank 0; nil elsewhere.
+  let lock: RunLock?
 
   /// Finds out what is to be run; collective.
   ///
@@ -85,22 +88,23 @@ struct RunRequest {
     let configuration = try options.configuration(job)
     let folder = RunFolder(options.runPath ?? "runs/\(configuration.run.name)")
     let communicator = try job.communicator()
-    if !options.resumes {
-      try job.together {
-        guard communicator.rank == 0, folder.exists else { return }
+    // Before anything of the run is read: it must not change any more.
+    lock = try job.together { communicator.rank == 0 ? try folder.lock(logger) : nil }
+    let checkpoint = try job.together {
+      guard communicator.rank == 0 else { return Checkpoint?.none }
+      guard options.resumes else {
+        guard folder.exists else { return nil }
         throw StorageError.cannotCreate(
           path: folder.path,
           reason: "holds a run already; go on with --resume, or choose another folder with --run")
       }
-    }
-    let checkpoint = try job.together {
-      guard options.resumes, communicator.rank == 0 else { return Checkpoint?.none }
-      return try Self.latestCheckpoint(folder, logger)
+      return try folder.checkpointToGoOnFrom(logger)
     }
     let point = try ResumePoint.share(checkpoint, communicator)
+    let begun = try point?.configuration ?? folder.sharedConfiguration(job)
     plan = try job.together {
       var configuration = configuration
-      if let point { try configuration.continueRun(of: point.configuration) }
+      if let begun { try configuration.continueRun(of: begun) }
       let plan = try TrainingPlan(configuration, rankCount: communicator.size)
       if let checkpoint {
         let path = folder.checkpoints.path(step: checkpoint.progress.step)
@@ -116,6 +120,11 @@ struct RunRequest {
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
     try Self.requireSameImages(plan.dataset, job)
     if let validation = plan.validation { try Self.requireSameImages(validation.dataset, job) }
+    images = try plan.dataset.sharedChecksum(job)
+    try job.together { [plan, images] in
+      guard !options.acceptsOtherData, let checkpoint else { return }
+      try plan.dataset.requireImages(of: checkpoint, checksum: images)
+    }
   }
 
   /// Requires the dataset of rank 0: another node may hold a stale copy, for example.
@@ -129,32 +138,5 @@ struct RunRequest {
         reason:
           "holds \(own) on \(ProcessInfo.processInfo.hostName), but \(first) on the first rank")
     }
-  }
-
-  /// The newest good checkpoint of a run; nil where there is none yet.
-  private static func latestCheckpoint(_ folder: RunFolder, _ logger: Logger) throws -> Checkpoint?
-  {
-    guard FileManager.default.fileExists(atPath: folder.checkpoints.path),
-      case let latest = try folder.checkpoints.latestGood(),
-      latest.path != nil || !latest.skipped.isEmpty
-    else {
-      logger.notice("There is no checkpoint in \(folder.path) yet: starting at step 0.")
-      return nil
-    }
-    for skipped in latest.skipped { logger.warning("skipped \(skipped)") }
-    guard let path = latest.path else {
-      throw StorageError.badData(
-        path: folder.checkpoints.path,
-        reason: "none of its checkpoints is whole; remove them to start the run again")
-    }
-    logger.notice("Going on from \(path).")
-    let checkpoint = try Checkpoint.read(path: path)
-    do {
-      var old = Configuration()
-      try old.apply(yaml: checkpoint.configuration, source: "/config")
-    } catch {
-      throw StorageError.badData(path: path, reason: "cannot be used: \(error)")
-    }
-    return checkpoint
   }
 }

@@ -19,6 +19,7 @@ public final class TrainingRun {
   private var history: ValidationHistory?
   private let provenance: [String: String]
   private let timeLimit: String?
+  private let saver: CheckpointSaver
   private let logger: Logger
   private let progress: Progress
   private var plan: TrainingPlan { request.plan }
@@ -46,18 +47,19 @@ public final class TrainingRun {
         request.plan, ImageGroups(communicator: communicator, workers: workers))
     }
     provenance = Provenance.attributes(
-      plan: request.plan, ranks: communicator.size, workers: nodes.workers,
-      runPath: request.folder.path)
+      plan: request.plan, images: request.images, ranks: communicator.size,
+      workers: nodes.workers, runPath: request.folder.path)
+    saver = CheckpointSaver(request) { [progress] level, message in
+      progress.interrupt()
+      logger.log(level: level, "\(message)")
+    }
     if let point = request.point { try trainer.restore(point, request.checkpoint) }
     takeOver(request.point?.validation)
     // A run that is done keeps the settings that it was done with.
     guard trainer.step < plan.configuration.training.steps, !isExhausted else { return }
     try job.together { [communicator] in
       guard communicator.rank == 0 else { return }
-      try request.folder.prepare(
-        configuration: request.plan.configuration.yaml(),
-        keepsAverages: request.plan.configuration.optimizer.averageEvery > 0,
-        afterStep: request.point?.step ?? 0)
+      try request.recordStart(nodes, ranks: communicator.size, logger)
     }
     announce(nodes)
   }
@@ -74,6 +76,7 @@ public final class TrainingRun {
     let metrics = try job.together { [folder, trainer, isFirst] in
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
+    if let old = metrics?.setAside { logger.notice("The old metrics.jsonl is \(old) now.") }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
     let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
     var watch = DivergenceWatch()
@@ -95,10 +98,10 @@ public final class TrainingRun {
       // First: a run that goes on from the checkpoint does not come by here again.
       if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
-      if isLast || savesAnyway { try saveCheckpoint(stop) }
+      let isSaved = isLast || savesAnyway ? try saveCheckpoint(isLast: isLast, stop) : false
       if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
       if !isLast, let reason = try stop.reason() {
-        try end(for: reason, isSaved: savesAnyway, stop)
+        try end(for: reason, isSaved: isSaved, stop)
       }
     }
     if trainer.step < steps { tellExhaustion() }
@@ -113,10 +116,6 @@ public final class TrainingRun {
 
   private func announce(_ nodes: NodeReport) {
     guard isFirst else { return }
-    let key = Provenance.datasetHash
-    if let before = request.checkpoint?.provenance[key], before != provenance[key] {
-      logger.warning("The images are not those of the checkpoint: their checksum was \(before).")
-    }
     for line in nodes.lines { logger.info("\(line)") }
     for warning in nodes.warnings { logger.warning("\(warning)") }
     let settings = plan.configuration.training
@@ -265,7 +264,7 @@ public final class TrainingRun {
           "stopped without a new checkpoint, for which mpirun leaves no time after this signal (send "
             + "USR1 to have one); go on with --resume", signal: number)
       }
-      try saveCheckpoint(stop)
+      try saveCheckpoint(isLast: true, stop)
     }
     stop.removeFile()
     throw Interruption("saved step \(trainer.step); go on with --resume")
@@ -290,32 +289,23 @@ public final class TrainingRun {
     }
   }
 
-  private func saveCheckpoint(_ stop: StopRequest) throws {
+  /// Saves a checkpoint; collective.
+  ///
+  /// - Parameters:
+  ///   - isLast: Whether the run ends here: then one that cannot be saved is an error, and no
+  ///     warning.
+  ///   - stop: Told how long it took.
+  /// - Returns: Whether it is saved, the same on all ranks.
+  @discardableResult
+  private func saveCheckpoint(isLast: Bool, _ stop: StopRequest) throws -> Bool {
     let began = ContinuousClock.now
     defer { stop.noteSave(seconds(since: began)) }
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
-    try job.together { [folder, plan, logger, progress, history, checkpoint] in
-      guard let checkpoint else { return }
-      let step = checkpoint.progress.step
-      let path = folder.checkpoints.path(step: step)
-      try checkpoint.write(to: path)
-      // Before any is removed: the best one stays.
-      if let best = history?.best(among: try folder.checkpoints.steps()) {
-        do {
-          try folder.checkpoints.linkBest(step: best.step)
-        } catch {
-          logger.warning("\(error)")
-        }
-      }
-      // Files of later steps are damaged ones that resuming passed over: they must not push the
-      // good ones out.
-      let later = try folder.checkpoints.steps().count { $0 > step }
-      try folder.checkpoints.prune(
-        keeping: plan.configuration.recording.keepCheckpoints + later)
-      progress.interrupt()
-      logger.info("saved \(path)")
+    let isSaved = try job.together { [saver, checkpoint] in
+      try checkpoint.map { try saver.save($0, isLast: isLast) } ?? false
     }
+    return try communicator.broadcast([isSaved ? 1 : 0], from: 0)[0] == 1
   }
 
   private func saveAverages() throws {

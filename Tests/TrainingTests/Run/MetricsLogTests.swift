@@ -88,10 +88,30 @@ import Training
     #expect(try steps == [1])
   }
 
+  /// A log of which no line would be left is kept under another name.
   @Test func aNewRunStartsAnEmptyLog() throws {
     try append(1...3, after: 0)
+    let first = try folder.bytes("metrics.jsonl")
     try append(1...1, after: 0)
     #expect(try steps == [1])
+    let log = try MetricsLog(path: path, afterStep: 0)
+    #expect(log.setAside == folder.file("metrics.2.jsonl"))
+    #expect(try folder.bytes("metrics.1.jsonl") == first)
+    #expect(try folder.names() == ["metrics.1.jsonl", "metrics.2.jsonl", "metrics.jsonl"])
+    try folder.write(Array("a file of others\n".utf8), to: "metrics.jsonl")
+    #expect(
+      try MetricsLog(path: path, afterStep: 7).setAside == folder.file("metrics.3.jsonl"))
+    #expect(try folder.bytes("metrics.3.jsonl") == Array("a file of others\n".utf8))
+  }
+
+  /// Reading /proc/self/mem at 0 fails as a broken disk does: with EIO.
+  @Test func aLogThatCannotBeReadIsNotErased() throws {
+    try FileManager.default.createSymbolicLink(
+      atPath: path, withDestinationPath: "/proc/self/mem")
+    let error = #expect(throws: StorageError.self) { try MetricsLog(path: path, afterStep: 3) }
+    #expect(error == .inputOutput(path: path, reason: "cannot be read: Input/output error"))
+    #expect(
+      try FileManager.default.destinationOfSymbolicLink(atPath: path) == "/proc/self/mem")
   }
 
   @Test(arguments: [

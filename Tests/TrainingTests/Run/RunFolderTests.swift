@@ -36,6 +36,41 @@ import Training
     #expect(try FileManager.default.contentsOfDirectory(atPath: run.averages.path).count == 2)
   }
 
+  /// What killed writers have left of every kind of file goes; what is not of a run stays.
+  @Test func temporaryFilesAreSwept() throws {
+    let temporary = try TemporaryFolder()
+    let run = RunFolder(temporary.path)
+    try run.prepare(configuration: "", keepsAverages: true)
+    let left = [
+      "checkpoints/step-00000002.h5", "checkpoints/best", "averages/step-00000002.h5",
+      "samples/step-00000002.png", "config.yaml", "metrics.jsonl", "history.jsonl", "lock",
+    ].map { $0 + ".4711-3.tmp" }
+    let others = [
+      "notes.txt.1-2.tmp", "samples/cat.png.1-2.tmp", "samples/step-2.png.1-2.tmp",
+      "samples/step-00000002.png.tmp", "evaluation.h5.unfinished", "checkpoints/my.h5.1-2.tmp",
+    ]
+    for name in left + others { try temporary.write([1], to: name) }
+    try run.prepare(configuration: "", keepsAverages: true)
+    let files = try FileManager.default.subpathsOfDirectory(atPath: run.path)
+    #expect(Set(files).isDisjoint(with: left))
+    #expect(Set(files).isSuperset(of: others))
+  }
+
+  /// A file that cannot be read is not taken for an empty one.
+  @Test func theConfigurationIsReadOrMissing() throws {
+    let temporary = try TemporaryFolder()
+    let run = RunFolder(temporary.path)
+    #expect(try run.configurationText() == nil)
+    try temporary.write(Array(" \n".utf8), to: "config.yaml")
+    #expect(try run.configurationText() == nil)
+    try temporary.write(Array("steps: 5\n".utf8), to: "config.yaml")
+    #expect(try run.configurationText() == "steps: 5\n")
+    try FileManager.default.removeItem(atPath: run.configuration)
+    try FileManager.default.createSymbolicLink(
+      atPath: run.configuration, withDestinationPath: "/proc/self/mem")
+    #expect(throws: StorageError.self) { try run.configurationText() }
+  }
+
   @Test func aLogAloneIsARunToo() throws {
     let temporary = try TemporaryFolder()
     let run = RunFolder(temporary.path)

@@ -1,0 +1,108 @@
+// What a start finds in a run's folder: who works there, where to go on, with which settings.
+
+import Foundation
+import Logging
+import MPI
+import Storage
+
+extension RunFolder {
+  /// Takes the run's lock.
+  ///
+  /// - Throws: `StorageError.cannotCreate` that names who has it.
+  func lock(_ logger: Logger) throws(StorageError) -> RunLock {
+    let lock = try RunLock(
+      folder: path,
+      holder: .current(
+        host: ProcessInfo.processInfo.hostName, start: Date.now.formatted(.iso8601),
+        environment: ProcessInfo.processInfo.environment),
+      hasEnded: SlurmJob.hasEnded)
+    if let gone = lock.replaced {
+      logger.notice("\(lock.path): taken over from \(gone), which is gone.")
+    }
+    return lock
+  }
+
+  /// The newest checkpoint that a run can go on from; nil where there are none at all yet.
+  ///
+  /// - Throws: `StorageError.badData` where there are some, and none can be used.
+  func checkpointToGoOnFrom(_ logger: Logger) throws(StorageError) -> Checkpoint? {
+    let found = try newestUsable()
+    if found.checkpoint != nil {
+      for error in found.skipped { logger.warning("skipped \(error)") }
+    } else if let newest = found.skipped.first {
+      throw .badData(
+        path: checkpoints.path,
+        reason: "none of its checkpoints can be used (the newest: \(newest)); "
+          + "remove them to start the run again")
+    }
+    guard let checkpoint = found.checkpoint else {
+      logger.notice("There is no checkpoint in \(path) yet: starting at step 0.")
+      return nil
+    }
+    logger.notice("Going on from \(checkpoints.path(step: checkpoint.progress.step)).")
+    return checkpoint
+  }
+
+  /// The newest checkpoint that is whole and agrees with its name and with itself.
+  private func newestUsable() throws(StorageError) -> (
+    checkpoint: Checkpoint?, skipped: [StorageError]
+  ) {
+    guard FileManager.default.fileExists(atPath: checkpoints.path) else { return (nil, []) }
+    let found = try checkpoints.newest { (step) throws(StorageError) in
+      let checkpoint = try checkpoints.read(step: step)
+      try checkpoint.requireModel(path: checkpoints.path(step: step))
+      try checkpoint.requireProgress(path: checkpoints.path(step: step))
+      return checkpoint
+    }
+    return (found.value, found.skipped)
+  }
+
+  /// The settings that a run without a checkpoint has begun with, on all ranks; collective.
+  ///
+  /// - Returns: YAML text; nil where there is none.
+  /// - Throws: `AgreedFailure` where `config.yaml` is no configuration, and so not ours to replace.
+  func sharedConfiguration(_ job: Job) throws -> String? {
+    let communicator = try job.communicator()
+    let own = try job.together { () throws -> String in
+      guard communicator.rank == 0, let text = try configurationText() else { return "" }
+      do {
+        var configuration = Configuration()
+        try configuration.apply(yaml: text, source: self.configuration)
+      } catch {
+        throw StorageError.cannotCreate(
+          path: self.configuration,
+          reason: "is no configuration of a run, and is not replaced; move it away, or choose "
+            + "another --run")
+      }
+      return text
+    }
+    let shared = try communicator.broadcast(own, from: 0)
+    return shared.isEmpty ? nil : shared
+  }
+}
+
+extension Configuration {
+  /// Applies the settings of a run that goes on: those of its `config.yaml`; where that is missing
+  /// or empty, those of its newest good checkpoint and the path of the images that it names.
+  ///
+  /// - Throws: `StorageError`, `ConfigurationError`.
+  mutating func apply(settingsOf run: RunFolder) throws {
+    if let text = try run.configurationText() {
+      return try apply(yaml: text, source: run.configuration)
+    }
+    guard FileManager.default.fileExists(atPath: run.checkpoints.path) else { return }
+    let found = try run.checkpoints.newest { (step) throws(StorageError) in
+      let checkpoint = try run.checkpoints.read(step: step, sections: [])
+      _ = try Configuration.described(
+        in: checkpoint.configuration, path: run.checkpoints.path(step: step))
+      return checkpoint
+    }
+    guard let checkpoint = found.value else { return }
+    try apply(yaml: checkpoint.configuration, source: "the checkpoint's configuration")
+    if let path = checkpoint.provenance[Provenance.dataset],
+      FileManager.default.fileExists(atPath: path)
+    {
+      data.path = path
+    }
+  }
+}
