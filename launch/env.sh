@@ -3,8 +3,9 @@
 #
 #   source launch/env.sh
 #
-# Sets ddpm_root, ddpm_bin, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two, ddpm_ranks and
-# ddpm_made_progress, and exports what Open MPI and OpenBLAS read. It changes no folder and builds nothing.
+# Sets ddpm_root, ddpm_bin, ddpm_venv, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two,
+# ddpm_ranks, ddpm_newest_step, ddpm_made_progress and ddpm_python_environment, and exports what
+# Open MPI and OpenBLAS read. It changes no folder and builds nothing.
 #
 # You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3.
 
@@ -54,6 +55,17 @@ ddpm_ranks() {
   fi
 }
 
+# ddpm_python_environment: makes ddpm_venv, a Python with what Tests/Python needs (h5py and NumPy from
+# PyPI), once for each list of requirements.
+ddpm_venv=$ddpm_root/.build/python-venv
+ddpm_python_environment() {
+  local wanted=$ddpm_root/Tests/Python/requirements.txt
+  cmp --silent "$wanted" "$ddpm_venv/requirements.txt" ||
+    { python3 -m venv --clear "$ddpm_venv" &&
+      "$ddpm_venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" &&
+      cp "$wanted" "$ddpm_venv/requirements.txt"; }
+}
+
 # Open MPI refuses to run as root; in a container, root is who one is.
 if ((EUID == 0)); then
   export OMPI_ALLOW_RUN_AS_ROOT=1
@@ -64,17 +76,27 @@ fi
 # loops: OpenBLAS keeps to the thread that calls it, as threads of its own would compete with them.
 export OPENBLAS_NUM_THREADS=1
 
-# ddpm_made_progress RUN: whether a job that is about to be started again may be. Fails, with a sentence,
-# where three in a row have ended at the same step; RUN/restarts remembers them.
-ddpm_made_progress() {
-  local run=$1 step=0 before=-1 count=0 path
-  for path in "$run"/checkpoints/step-*.h5; do
+# ddpm_newest_step RUN: prints the step of the newest checkpoint; 0 where there is none.
+ddpm_newest_step() {
+  local step=0 path
+  for path in "$1"/checkpoints/step-*.h5; do
     path=${path##*/step-}
     path=${path%.h5}
     if [[ $path =~ ^[0-9]+$ ]] && ((10#$path > step)); then step=$((10#$path)); fi
   done
+  echo "$step"
+}
+
+# ddpm_made_progress RUN: whether a job that is about to be started again may be. Fails, with a sentence,
+# where three starts in a row have brought no new step; RUN/restarts remembers the newest step and how
+# many they are by now.
+ddpm_made_progress() {
+  local run=$1 step before=0 count=0
+  step=$(ddpm_newest_step "$run")
   if [[ -r $run/restarts ]]; then read -r before count <"$run/restarts" || true; fi
-  if [[ $before == "$step" ]]; then count=$((count + 1)); else count=1; fi
+  if [[ $before == "$step" ]]; then count=$((count + 1)); else count=0; fi
+  # There may be no folder yet, where the job has been stopped before it made one.
+  mkdir -p "$run"
   echo "$step $count" >"$run/restarts"
   if ((count < 3)); then return 0; fi
   rm -f "$run/restarts"

@@ -90,18 +90,6 @@ step() {
   fi
 }
 
-venv=$ddpm_root/.build/python-venv
-
-# python_environment: h5py and numpy from PyPI, installed once for each list of requirements.
-# shellcheck disable=SC2317 # called by `step`
-python_environment() {
-  local wanted=Tests/Python/requirements.txt
-  cmp --silent "$wanted" "$venv/requirements.txt" ||
-    { python3 -m venv --clear "$venv" &&
-      "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted" &&
-      cp "$wanted" "$venv/requirements.txt"; }
-}
-
 step "Setting up" "$here/setup.sh" --tests
 step "Building" "$here/build.sh" --tests
 
@@ -127,9 +115,9 @@ for ranks in 1 2 3 4; do
   done
 done
 
-step "Python environment" python_environment
-part "Files, as h5py reads them" 240 "$venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
-part "Comparison with PyTorch" 60 "$venv/bin/python" Tests/Python/test_comparison.py
+step "Python environment" ddpm_python_environment
+part "Files, as h5py reads them" 240 "$ddpm_venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
+part "Comparison with PyTorch" 60 "$ddpm_venv/bin/python" Tests/Python/test_comparison.py
 
 part "Mutated files" 180 "$venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
   --keep "$ddpm_root/.build/fuzz-findings"
@@ -141,7 +129,7 @@ if ((code == 77)); then
   printf '\n== Hosts, over TCP\n%s\n' "$why"
   summary+=("$(printf '  %-28s %s' "Hosts, over TCP" "$why")")
 else
-  part "Hosts, over TCP" 240 "$venv/bin/python" Tests/Python/test_hosts.py "$ddpm_bin"
+  part "Hosts, over TCP" 240 "$ddpm_venv/bin/python" Tests/Python/test_hosts.py "$ddpm_bin"
 fi
 
 finish
