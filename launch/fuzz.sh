@@ -17,13 +17,6 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
   shift
 fi
 
-venv=$ddpm_root/.build/python-venv
-wanted=$ddpm_root/Tests/Python/requirements.txt
-if ! cmp --silent "$wanted" "$venv/requirements.txt"; then
-  python3 -m venv --clear "$venv"
-  "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$wanted"
-  cp "$wanted" "$venv/requirements.txt"
-fi
-
-exec "$venv/bin/python" "$ddpm_root/Tests/Python/fuzz.py" "$ddpm_bin" --count "$count" \
+ddpm_python_environment
+exec "$ddpm_venv/bin/python" "$ddpm_root/Tests/Python/fuzz.py" "$ddpm_bin" --count "$count" \
   --processes "$(nproc)" --keep "$ddpm_root/.build/fuzz-findings" "$@"

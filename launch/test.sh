@@ -119,7 +119,7 @@ step "Python environment" ddpm_python_environment
 part "Files, as h5py reads them" 240 "$ddpm_venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
 part "Comparison with PyTorch" 60 "$ddpm_venv/bin/python" Tests/Python/test_comparison.py
 
-part "Mutated files" 180 "$venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
+part "Mutated files" 180 "$ddpm_venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
   --keep "$ddpm_root/.build/fuzz-findings"
 
 # Needs a kernel and rights that not every machine has: then the check ends with 77.

@@ -31,7 +31,8 @@ protocol JobCommand: ParsableCommand {
 @main
 enum Main {
   static func main() {
-    Job.run { job in
+    let stopsWhenAsked = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
+    Job.run(listening: stopsWhenAsked) { job in
       var command: any ParsableCommand
       do {
         command = try DDPMDist.parseAsRoot()

@@ -381,7 +381,7 @@ extension ReverseVariance: ExpressibleByArgument {}
 @main
 enum Main {
   static func main() {
-    Job.run { job in
+    Job.run(listening: true) { job in
       let command: DDPMSample
       do {
         command = try DDPMSample.parse()

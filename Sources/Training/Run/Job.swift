@@ -89,8 +89,12 @@ public final class Job {
   }
 
   /// Runs a command and ends the process with its exit code.
-  public static func run(_ body: (Job) throws -> Void) -> Never {
+  ///
+  /// - Parameter listening: Whether signals that ask to stop are noted from the beginning, for a body that
+  ///   looks at them (`StopRequest`); otherwise they end the process.
+  public static func run(listening: Bool = false, _ body: (Job) throws -> Void) -> Never {
     StandardStreams.prepare()
+    if listening { StopSignals.install() }
     HiddenCommands.runIfAsked()
     LaunchCheck.requireSuitableCPU()
     let job = Job()
