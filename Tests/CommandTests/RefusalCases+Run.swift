@@ -69,7 +69,7 @@ extension RefusalTests {
       ["--config", "@run/mine.yaml"], ranks: [nil, 2]
     ) { try withoutCheckpoint($0, configuration: "dependencies: [numpy]\n") },
     resuming(
-      "a run that has begun otherwise", ["seed", "is 0", "has 7"], code: 64,
+      "a run that has begun otherwise", ["seed", "is 1", "has 7"], code: 64,
       ["--config", "@run/mine.yaml"]
     ) { run in
       let text = try String(contentsOfFile: "\(run.path)/config.yaml", encoding: .utf8)

@@ -68,10 +68,10 @@ import Training
       let request = StopRequest(world, file: path, limits: []) { now }
       #expect(try request.reason() == nil)
       if world.rank == 0 { try folder.write([], to: "STOP") }
-      // It is looked for once a second.
-      now += 0.5
+      // It is looked for four times a second.
+      now += 0.1
       #expect(try request.reason() == nil)
-      now += 1
+      now += 0.2
       #expect(try request.reason() == .file(path))
       request.removeFile()
       #expect(!FileManager.default.fileExists(atPath: world.rank == 0 ? path : "/no/such"))
