@@ -81,23 +81,9 @@ public enum AtomicFile {
   /// - Returns: false where something has the name; nothing has changed then.
   /// - Throws: `.inputOutput`.
   public static func rename(_ path: String, toFree target: String) throws(StorageError) -> Bool {
-    do throws(SystemFailure) {
-      // int link(const char *old, const char *new): never replaces, unlike rename.
-      try systemCall { link(path, target) }
-    } catch {
-      switch error.code {
-      case EEXIST: return false
-      case EPERM, ENOSYS, EOPNOTSUPP:
-        // A file system without second names, as on a memory stick: look first, then rename.
-        guard case .nothing = FileKind(target) else { return false }
-        try Storage.rename(path, to: target, durably: true)
-        return true
-      default:
-        throw .inputOutput(
-          path: path, reason: "cannot be given the name \(target): \(error.reason)")
-      }
-    }
-    try removeFile(path)
+    guard try TemporaryFile.name(path, target) else { return false }
+    // Where it has two names now.
+    if case .file = FileKind(path) { try removeFile(path) }
     try synchronizeFolder(of: target)
     return true
   }

@@ -114,12 +114,13 @@ struct TemporaryFile: ~Copyable {
     try rename(path, to: target, durably: durably)
   }
 
-  /// Gives the file its final name if nothing has that name yet, and makes that durable.
+  /// Gives a file a name that nothing has yet; its old one may stay beside it.
   ///
   /// - Returns: false where something has the name.
-  consuming func publishIfAbsent() throws(StorageError) -> Bool {
+  /// - Throws: `.inputOutput`.
+  static func name(_ path: String, _ target: String) throws(StorageError) -> Bool {
     do throws(SystemFailure) {
-      // int link(const char *old, const char *new): a second name, and the first one goes below.
+      // int link(const char *old, const char *new): never replaces, unlike rename.
       try systemCall { link(path, target) }
     } catch {
       switch error.code {
@@ -127,11 +128,20 @@ struct TemporaryFile: ~Copyable {
       case EPERM, ENOSYS, EOPNOTSUPP:
         // A file system without second names, as on a memory stick: look first, then rename.
         guard case .nothing = FileKind(target) else { return false }
-        try rename(path, to: target, durably: true)
-        return true
-      default: throw failed("name the finished file", error)
+        try Storage.rename(path, to: target, durably: true)
+      default:
+        throw .inputOutput(
+          path: path, reason: "cannot be given the name \(target): \(error.reason)")
       }
     }
+    return true
+  }
+
+  /// Gives the file its final name if nothing has that name yet, and makes that durable.
+  ///
+  /// - Returns: false where something has the name.
+  consuming func publishIfAbsent() throws(StorageError) -> Bool {
+    guard try Self.name(path, target) else { return false }
     try synchronizeFolder(of: target)
     return true
   }

@@ -14,8 +14,5 @@ extension ArgumentHelp {
 
 /// Refuses a time that is none.
 func requireTimeLimit(_ text: String?) throws {
-  guard let text, TimeLimit.seconds(text) == nil else { return }
-  throw ValidationError(
-    "--time-limit \(text): give minutes, minutes:seconds, hours:minutes:seconds or "
-      + "days-hours:minutes:seconds.")
+  if let fault = TimeLimit.fault(in: text) { throw ValidationError(fault) }
 }

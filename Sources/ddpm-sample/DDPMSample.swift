@@ -351,11 +351,7 @@ struct OutputArguments: ParsableArguments {
   }
 
   func validate() throws {
-    if let timeLimit, TimeLimit.seconds(timeLimit) == nil {
-      throw ValidationError(
-        "--time-limit \(timeLimit): give minutes, minutes:seconds, hours:minutes:seconds or "
-          + "days-hours:minutes:seconds.")
-    }
+    if let fault = TimeLimit.fault(in: timeLimit) { throw ValidationError(fault) }
     for path in out where SampleOutput(path) == nil {
       throw ValidationError(
         "--out \(path): the name must end in .png, .h5 or .npz, or in / for a folder.")

@@ -60,8 +60,6 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   case invalidNoiseLevel(Int, steps: Int)
   /// A task that needs one sampler, and another was chosen.
   case samplerOfTask(task: String, needs: String, chosen: String)
-  /// A threshold that is no share.
-  case invalidThreshold(Double)
 
   /// What is wrong and what to do, in one line.
   public var description: String {
@@ -70,8 +68,6 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
       "--noise-level needs a step from 1 to \(steps), not \(level)."
     case .samplerOfTask(let task, let needs, let chosen):
       "--\(task) needs the sampler \(needs), not \(chosen): leave --sampler out."
-    case .invalidThreshold(let share):
-      "--dynamic-threshold needs a share above 0 and at most 1, not \(share)."
     }
   }
 }

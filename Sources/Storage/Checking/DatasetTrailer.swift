@@ -22,7 +22,7 @@ enum DatasetTrailer {
     case absent
   }
 
-  /// Files up to this size are compared whenever they are opened: that takes 15 ms at most.
+  /// Files up to this size are compared whenever they are opened: that takes as long as reading them.
   static let alwaysCompared = 1 << 26
 
   /// Looks at the end of a file.

@@ -43,6 +43,13 @@ public struct TimeLimit: Equatable, Sendable {
     return seconds > 0 && seconds < 1e9 ? seconds : nil
   }
 
+  /// The sentence on a text that is no time; nil for one that is, and for none at all.
+  public static func fault(in text: String?) -> String? {
+    guard let text, seconds(text) == nil else { return nil }
+    return "--time-limit \(text): give minutes, minutes:seconds, hours:minutes:seconds or "
+      + "days-hours:minutes:seconds."
+  }
+
   private static func count(_ text: Substring) -> Double? {
     guard !text.isEmpty, text.allSatisfy({ $0.isASCII && $0.isNumber }), text.count < 10 else {
       return nil
