@@ -3,6 +3,23 @@
 import HDF5
 import Tensors
 
+/// A checkpoint as it will be in its file, in memory of its own: the library is done with it.
+public struct CheckpointImage: Sendable {
+  fileprivate let image: FileImage
+
+  /// Writes the file; the old one stays until the new one is durable. From any thread.
+  ///
+  /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
+  public func write(to path: String) throws(StorageError) {
+    try image.withBytes { (image) throws(StorageError) in
+      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
+        (trailer) throws(StorageError) in
+        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
+      }
+    }
+  }
+}
+
 extension Checkpoint {
   /// Writes the checkpoint to a path; the old file stays until the new one is durable.
   ///
@@ -12,13 +29,16 @@ extension Checkpoint {
   /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
   ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public func write(to path: String) throws(StorageError) {
+    try built(path).write(to: path)
+  }
+
+  /// Builds the file in memory, to be written later, perhaps on another thread.
+  ///
+  /// - Parameter path: Where it will be, for messages.
+  /// - Throws: `.badData` where a tensor is not finite.
+  public func built(_ path: String) throws(StorageError) -> CheckpointImage {
     try checkBuffers(path)
-    try image(path).withBytes { (image) throws(StorageError) in
-      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
-        (trailer) throws(StorageError) in
-        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
-      }
-    }
+    return CheckpointImage(image: try image(path))
   }
 
   /// The bytes that `write` writes.
@@ -67,7 +87,8 @@ extension Checkpoint {
     let tensors =
       (groups.count + averages.count) * (layout.count * 4 + layout.entries.count * 2048)
     let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
-    let numbers = state.values.reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
+    let numbers = [state, trainer].flatMap(\.values)
+      .reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
     let texts = configuration.utf8.count + 8 * numbers
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
     return try writing(path) { () throws(HDF5Error) -> FileImage in
@@ -84,7 +105,8 @@ extension Checkpoint {
       for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
         try Self.write(buffer, layout, AverageSnapshot.group(length), root)
       }
-      if !state.isEmpty { try write(state, root) }
+      try write(state, "state", root)
+      try write(trainer, "trainer", root)
       if let validation { try write(validation, root) }
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
@@ -124,9 +146,13 @@ extension Checkpoint {
     try group.close()
   }
 
-  private func write(_ state: [String: [Double]], _ root: borrowing Group) throws(HDF5Error) {
-    let group = try root.createGroup("state")
-    for (name, values) in state.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
+  /// Writes vectors to a group of their own; none where there are none.
+  private func write(
+    _ vectors: [String: [Double]], _ name: String, _ root: borrowing Group
+  ) throws(HDF5Error) {
+    guard !vectors.isEmpty else { return }
+    let group = try root.createGroup(name)
+    for (name, values) in vectors.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
     try group.close()
   }
 

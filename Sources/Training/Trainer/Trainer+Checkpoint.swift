@@ -28,7 +28,7 @@ extension Trainer {
         step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
         seed: plan.seed, shards: plan.tree.shards, loss: loss),
       configuration: plan.configuration.yaml(roles: [.model, .training]),
-      facts: objective.facts, state: objective.state, provenance: provenance)
+      facts: objective.facts, state: objective.state, trainer: numbers, provenance: provenance)
   }
 
   /// The power averages, gathered on rank 0; collective.
@@ -62,7 +62,8 @@ extension Trainer {
     step = point.step
     loss = point.loss
     objective.state = point.state
-    adam.resume(afterSteps: step)
+    (watch, rollbacks) = (point.trainer.watch, point.trainer.rollbacks)
+    adam.resume(afterSteps: step, updates: point.trainer.updates)
     if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
     try exchange.communicator.broadcast(weights.elements, from: 0)
     let averages = zip(adam.settings.averages, adam.averages).map { average, owned in

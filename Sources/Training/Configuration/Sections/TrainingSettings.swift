@@ -16,6 +16,8 @@ public struct TrainingSettings: SettingsSection {
   public var workers: Int?
   /// How the ranks add their gradients.
   public var reduction = GradientReduction.tree
+  /// What to do when the run diverges.
+  public var onDivergence = DivergencePolicy.stop
 
   /// Those of the embedded digits.
   public init() {}
@@ -34,6 +36,9 @@ public struct TrainingSettings: SettingsSection {
     .choice(
       "reduction", .training, \.reduction,
       "how ranks add gradients (only tree: the same bits on any ranks)"),
+    .choice(
+      "on_divergence", .training, \.onDivergence,
+      "where loss or gradient leave their way: end the run, leave the step out, or go back"),
   ]
 
   /// The tree over the shards: those asked for, or for `auto` R · 2ᵏ, at least 8 where the batch
