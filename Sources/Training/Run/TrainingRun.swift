@@ -22,6 +22,9 @@ public final class TrainingRun {
   let saver: CheckpointSaver
   let logger: Logger
   let progress: Progress
+  let heartbeat = Heartbeat()
+  private let watchdog: Watchdog
+  private let hosts: [String]
   private var averageFaults = FaultCount("snapshot of the averages")
   var plan: TrainingPlan { request.plan }
   var folder: RunFolder { request.folder }
@@ -40,6 +43,15 @@ public final class TrainingRun {
       communicator: communicator, requested: request.plan.configuration.training.workers)
     workers = Workers(count: nodes.workers)
     progress = Progress(isSilent: communicator.rank != 0)
+    hosts = try communicator.allGather(Array(ProcessInfo.processInfo.hostName.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }
+    watchdog = try Watchdog(
+      heartbeat, communicator, timeout: Double(request.plan.configuration.training.hangTimeout),
+      hosts: hosts
+    ) { [progress] message in
+      progress.interrupt()
+      logger.warning("\(message)")
+    }
     trainer = try job.together { [communicator, workers] in
       try Trainer(plan: request.plan, communicator: communicator, workers: workers)
     }
@@ -65,6 +77,8 @@ public final class TrainingRun {
     announce(nodes)
   }
 
+  deinit { watchdog.end() }
+
   /// Trains to the last step, or until validation has brought nothing better for too long.
   public func run() throws {
     let settings = plan.configuration.recording
@@ -84,9 +98,13 @@ public final class TrainingRun {
     defer { if isFirst { _ = try? saver.finish(isLast: false) } }
     while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
+      heartbeat.note(.training, step: trainer.step)
       let report = try trainer.trainStep(beforeLeavingOut: record)
       let imagesPerSecond = Double(batch) / seconds(since: stepStart)
+      heartbeat.note(secondsPerShard: trainer.secondsPerShard)
       let target = try handle(report.outcome)
+      let period = plan.configuration.training.compareWeightsEvery
+      if isDue(every: period) { try requireEqualWeights() }
       let savesAnyway = trainer.step == steps || isDue(every: settings.checkpointEvery)
       let validated = try validateIfDue(savesAnyway)
       if let metrics {
@@ -107,6 +125,7 @@ public final class TrainingRun {
       stop.noteSave(saver.longestWrite)
       if !isLast, let reason = try stop.reason() { try end(for: reason, stop) }
     }
+    heartbeat.note(.ending, step: trainer.step)
     try job.together { try metrics?.flush() }
     if trainer.step < steps { tellExhaustion() }
   }
@@ -225,6 +244,7 @@ public final class TrainingRun {
     guard let validation, saves || isDue(every: plan.configuration.validation.every) else {
       return nil
     }
+    heartbeat.note(.validating, step: trainer.step)
     let report = try validation.loss(of: try trainer.emaModel())
     guard report.total.isFinite else {
       throw AgreedFailure(
@@ -287,6 +307,8 @@ public final class TrainingRun {
   ///   - stop: Told how long it took.
   func saveCheckpoint(isLast: Bool, _ stop: StopRequest) throws {
     let began = ContinuousClock.now
+    heartbeat.note(.saving, step: trainer.step)
+    try requireEqualWeights()
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
     try job.together { [saver, checkpoint, targets = trainer.rollbackTargets] in
@@ -295,6 +317,19 @@ public final class TrainingRun {
       if isLast { try saver.finish(isLast: true) }
     }
     stop.noteSave(seconds(since: began))
+  }
+
+  /// Ends the run where ranks have other weights than the others; collective.
+  private func requireEqualWeights() throws {
+    let others = try trainer.ranksWithOtherWeights()
+    guard !others.isEmpty else { return }
+    let names = others.map { "\($0) on \(hosts[$0])" }.joined(separator: ", ")
+    throw AgreedFailure(
+      rank: 0,
+      failure: Failure(
+        "after step \(trainer.step) the weights of rank \(names) are not those of the others: memory or "
+          + "network have changed them; look at that host, and go on with --resume from the last "
+          + "checkpoint.", exitCode: ExitCode.software))
   }
 
   /// Says what ends nothing.
@@ -317,6 +352,7 @@ public final class TrainingRun {
   }
 
   private func saveSamples() throws {
+    heartbeat.note(.drawing, step: trainer.step)
     let count = plan.configuration.recording.sampleCount
     var options = GenerationOptions()
     options.seed = plan.seed

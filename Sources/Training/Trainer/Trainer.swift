@@ -68,6 +68,8 @@ public final class Trainer {
   private let workers: Workers
   private let images: ShardImages
   private let shardSum: TreeSum
+  /// How long this rank worked for a shard at the last step, in seconds, without waiting for others.
+  package private(set) var secondsPerShard = 0.0
   private let profile: OperationProfile?
 
   /// A trainer before its first step.
@@ -163,6 +165,7 @@ public final class Trainer {
     let (step, images, sum, weights, profile) = (step, images, shardSum, weights, profile)
     // Only the calling thread, which is the session's, touches it.
     nonisolated(unsafe) let overlapped = OverlappedExchange(exchange, shardSum, profile)
+    let began = ContinuousClock.now
     workers.run(
       { pool, isCaller in
         while let shard = sum.claim() {
@@ -185,6 +188,7 @@ public final class Trainer {
           }
         }
       }, meanwhile: { overlapped.advance() })
+    secondsPerShard = (ContinuousClock.now - began) / .seconds(1) / Double(images.shards.count)
     if let failure = failure.withLock({ $0 }) {
       overlapped.abandon()
       throw failure

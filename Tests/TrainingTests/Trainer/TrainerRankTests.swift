@@ -413,6 +413,19 @@ import Training
     }
   }
 
+  /// One bit of one weight on one rank.
+  @Test func otherWeightsAreNoticed() throws {
+    try RankWorld.run { world throws in
+      let trainer = try trainer(configuration(world), world)
+      _ = try trainer.trainStep()
+      #expect(try trainer.ranksWithOtherWeights() == [])
+      if world.rank == world.size - 1 {
+        trainer.weights.withElements { $0[5] = Float(bitPattern: $0[5].bitPattern ^ 1) }
+      }
+      #expect(try trainer.ranksWithOtherWeights() == (world.size == 1 ? [] : [world.size - 1]))
+    }
+  }
+
   /// The library's own reduction reaches nearly the same weights.
   @Test func allreduceIsCloseToTheTree() throws {
     try RankWorld.run { world throws in
