@@ -3,42 +3,22 @@
 import HDF5
 import Tensors
 
-/// A checkpoint as it will be in its file, in memory of its own: the library is done with it.
-public struct CheckpointImage: Sendable {
-  fileprivate let image: FileImage
-
-  /// Writes the file; the old one stays until the new one is durable. From any thread.
+extension Checkpoint {
+  /// Writes the checkpoint to a path; the old file stays until the new one is durable.
   ///
-  /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
+  /// Buffers other than `model` may be empty: their groups are left out then. Equal checkpoints
+  /// give equal bytes. From any thread.
+  ///
+  /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
+  ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
   public func write(to path: String) throws(StorageError) {
-    try image.withBytes { (image) throws(StorageError) in
+    try checkBuffers(path)
+    try image(path).withBytes { (image) throws(StorageError) in
       try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
         (trailer) throws(StorageError) in
         try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
       }
     }
-  }
-}
-
-extension Checkpoint {
-  /// Writes the checkpoint to a path; the old file stays until the new one is durable.
-  ///
-  /// Buffers other than `model` may be empty: their groups are left out then. Equal checkpoints
-  /// give equal bytes.
-  ///
-  /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
-  ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
-  public func write(to path: String) throws(StorageError) {
-    try built(path).write(to: path)
-  }
-
-  /// Builds the file in memory, to be written later, perhaps on another thread.
-  ///
-  /// - Parameter path: Where it will be, for messages.
-  /// - Throws: `.badData` where a tensor is not finite.
-  public func built(_ path: String) throws(StorageError) -> CheckpointImage {
-    try checkBuffers(path)
-    return CheckpointImage(image: try image(path))
   }
 
   /// The bytes that `write` writes.

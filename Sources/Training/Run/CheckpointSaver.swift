@@ -8,31 +8,30 @@ import Storage
 /// Writes the checkpoints of a run on a thread of its own, links the best one and removes old ones; on
 /// rank 0.
 ///
-/// A checkpoint is a copy in memory when `begin` returns; one at a time is on its way to the disk. Only
-/// the bytes are written on the thread: HDF5, the rotation and what is said are for the thread that owns
-/// this object, which asks now and then by `poll`.
+/// One at a time is on its way to the disk. The file is built and written on the thread; the rotation and
+/// what is said are for the thread that owns this object, which asks now and then by `poll`.
 ///
 /// A disk that fails once costs one checkpoint and not the run: it may be full until somebody
 /// tidies up, or a server that starts anew.
 package final class CheckpointSaver {
   /// A checkpoint on its way.
   private struct Pending {
-    let step: Int
-    let image: CheckpointImage
-    let validation: ValidationHistory?
+    let checkpoint: Checkpoint
     let targets: RollbackTargets?
     var task: BackgroundTask<(fault: StorageError?, seconds: Double)>
     var hasMadeRoom = false
+
+    var step: Int { checkpoint.progress.step }
   }
 
   private let rotation: CheckpointRotation
   private let count: Int
-  private let write: @Sendable (CheckpointImage, Int, String) throws(StorageError) -> Void
+  private let write: @Sendable (Checkpoint, String) throws(StorageError) -> Void
   private let tell: (Logger.Level, String) -> Void
   private var faults = FaultCount("checkpoint")
   private var pending: Pending?
   /// What ends the run as soon as all ranks can be told.
-  private var fatal: StorageError?
+  private var fatal: (any Error)?
   /// The fault of the newest checkpoint; nil where it is saved.
   private var latestFault: StorageError?
   /// The step of the newest checkpoint that is saved.
@@ -45,12 +44,12 @@ package final class CheckpointSaver {
   /// - Parameters:
   ///   - rotation: The checkpoints of the run.
   ///   - count: How many good ones to keep.
-  ///   - write: Writes the checkpoint of a step to a path, on another thread.
+  ///   - write: Writes a checkpoint to a path, on another thread.
   ///   - tell: Told of what was saved, and of faults that end nothing.
   package init(
     _ rotation: CheckpointRotation, keeping count: Int,
-    write: @escaping @Sendable (CheckpointImage, Int, String) throws(StorageError) -> Void = {
-      (image, _, path) throws(StorageError) in try image.write(to: path)
+    write: @escaping @Sendable (Checkpoint, String) throws(StorageError) -> Void = {
+      (checkpoint, path) throws(StorageError) in try checkpoint.write(to: path)
     },
     tell: @escaping (Logger.Level, String) -> Void
   ) {
@@ -64,31 +63,15 @@ package final class CheckpointSaver {
       keeping: request.plan.configuration.recording.keepCheckpoints, tell: tell)
   }
 
-  /// Takes a copy of a checkpoint and begins to write it, when the one before is done.
+  /// Begins to write a checkpoint, when the one before is done.
   ///
   /// - Parameters:
   ///   - checkpoint: The checkpoint.
   ///   - targets: The checkpoints that the run would go back to: the newest of them stays.
-  /// - Throws: `StorageError.inputOutput` where too many in a row have failed; `Failure` where a tensor
-  ///   is not finite.
+  /// - Throws: As `finish`.
   package func begin(_ checkpoint: Checkpoint, targets: RollbackTargets? = nil) throws {
     try finish(isLast: false)
-    let step = checkpoint.progress.step
-    let path = rotation.folder.path(step: step)
-    let image: CheckpointImage
-    do {
-      image = try checkpoint.built(path)
-    } catch {
-      guard case .badData(_, let reason) = error else { throw error }
-      let good = (try? rotation.goodSteps())?.last.map(rotation.folder.path(step:))
-      throw Failure(
-        "step \(step) diverged: the checkpoint \(reason). "
-          + (good.map { "The last good checkpoint is \($0): go on from it" } ?? "Begin again")
-          + " with a smaller learning_rate.", exitCode: ExitCode.software)
-    }
-    pending = Pending(
-      step: step, image: image, validation: checkpoint.validation, targets: targets,
-      task: start(image, step))
+    pending = Pending(checkpoint: checkpoint, targets: targets, task: start(checkpoint))
   }
 
   /// Takes notice of a checkpoint that has reached the disk meanwhile, and says so.
@@ -101,13 +84,13 @@ package final class CheckpointSaver {
   /// - Parameter isLast: Whether there will be no other attempt.
   /// - Returns: Whether the newest checkpoint is saved.
   /// - Throws: `StorageError.inputOutput` where the last attempt of a run, or too many in a row,
-  ///   have failed.
+  ///   have failed; `Failure` where a tensor is not finite.
   @discardableResult
-  package func finish(isLast: Bool) throws(StorageError) -> Bool {
+  package func finish(isLast: Bool) throws -> Bool {
     while pending != nil { settle() }
     if let fatal { throw fatal }
     if isLast, let latestFault {
-      throw .inputOutput(
+      throw StorageError.inputOutput(
         path: latestFault.path,
         reason:
           "\(latestFault.reason); the last checkpoint could not be saved: mend that, and go on "
@@ -117,12 +100,12 @@ package final class CheckpointSaver {
   }
 
   private func start(
-    _ image: CheckpointImage, _ step: Int
+    _ checkpoint: Checkpoint
   ) -> BackgroundTask<(fault: StorageError?, seconds: Double)> {
-    BackgroundTask { [write, path = rotation.folder.path(step: step)] in
+    BackgroundTask { [write, path = rotation.folder.path(step: checkpoint.progress.step)] in
       let began = ContinuousClock.now
       var fault: StorageError?
-      do throws(StorageError) { try write(image, step, path) } catch { fault = error }
+      do throws(StorageError) { try write(checkpoint, path) } catch { fault = error }
       return (fault, (ContinuousClock.now - began) / .seconds(1))
     }
   }
@@ -143,16 +126,29 @@ package final class CheckpointSaver {
     }
     if !current.hasMadeRoom, fault.isOutOfSpace, makeRoom(fault, current) {
       pending!.hasMadeRoom = true
-      pending!.task = start(current.image, current.step)
+      pending!.task = start(current.checkpoint)
       return
     }
     pending = nil
     latestFault = fault
+    if case .badData(_, let reason) = fault {
+      fatal = divergence(atStep: current.step, reason)
+      return
+    }
     do throws(StorageError) {
       tell(.warning, try faults.failed(fault))
     } catch {
       fatal = error
     }
+  }
+
+  /// The end of a run with tensors that are not finite.
+  private func divergence(atStep step: Int, _ reason: String) -> Failure {
+    let good = (try? rotation.goodSteps())?.last.map(rotation.folder.path(step:))
+    return Failure(
+      "step \(step) diverged: the checkpoint \(reason). "
+        + (good.map { "The last good checkpoint is \($0): go on from it" } ?? "Begin again")
+        + " with a smaller learning_rate.", exitCode: ExitCode.software)
   }
 
   /// Removes the older checkpoints for the new one.
@@ -173,7 +169,7 @@ package final class CheckpointSaver {
   /// Links the best checkpoint, then removes old ones: the best one and the last healthy one stay.
   private func tidyUp(_ current: Pending) {
     do {
-      if let best = current.validation?.best(among: try rotation.goodSteps()) {
+      if let best = current.checkpoint.validation?.best(among: try rotation.goodSteps()) {
         do throws(StorageError) {
           try rotation.folder.linkBest(step: best.step)
         } catch {

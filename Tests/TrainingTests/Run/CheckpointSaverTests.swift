@@ -33,13 +33,13 @@ import Training
   ) -> CheckpointSaver {
     CheckpointSaver(
       CheckpointRotation(folder, goingOnFrom: 0), keeping: count,
-      write: { [folder, said] (image, step, path) throws(StorageError) in
-        if let fault = faults[step], try folder.steps().count >= fault.files {
+      write: { [folder, said] (checkpoint, path) throws(StorageError) in
+        if let fault = faults[checkpoint.progress.step], try folder.steps().count >= fault.files {
           throw .inputOutput(
             path: path, reason: "cannot write the file: \(String(cString: strerror(fault.code)))")
         }
-        try image.write(to: path)
-        said.append("wrote \(step)")
+        try checkpoint.write(to: path)
+        said.append("wrote \(checkpoint.progress.step)")
       },
       tell: { [said] level, message in said.append("\(level) \(message)") })
   }
@@ -147,9 +147,9 @@ import Training
     let gate = DispatchSemaphore(value: 0)
     let saver = CheckpointSaver(
       CheckpointRotation(folder), keeping: 2,
-      write: { (image, _, path) throws(StorageError) in
+      write: { (checkpoint, path) throws(StorageError) in
         gate.wait()
-        try image.write(to: path)
+        try checkpoint.write(to: path)
       }, tell: { [said] _, message in said.append(message) })
     try saver.begin(checkpoint(1))
     saver.poll()
