@@ -111,6 +111,16 @@ public final class BenchmarkRun {
     synthetic?.remove()
   }
 
+  /// The files that it has read: the configuration and its images, and what a setting names.
+  public var inputs: [String] {
+    var paths = options.training.assignments.map { assignment in
+      String(assignment.drop { $0 != "=" }.dropFirst())
+    }
+    paths += [options.training.configurationPath, plan.configuration.data.path].compactMap(\.self)
+    if case .file(let path, _) = plan.configuration.validation.source { paths.append(path) }
+    return paths
+  }
+
   /// Measures all parts; collective.
   ///
   /// - Returns: The report, the same on all ranks but for the machine.

@@ -16,6 +16,8 @@ public final class FileImage: @unchecked Sendable {
   public internal(set) var count: Int
   /// Whether the library's driver has closed the file that it kept in this memory.
   private(set) var isReleased = false
+  /// Whether the bytes are those of a file, mapped into memory.
+  private let isMapped: Bool
 
   /// Allocates memory and lets a closure fill it.
   ///
@@ -34,6 +36,25 @@ public final class FileImage: @unchecked Sendable {
     }
     precondition(count <= capacity, "An image cannot be longer than its memory.")
     self.bytes = bytes
+    isMapped = false
+  }
+
+  /// Maps the first bytes of an open file: only those that are looked at are read.
+  ///
+  /// For a process that may fail, which it does where the file is cut off meanwhile.
+  ///
+  /// - Parameters:
+  ///   - descriptor: The file; it may be closed afterwards.
+  ///   - count: How many bytes are the HDF5 file, at least 1; the file must have them.
+  /// - Returns: nil where the system refuses, which `errno` explains.
+  public init?(mapping descriptor: Int32, count: Int) {
+    precondition(count > 0, "An image has bytes.")
+    // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+    let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let start, start != MAP_FAILED else { return nil }
+    bytes = UnsafeMutableRawBufferPointer(start: start, count: count)
+    self.count = count
+    isMapped = true
   }
 
   /// Copies bytes that are an HDF5 file.
@@ -48,10 +69,12 @@ public final class FileImage: @unchecked Sendable {
   init() {
     bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     count = 0
+    isMapped = false
   }
 
   deinit {
-    free(bytes.baseAddress)
+    // int munmap(void *addr, size_t length)
+    if isMapped { munmap(bytes.baseAddress, bytes.count) } else { free(bytes.baseAddress) }
   }
 
   private static func allocate(_ count: Int) -> UnsafeMutableRawPointer {

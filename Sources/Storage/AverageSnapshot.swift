@@ -83,8 +83,21 @@ public struct AverageSnapshot: Equatable, Sendable {
   /// - Throws: `.missingInput` where there is no readable file; `.badData` where it is damaged, of
   ///   another format, or does not hold what the format promises.
   public static func read(path: String, values: Bool = true) throws(StorageError) -> Self {
-    let image = try CheckpointTrailer.load(path: path)
-    return try reading(path) { () throws(HDF5Error) -> Self in
+    try decode(
+      try CheckpointTrailer.load(path: path, .averages), path: path,
+      values ? .elements : nil)
+  }
+
+  /// Does what `read` does but for the elements of contiguous tensors, in a process that may crash.
+  static func probe(path: String) throws(StorageError) {
+    _ = try decode(try CheckpointTrailer.map(path: path), path: path, .structure)
+  }
+
+  /// - Parameter depth: How much of the tensors is read; nil: nothing.
+  private static func decode(
+    _ image: FileImage, path: String, _ depth: Checkpoint.Depth?
+  ) throws(StorageError) -> Self {
+    try reading(path) { () throws(HDF5Error) -> Self in
       let file = try File.open(image: image, label: path)
       let root = try file.root()
       let isCheckpoint = try root.string("format") == FileFormat.checkpoint.rawValue
@@ -102,7 +115,11 @@ public struct AverageSnapshot: Equatable, Sendable {
         root, shapesIn: group(first), fileSize: image.count)
       for length in lengths {
         snapshot.averages[length] =
-          values ? try Checkpoint.tensors(root.group(group(length)), snapshot.layout) : []
+          if let depth {
+            try Checkpoint.tensors(root.group(group(length)), snapshot.layout, depth)
+          } else {
+            []
+          }
       }
       return snapshot
     }

@@ -15,7 +15,15 @@ extension Checkpoint {
   public static func read(
     path: String, sections: Sections = .all
   ) throws(StorageError) -> Checkpoint {
-    try decode(try CheckpointTrailer.load(path: path), path: path, sections: sections)
+    try decode(
+      try CheckpointTrailer.load(path: path, .checkpoint(sections)), path: path,
+      sections: sections)
+  }
+
+  /// Does what `read` does but for the elements of contiguous tensors, in a process that may crash.
+  static func probe(path: String, sections: Sections) throws(StorageError) {
+    _ = try decode(
+      try CheckpointTrailer.map(path: path), path: path, sections: sections, .structure)
   }
 
   /// Reads a checkpoint from the bytes of its file.
@@ -37,8 +45,17 @@ extension Checkpoint {
     try CheckpointTrailer.check(path: path)
   }
 
+  /// How much of tensors is read.
+  enum Depth {
+    /// Everything.
+    case elements
+    /// What is declared of them, and the elements only where they are not contiguous: to find them the
+    /// library follows more than the declarations.
+    case structure
+  }
+
   private static func decode(
-    _ image: FileImage, path: String, sections: Sections
+    _ image: FileImage, path: String, sections: Sections, _ depth: Depth = .elements
   ) throws(StorageError) -> Checkpoint {
     try reading(path) { () throws(HDF5Error) -> Checkpoint in
       let file = try File.open(image: image, label: path)
@@ -56,12 +73,12 @@ extension Checkpoint {
         if sections.contains(.present) { isRead = try has(group, root) }
         guard isRead else { continue }
         checkpoint[keyPath: group.buffer] = try tensors(
-          root.group(group.rawValue), checkpoint.layout)
+          root.group(group.rawValue), checkpoint.layout, depth)
       }
       if !sections.isDisjoint(with: [.averages, .present]) {
         for length in try AverageSnapshot.lengths(root) {
           checkpoint.averages[length] = try tensors(
-            root.group(AverageSnapshot.group(length)), checkpoint.layout)
+            root.group(AverageSnapshot.group(length)), checkpoint.layout, depth)
         }
       }
       return checkpoint
@@ -104,22 +121,23 @@ extension Checkpoint {
     return layout
   }
 
-  /// The buffer of a group of tensors; all of them are finite.
+  /// The buffer of a group of tensors, all of them finite; empty where only the structure is read.
   static func tensors(
-    _ group: borrowing Group, _ layout: ParameterLayout
+    _ group: borrowing Group, _ layout: ParameterLayout, _ depth: Depth = .elements
   ) throws(HDF5Error) -> [Float] {
+    if depth == .structure {
+      for entry in layout.entries {
+        let dataset = try tensor(entry, group)
+        if dataset.chunk != nil { _ = try dataset.values(as: Float.self) }
+      }
+      return []
+    }
     var failure: HDF5Error?
     let values = [Float](unsafeUninitializedCapacity: layout.count) { buffer, initialized in
       do throws(HDF5Error) {
         for entry in layout.entries {
-          let dataset = try group.dataset(entry.name)
-          guard dataset.elementType == .float(bytes: 4), dataset.shape == entry.shape else {
-            throw .refused(
-              place: dataset.place,
-              reason: "is \(dataset.elementType) of the shape \(dataset.shape), "
-                + "not float32 of the shape \(entry.shape)")
-          }
-          try dataset.read(into: UnsafeMutableBufferPointer(rebasing: buffer[entry.range]))
+          try tensor(entry, group)
+            .read(into: UnsafeMutableBufferPointer(rebasing: buffer[entry.range]))
         }
         let all = UnsafeBufferPointer(rebasing: buffer[..<layout.count])
         if let entry = firstNotFinite(in: all, layout) {
@@ -132,6 +150,20 @@ extension Checkpoint {
     }
     if let failure { throw failure }
     return values
+  }
+
+  /// Opens a tensor, which must be as the layout says.
+  private static func tensor(
+    _ entry: ParameterLayout.Entry, _ group: borrowing Group
+  ) throws(HDF5Error) -> Dataset {
+    let dataset = try group.dataset(entry.name)
+    guard dataset.elementType == .float(bytes: 4), dataset.shape == entry.shape else {
+      throw .refused(
+        place: dataset.place,
+        reason: "is \(dataset.elementType) of the shape \(dataset.shape), "
+          + "not float32 of the shape \(entry.shape)")
+    }
+    return dataset
   }
 
   private static func progress(_ root: borrowing Group) throws(HDF5Error) -> Progress {

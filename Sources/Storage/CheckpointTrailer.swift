@@ -8,7 +8,8 @@ import HDF5
 ///
 /// HDF5 tools do not look behind the end that the HDF5 part declares. Neither does this program
 /// show a byte to the HDF5 library before the trailer has vouched for it, except to tell what a
-/// file without a trailer is instead.
+/// file without a trailer is instead. A checksum is no signature: a file that was changed may have one
+/// that fits, so that a child process shows the file to its library first (`ChildCheck`).
 enum CheckpointTrailer {
   /// `DDPMEND` and the version of the trailer.
   static let mark = Array("DDPMEND1".utf8)
@@ -56,15 +57,30 @@ enum CheckpointTrailer {
     try compare(Array(end), bytes(length: length, checksum: hash.digest()), path: path)
   }
 
-  /// Reads a whole file and checks it; only what the checksum covers is shown to HDF5.
-  static func load(path: String) throws(StorageError) -> FileImage {
+  /// Reads a whole file and checks it; only what the checksum covers, and a child process has read,
+  /// is shown to HDF5.
+  ///
+  /// - Parameter subject: What of it will be read.
+  static func load(path: String, _ subject: ChildCheck.Subject) throws(StorageError) -> FileImage {
     let size = try requireFile(path, role: "a checkpoint")
     _ = try partLength(fileSize: size, path: path)
     let descriptor = try openForReading(path)
     return try FileImage(capacity: size) { (buffer) throws(StorageError) -> Int in
       try read(descriptor, into: buffer, path: path)
-      return try check(UnsafeRawBufferPointer(buffer), path: path)
+      let length = try check(UnsafeRawBufferPointer(buffer), path: path)
+      try ChildCheck.require(path, subject, checksum: Array(buffer[length...]))
+      return length
     }
+  }
+
+  /// Maps the HDF5 part of a file without comparing it, for the child process that reads it first.
+  static func map(path: String) throws(StorageError) -> FileImage {
+    let length = try partLength(fileSize: requireFile(path, role: "a checkpoint"), path: path)
+    let descriptor = try openForReading(path)
+    guard let image = FileImage(mapping: descriptor.number, count: length) else {
+      throw .inputOutput(path: path, reason: "cannot be read: \(systemReason(errno))")
+    }
+    return image
   }
 
   private static func partLength(fileSize: Int, path: String) throws(StorageError) -> Int {

@@ -15,7 +15,7 @@ extension ImageDataset {
   /// - Throws: `.badData` for pixels that the format does not allow and for another checksum.
   @discardableResult
   public func verify() throws(StorageError) -> String {
-    if case .file(let path) = source { _ = try DatasetTrailer.check(path, comparingUpTo: .max) }
+    if case .file(let path) = source { try DatasetTrailer.check(path, comparingUpTo: .max) }
     let result = try readPixels()
     if let contentHash, contentHash != result {
       throw .badData(

@@ -47,13 +47,11 @@ public struct ImageDataset: Sendable {
   /// Whether chunks are compressed or otherwise transformed.
   let isFiltered: Bool
 
-  /// Opens a file and checks what it declares.
+  /// Opens a file and checks what it declares; a child process opens it first (`ChildCheck`).
   ///
   /// - Parameters:
   ///   - path: The HDF5 file.
   ///   - group: The group of a split, as `train`; nil for the root.
-  /// A file that no trailer vouches for is opened by a child process first (`ChildCheck`).
-  ///
   /// - Throws: `.missingInput` where there is no readable file, `.badData` for everything else.
   public init(path: String, group: String? = nil) throws(StorageError) {
     let bytes = try requireFile(path, role: "a dataset")
@@ -63,9 +61,8 @@ public struct ImageDataset: Sendable {
         path: path,
         reason: "is not an HDF5 file; `ddpm-dist dataset import` makes one from other formats")
     }
-    if try DatasetTrailer.check(path) != .whole {
-      try ChildCheck.require(path, .dataset(group: group))
-    }
+    try DatasetTrailer.check(path)
+    try ChildCheck.require(path, .dataset(group: group))
     try self.init(.file(path), group: group)
   }
 

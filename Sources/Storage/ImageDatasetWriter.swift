@@ -258,7 +258,8 @@ public final class ImageDatasetWriter {
   ) throws(StorageError) -> Int {
     try temporary.synchronize()
     do throws(StorageError) {
-      let written = try ImageDataset(path: temporary.path)
+      // No child need read what this process has just written.
+      let written = try ImageDataset(.file(temporary.path), group: nil)
       guard try written.verify() == contentHash, written.labels == labels, written.truth == truth
       else {
         throw .inputOutput(path: path, reason: "what was written differs from what was given")

@@ -6,7 +6,8 @@ import HDF5
 /// A kind of file that commands write to a path of the user's choice.
 ///
 /// A file that is there already is replaced only if it is of the same kind, or empty: a slip in a
-/// path must not cost a checkpoint, a dataset or the command's own input.
+/// path must not cost a checkpoint, a dataset or the command's own input. `--force` says that it is no
+/// slip; inputs, folders and devices stay all the same.
 public struct OutputKind: CaseIterable, Equatable, Sendable {
   /// A PNG file.
   public static let picture = OutputKind(
@@ -30,7 +31,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   /// What an evaluation has found.
   public static let evaluation = OutputKind("file of an evaluation", .evaluation)
 
-  /// A checkpoint that is made of others. One that is there may be a run's: it is never replaced.
+  /// A checkpoint that is made of others. One that is there may be a run's: it is not replaced.
   public static let checkpoint = OutputKind("checkpoint", .checkpoint, isReplaced: false)
 
   /// Every kind.
@@ -74,9 +75,13 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - path: Where the file is to be.
-  ///   - inputs: The files that the command reads, by whatever names.
+  ///   - inputs: The files and folders that the command reads, by whatever names.
+  ///   - isForced: Whether a file of another kind is replaced, if it is in no folder that the command
+  ///     reads.
   /// - Throws: `.cannotCreate`.
-  public func check(target path: String, inputs: [String] = []) throws(StorageError) {
+  public func check(
+    target path: String, inputs: [String] = [], isForced: Bool = false
+  ) throws(StorageError) {
     switch FileKind(path) {
     case .folder, .nothing: break
     case .special:
@@ -85,7 +90,17 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
       if inputs.contains(where: { isSameFile($0, path) }) {
         throw .cannotCreate(path: path, reason: "is the command's own input; choose another name")
       }
-      if bytes > 0 { try checkContent(path) }
+      if bytes > 0 {
+        do throws(StorageError) {
+          try checkContent(path)
+        } catch {
+          guard isForced else { throw error }
+          if let folder = inputs.first(where: { isInside(path, $0) }) {
+            throw .cannotCreate(
+              path: path, reason: "is in \(folder), which the command reads; choose another name")
+          }
+        }
+      }
     }
     try AtomicFile.check(target: path)
   }
@@ -99,12 +114,12 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
       if let trailer = SampleTrailer(path: path), !trailer.isComplete {
         throw .cannotCreate(
           path: path,
-          reason: "holds \(trailer.progress) and is not replaced; remove it or choose another name")
+          reason: "holds \(trailer.progress) and \(Self.advice)")
       }
       if isReplaced { return }
       throw .cannotCreate(
         path: path,
-        reason: "is a \(name) already and is not replaced; remove it or choose another name")
+        reason: "is a \(name) already and \(Self.advice)")
     }
     let what =
       switch found {
@@ -112,10 +127,11 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
       case .other: "is an HDF5 file"
       case .none: "is there"
       }
-    throw .cannotCreate(
-      path: path,
-      reason: "\(what), but no \(name), and is not replaced; remove it or choose another name")
+    throw .cannotCreate(path: path, reason: "\(what), but no \(name), and \(Self.advice)")
   }
+
+  private static let advice =
+    "is not replaced; choose another name, or replace it with --force"
 
   private func firstBytes(_ path: String, _ count: Int) throws(StorageError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
@@ -128,7 +144,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
     } catch {
       throw .cannotCreate(
         path: path,
-        reason: "is there and cannot be read (\(error.reason)), so it is not replaced")
+        reason: "is there and cannot be read (\(error.reason)), so it \(Self.advice)")
     }
   }
 }

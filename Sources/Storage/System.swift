@@ -215,6 +215,22 @@ func isSameFile(_ a: String, _ b: String) -> Bool {
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino
 }
 
+/// Whether a file, or what a link leads to, is in a folder or below it.
+func isInside(_ path: String, _ folder: String) -> Bool {
+  guard let outer = realPath(folder), case .folder = FileKind(outer) else { return false }
+  return [path, parentFolder(of: path)].contains { inner in
+    realPath(inner).map { ($0 + "/").hasPrefix(outer == "/" ? "/" : outer + "/") } ?? false
+  }
+}
+
+/// A path without links and dots; nil where there is nothing.
+private func realPath(_ path: String) -> String? {
+  // char *realpath(const char *path, char *resolved_path): to be freed.
+  guard let resolved = realpath(path, nil) else { return nil }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}
+
 /// Removes a file; one that is not there is no fault.
 func removeFile(_ path: String) throws(StorageError) {
   do throws(SystemFailure) {

@@ -59,6 +59,11 @@ public struct UnfinishedEvaluation: Equatable, Sendable {
     return hash.hexadecimal()
   }
 
+  /// Removes the file, if it is there, once the results are safe.
+  ///
+  /// - Throws: `.inputOutput`.
+  public static func remove(path: String) throws(StorageError) { try removeFile(path) }
+
   /// Writes what has been done; the old file stays until the new one is durable.
   ///
   /// - Throws: `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.

@@ -31,8 +31,10 @@ struct AverageCommand: JobCommand {
       good checkpoint)
       """)
   var step: Int?
-  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced.")
+  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced without --force.")
   var output: String
+  @Flag(help: .force)
+  var force = false
 
   func validate() throws {
     guard PowerAverage.lengths.contains(length) else {
@@ -49,7 +51,7 @@ struct AverageCommand: JobCommand {
   func run(_ job: Job) throws {
     let logger = try job.logger()
     try job.onFirstRank {
-      try OutputKind.checkpoint.check(target: output)
+      try OutputKind.checkpoint.check(target: output, inputs: [run], isForced: force)
       let average = try PosthocAverage(run: RunFolder(run), length: length, upTo: step) {
         logger.warning("skipped \($0)")
       }

@@ -64,6 +64,8 @@ struct BenchmarkCommand: JobCommand {
   var steps = 1
   @Option(help: "Write the results as JSON to this file; - prints them instead of the table.")
   var json: String?
+  @Flag(help: .force)
+  var force = false
   @Flag(help: "Wait for another program's word before each round; see above.")
   var paced = false
   @Option(
@@ -115,12 +117,13 @@ struct BenchmarkCommand: JobCommand {
       }
     }
 
+    let benchmark = try BenchmarkRun(options, job: job, logger: logger)
     if let json, json != "-" {
       try job.onFirstRank {
-        try OutputKind.report.check(target: json, inputs: [config, data].compactMap(\.self))
+        try OutputKind.report.check(target: json, inputs: benchmark.inputs, isForced: force)
       }
     }
-    let report = try BenchmarkRun(options, job: job, logger: logger).run()
+    let report = try benchmark.run()
     try job.onFirstRank {
       let text = try report.json()
       if let json, json != "-" { try AtomicFile.write(text, to: json) }

@@ -19,8 +19,10 @@ struct EstimateVariance: JobCommand {
       """)
 
   @OptionGroup var images: EvaluatedImages
-  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced.")
+  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced without --force.")
   var output: String
+  @Flag(help: .force)
+  var force = false
 
   func validate() throws {
     if let fault = OutputKind.checkpoint.fault(inName: output) {
@@ -32,7 +34,8 @@ struct EstimateVariance: JobCommand {
     let logger = try job.logger()
     let isFirst = try job.communicator().rank == 0
     try job.together {
-      if isFirst { try OutputKind.checkpoint.check(target: output, inputs: images.inputs) }
+      guard isFirst else { return }
+      try OutputKind.checkpoint.check(target: output, inputs: images.inputs, isForced: force)
     }
     let loaded = try images.load(job) { logger.warning("\($0)") }
     let model = try job.together {

@@ -65,6 +65,8 @@ struct Evaluate: JobCommand {
       "Where to write the results: a table, JSON, HDF5, a picture of the terms; one or several.",
       valueName: "FILE.csv|.json|.h5|.svg"))
   var output: [String] = []
+  @Flag(help: .force)
+  var force = false
 
   func validate() throws {
     try requireTimeLimit(timeLimit)
@@ -81,7 +83,7 @@ struct Evaluate: JobCommand {
       guard isFirst else { return }
       for path in output {
         try EvaluationReport.kinds.first { $0.fits(path) }?
-          .check(target: path, inputs: images.inputs)
+          .check(target: path, inputs: images.inputs, isForced: force)
       }
     }
     let loaded = try images.load(job) { logger.warning("\($0)") }

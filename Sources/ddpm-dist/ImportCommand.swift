@@ -17,6 +17,8 @@ struct ImportOptions: ParsableArguments {
   @Option(
     help: "The dataset to write, .h5 or .hdf5; a dataset of an import that is there is replaced.")
   var output: String
+  @Flag(help: .force)
+  var force = false
   @Option(help: "The dataset's name. (default: from the input's name)")
   var name: String?
   @Option(help: "Where the images come from, for the record.")
@@ -47,7 +49,7 @@ struct ImportOptions: ParsableArguments {
     _ job: Job, inputs: [String], _ source: @autoclosure () throws -> ImportSource
   ) throws {
     try job.onFirstRank {
-      try OutputKind.dataset.check(target: output, inputs: inputs)
+      try OutputKind.dataset.check(target: output, inputs: inputs, isForced: force)
       try run(source())
     }
   }

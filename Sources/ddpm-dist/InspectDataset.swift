@@ -19,6 +19,8 @@ struct InspectDataset: JobCommand {
   var group: String?
   @Option(help: "Draw the first images into this PNG file.")
   var grid: String?
+  @Flag(help: .force)
+  var force = false
   @Option(help: "The number of images to draw.")
   var count = 64
 
@@ -34,7 +36,7 @@ struct InspectDataset: JobCommand {
   }
 
   private func inspect() throws {
-    if let grid { try OutputKind.picture.check(target: grid, inputs: [file]) }
+    if let grid { try OutputKind.picture.check(target: grid, inputs: [file], isForced: force) }
     let dataset =
       file == "digits" ? try ImageDataset.digits() : try ImageDataset(path: file, group: group)
     let hash = try dataset.verify()

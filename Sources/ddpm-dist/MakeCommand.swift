@@ -23,6 +23,8 @@ struct MakeOptions: ParsableArguments {
   @Option(
     help: "The dataset to write, .h5 or .hdf5; a dataset that is there is replaced.")
   var output: String
+  @Flag(help: .force)
+  var force = false
   @Option(help: "The number of images, at most 10000000.")
   var count = 10_000
   @Option(help: "The seed of the images: equal seeds give equal files.")
@@ -65,7 +67,7 @@ struct MakeOptions: ParsableArguments {
     _ job: Job, _ distribution: Distribution, words: String
   ) throws {
     try job.onFirstRank {
-      try OutputKind.dataset.check(target: output)
+      try OutputKind.dataset.check(target: output, isForced: force)
       let progress = Progress()
       let summary = try DrawnDataset.write(
         distribution, count: count, seed: seed,

@@ -24,6 +24,8 @@ struct Predict: JobCommand {
   var input: String
   @Option(help: "The HDF5 file to write /prediction to.")
   var output: String
+  @Flag(help: .force)
+  var force = false
   @Option(
     help: ArgumentHelp(
       """
@@ -48,7 +50,8 @@ struct Predict: JobCommand {
     let communicator = try job.communicator()
     let isFirst = communicator.rank == 0
     try job.together {
-      if isFirst { try OutputKind.prediction.check(target: output, inputs: [ckpt, input]) }
+      guard isFirst else { return }
+      try OutputKind.prediction.check(target: output, inputs: [ckpt, input], isForced: force)
     }
     let trained = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
       .trained

@@ -16,7 +16,7 @@ extension DDPMSample {
     let isFirst = communicator.rank == 0
     try job.together {
       guard isFirst else { return }
-      for output in output.outputs { try output.check(inputs: inputs) }
+      for file in output.outputs { try file.check(inputs: inputs, isForced: output.force) }
     }
     let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
     let trained = loaded.trained

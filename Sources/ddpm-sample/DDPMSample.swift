@@ -324,6 +324,8 @@ struct OutputArguments: ParsableArguments {
       file an image; one or several. Files of the same kind are replaced. (default: samples.png)
       """, valueName: "FILE.png|.h5|.npz|DIR/"))
   var out: [String] = []
+  @Flag(help: "Replace a file of another kind too; never an input, a folder or a device.")
+  var force = false
   @Flag(
     help: """
       Keep x_t and the predicted x_0 along the way, from T on the left: two rows for each image of \

@@ -32,7 +32,11 @@ extension CommandTests {
       ),
       (
         .dist, ["average"],
-        ["--length", "0.001 to 0.28", "default: that of the newest good checkpoint", "--output"]
+        [
+          "--length", "0.001 to 0.28", "default: that of the newest good checkpoint", "--output",
+          "not replaced without --force",
+          "--force Replace a file of another kind too; never an input",
+        ]
       ),
       (
         .dist, ["evaluate"],

@@ -57,6 +57,61 @@ extension CommandTests {
       #expect(try folder.bytes("copy.h5") == before)
     }
 
+    /// A run whose checkpoint has strings of variable length, a changed bit, and a checksum that fits.
+    private func sealedRun(_ place: Int, _ bit: UInt8) throws -> SmallRun {
+      let recorded = Bundle.module.resourceURL!.appendingPathComponent("version-1/run").path
+      let old = try SmallRun(recorded).copy(to: folder.file("run"))
+      var bytes = Array(try [UInt8](contentsOf: old.checkpoint(3)).dropLast(32))
+      bytes[place] ^= bit
+      try Data(bytes + bytes.withUnsafeBytes { Checkpoint.trailer(for: $0) })
+        .write(to: URL(fileURLWithPath: old.checkpoint(3)))
+      return old
+    }
+
+    @Test func aCheckpointThatKillsTheLibraryIsRefused() async throws {
+      let old = try sealedRun(2964, 64)
+      let (file, none) = (old.checkpoint(3), folder.file("none.h5"))
+      let part = "crashes the HDF5 library (signal"
+      let before = try snapshot(folder.path)
+      let refused: [(Program, [String])] = [
+        (.sample, ["--ckpt", file]), (.sample, ["--ckpt", old.path]),
+        (.dist, ["evaluate", "--ckpt", file]),
+        (.dist, ["estimate-variance", "--ckpt", file, "--output", none]),
+        (.dist, ["predict", "--ckpt", file, "--input", none, "--output", none]),
+        (.dist, ["checkpoint", "diff", file, file]),
+        (.dist, ["train", "--run", old.path, "--resume", "--steps", "6"]),
+      ]
+      for (program, words) in refused {
+        expect(try await run(program, words, in: folder.path), 65, part)
+      }
+      expect(try await run(.sample, ["--ckpt", file], ranks: 2, in: folder.path), 65, part)
+      let verified = try await run(.dist, ["checkpoint", "verify", file])
+      expect(verified, 65, "1 of 1 files")
+      #expect(verified.output.contains(part), "\(verified)")
+      let listed = try await run(.dist, ["checkpoint", "ls", old.path])
+      #expect(listed.status == 0 && listed.output.contains("unusable: \(part)"), "\(listed)")
+      let averaged = try await run(
+        .dist, ["average", "--run", old.path, "--length", "0.05", "--output", none])
+      expect(averaged, 66, "no good checkpoint", part)
+      #expect(try snapshot(folder.path) == before)
+    }
+
+    @Test func aCheckpointThatTurnsForEverIsRefused() async throws {
+      let file = try sealedRun(2465, 8).checkpoint(3)
+      expect(
+        try await run(.sample, ["--ckpt", file], in: folder.path), 65, "keeps the HDF5 library busy"
+      )
+    }
+
+    @Test func aDatasetWhoseChecksumWasMadeToFitIsRefused() async throws {
+      let bytes = try [UInt8](contentsOf: crashing)
+      let trailer = bytes.withUnsafeBytes { Checkpoint.trailer(for: $0) }
+      let file = try folder.write(
+        bytes + Array("DDPMSET1".utf8) + trailer.dropFirst(8), to: "sealed.h5")
+      expect(try await run(.dist, ["dataset", "inspect", file]), 65, "crashes the HDF5 library")
+      expect(try await train(file, folder.file("run")), 65, "crashes the HDF5 library")
+    }
+
     @Test(.timeLimit(.minutes(1)))
     func whatIsNoFileIsNotImported() async throws {
       let fifo = folder.file("fifo")

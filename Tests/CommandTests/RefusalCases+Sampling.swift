@@ -1,4 +1,4 @@
-// Wrong calls of ddpm-sample: samplers, grids, tasks and outputs that cannot be.
+// Wrong calls of ddpm-sample: samplers, grids and tasks that cannot be.
 
 import Foundation
 import HDF5
@@ -8,7 +8,7 @@ import TestSupport
 
 extension RefusalTests {
   /// Everything that is refused of `ddpm-sample` beyond what all commands refuse.
-  static var sampling: [Case] { samplerWords + samplerRuns + tasks + sampleOutputs }
+  static var sampling: [Case] { samplerWords + samplerRuns + tasks }
 
   private static func words(
     _ name: String, _ words: [String], _ parts: [String]
@@ -119,22 +119,7 @@ extension RefusalTests {
       ["1797 images", "0 to 1796"]),
   ]
 
-  private static let sampleOutputs = [
-    run(
-      "a folder of others", ["--count", "1", "--out", "@others/"], code: 73, ranks: [nil, 2],
-      ["others"]),
-    run(
-      "a folder that is a file", ["--count", "1", "--out", "@mask.png/"], code: 73, ["mask.png"]),
-    run(
-      "somebody's unfinished file", ["--count", "1", "--out", "@a.h5"], code: 73,
-      ["a.h5.unfinished"]),
-    run(
-      "somebody's unfinished file, resumed", ["--count", "1", "--out", "@a.h5", "--resume"],
-      code: 65, ["a.h5.unfinished"]),
-    run("nowhere", ["--count", "1", "--out", "@no/dir/"], code: 73, ["no/dir"]),
-  ]
-
-  /// A run, masks, a small dataset, a folder of others' files, an unfinished file that is none.
+  /// A run, masks, a small dataset.
   @Sendable private static func things(_ folder: TemporaryFolder) async throws {
     _ = try await SmallRun.reference.value.copy(to: folder.file("run"))
     for (name, width, grey) in [
@@ -150,9 +135,5 @@ extension RefusalTests {
       name: "x")
     try writer.append(images: [1, 2, 3, 4])
     _ = try writer.finish()
-    try FileManager.default.createDirectory(
-      atPath: folder.file("others"), withIntermediateDirectories: true)
-    try folder.write([1], to: "others/thesis.txt")
-    try folder.write([1, 2, 3], to: "a.h5.unfinished")
   }
 }

@@ -123,11 +123,19 @@ extension [UInt8] {
   }
 }
 
-/// Every file below a folder with its bytes: to see that nothing has changed.
+/// Everything below a folder, files with their bytes, links with what they lead to: to see that nothing
+/// has changed.
 func snapshot(_ folder: String) throws -> [String: [UInt8]] {
+  let manager = FileManager.default
   var files: [String: [UInt8]] = [:]
-  for name in try FileManager.default.subpathsOfDirectory(atPath: folder) {
-    files[name] = (try? [UInt8](contentsOf: "\(folder)/\(name)")) ?? []
+  for name in try manager.subpathsOfDirectory(atPath: folder) {
+    let path = "\(folder)/\(name)"
+    files[name] =
+      switch try manager.attributesOfItem(atPath: path)[.type] as? FileAttributeType {
+      case .typeRegular: try [UInt8](contentsOf: path)
+      case .typeSymbolicLink: Array(try manager.destinationOfSymbolicLink(atPath: path).utf8)
+      case let kind: Array("\(kind as Any)".utf8)
+      }
   }
   return files
 }

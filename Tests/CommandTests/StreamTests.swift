@@ -1,5 +1,5 @@
-// Streams that are full, closed or abandoned: a run goes on, and a result that is lost is a
-// failure.
+// Streams that are full, closed or abandoned: every command does its work, and a result that is lost is
+// a failure.
 
 import Foundation
 import Storage
@@ -11,46 +11,111 @@ extension CommandTests {
     let folder = try! TemporaryFolder()
 
     /// Runs a command of the shell in which $P is a program and $F the test's folder.
-    private func shell(_ text: String, _ program: Program = .dist) async throws -> Outcome {
+    private func shell(
+      _ text: String, _ program: Program = .dist, in folder: TemporaryFolder? = nil
+    ) async throws -> Outcome {
+      let folder = folder ?? self.folder
       let command = text.replacing("$P", with: "'\(program.path)'")
         .replacing("$F", with: folder.path)
       return try await run(["bash", "-c", command], in: folder.path)
     }
 
+    /// What the streams of a command are, `$C` being the command.
+    enum Streams: String, CaseIterable {
+      /// Results are written to a full disk.
+      case fullOutput = "$C >/dev/full"
+      /// Messages are.
+      case fullErrors = "$C 2>/dev/full"
+      /// Nothing is open.
+      case closed = "$C <&- >&- 2>&-"
+      /// Nobody reads any more, from the first byte on; the exit code is told in a file.
+      case abandoned =
+        "{ sleep 0.2; $C 2>&1; echo $? >$F/code; } | true; c=$(cat $F/code); rm $F/code; exit $c"
+    }
+
+    private static let gate = Gate(width: 2)
+
+    /// The work is done, byte for byte, and no signal ends it.
+    @Test(arguments: CommandCall.all)
+    func everyCommandDoesItsWork(_ call: CommandCall) async throws {
+      let ending = call.output?.endings.first ?? ""
+      let words = call.line(to: "$F/out\(ending)").map { word in
+        let word = word.replacing("@", with: "$F/")
+        return word.contains("$F") ? "\"\(word)\"" : "'\(word)'"
+      }
+      let told = call.told.map { "printf '\($0)' | " } ?? ""
+      let command = "$P " + words.joined(separator: " ")
+      let whole = try TemporaryFolder()
+      try await CommandCall.prepare(whole)
+      let expected = try await shell(told + command, call.program, in: whole)
+      try #require(expected.status == 0, "\(expected)")
+      let content = try Self.content(whole)
+      await withTaskGroup { group in
+        for streams in Streams.allCases {
+          group.addTask {
+            try? await Self.gate.enter {
+              do {
+                let folder = try TemporaryFolder()
+                try await CommandCall.prepare(folder)
+                // A program that is told something reads it; where stdin is closed, it ends.
+                let line = streams.rawValue.replacing("$C", with: command)
+                let outcome = try await shell(
+                  streams == .abandoned ? line.replacing("$P", with: told + "$P") : told + line,
+                  call.program, in: folder)
+                let isLost = streams == .fullOutput && !expected.output.isEmpty
+                #expect(outcome.status == (isLost ? 74 : 0), "\(streams): \(outcome)")
+                if isLost {
+                  #expect(outcome.errorLines.count == 1, "\(outcome)")
+                  #expect(outcome.errors.contains("standard output: cannot be"), "\(outcome)")
+                }
+                #expect(try Self.content(folder) == content, "\(streams): \(outcome)")
+              } catch {
+                Issue.record(error, "\(streams)")
+              }
+            }
+          }
+        }
+      }
+    }
+
+    /// Everything in a folder, as far as equal calls write equal things.
+    private static func content(_ folder: TemporaryFolder) throws -> [String: String] {
+      var content: [String: String] = [:]
+      for (name, bytes) in try snapshot(folder.path) {
+        // Times, dates and paths.
+        if name.hasSuffix("jsonl") || name.hasSuffix(".yaml") || name == "out.json" {
+          content[name] = bytes.isEmpty ? "empty" : "there"
+        } else if name.hasSuffix(".h5"),
+          let digest = try? Checkpoint.contentDigest(path: folder.file(name))
+        {
+          content[name] = digest
+        } else {
+          var hash = ContentHash()
+          bytes.withUnsafeBytes { hash.update($0) }
+          content[name] = hash.hexadecimal()
+        }
+      }
+      return content
+    }
+
     @Test(
       arguments: [
-        // What stderr is: closed, with and without the others; on a full disk; a pipe that nobody
-        // reads any more, whose writer tells its exit code in a file.
-        "$C 2>&-", "$C <&- >&- 2>&-", "$C 2>/dev/full",
+        "$C 2>&-",
         "{ sleep 0.2; $C 2>&1 >/dev/null; echo $? >code; } | true; sleep 0.2; exit $(cat code)",
-      ], [nil, 2])
-    func aRunDoesNotNeedItsMessages(_ command: String, ranks: Int?) async throws {
+      ])
+    func ranksDoNotNeedTheirMessages(_ command: String) async throws {
       let reference = try await SmallRun.reference.value
       let small = SmallRun(folder.file("run"))
-      let launch = ranks.map { "mpirun -n \($0) --bind-to none " } ?? ""
       let train =
-        "\(launch)$P train --run $F/run --steps 20 --workers 1 --set "
+        "mpirun -n 2 --bind-to none $P train --run $F/run --steps 20 --workers 1 --set "
         + SmallRun.settings.joined(separator: " ")
       let outcome = try await shell(command.replacing("$C", with: train))
       #expect(outcome.status == 0, "\(outcome)")
       #expect(try small.digest() == reference.digest())
     }
 
-    @Test(arguments: ["2>&-", "2>/dev/full", "<&- >&- 2>&-"])
-    func samplesDoNotNeedMessages(_ streams: String) async throws {
-      let run = try await SmallRun.reference.value
-      let outcome = try await shell(
-        "$P --ckpt '\(run.path)' --count 1 --out a.png a.h5 \(streams)", .sample)
-      #expect(outcome.status == 0, "\(outcome)")
-      #expect(try folder.names() == ["a.h5", "a.png"])
-      #expect(try Picture(png: folder.file("a.png")).shape.count > 0)
-    }
-
-    @Test(arguments: [
-      "--help", "--version", "train --help", "dataset inspect digits",
-      "benchmark --parts reading --rounds 1 --json -",
-    ])
-    func aResultThatIsLostIsAFailure(_ words: String) async throws {
+    @Test(arguments: ["--help", "--version", "train --help", "benchmark --parts reading --json -"])
+    func aTextThatIsLostIsAFailure(_ words: String) async throws {
       let full = try await shell("$P \(words) >/dev/full")
       #expect(full.status == 74 && full.errorLines.count == 1, "\(full)")
       #expect(full.errors.contains("standard output: cannot be written: No space"), "\(full)")
@@ -59,14 +124,6 @@ extension CommandTests {
       #expect(gone.status == 0 && gone.errorLines.isEmpty, "\(gone)")
       let closed = try await shell("$P \(words) >&-")
       #expect(closed.status == 0 && closed.errorLines.isEmpty, "\(closed)")
-    }
-
-    @Test func namesThatCannotBePrintedCostNoFile() async throws {
-      let run = try await SmallRun.reference.value
-      let outcome = try await shell(
-        "$P --ckpt '\(run.path)' --count 1 --out a.png a.h5 >/dev/full", .sample)
-      #expect(outcome.status == 74 && outcome.errorLines.count == 1, "\(outcome)")
-      #expect(try folder.names() == ["a.h5", "a.png"])
     }
 
     @Test(arguments: ["2>&-", "2>/dev/full"])

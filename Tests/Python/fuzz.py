@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Mutates files of every kind that the programs read, and lets the programs read them.
 
-    fuzz.py BUILD [--count 2000] [--seed 0] [--processes 2] [--keep FOLDER]
+    fuzz.py BUILD [--count 2000] [--seed 0] [--processes 2] [--keep FOLDER] [--kind NAME]
 
-BUILD is the folder of ddpm-dist and ddpm-sample. Every mutated file must end in one line and one of
-the exit codes 0, 64, 65, 66, within 5 seconds of CPU time and 100 MB, and without a signal. What does not is
-kept in FOLDER (fuzz-findings), named by its kind and number; equal seeds give equal files.
+BUILD is the folder of ddpm-dist and ddpm-sample; NAME is one kind of files, instead of all. Every
+mutated file must end in one line and one of the exit codes 0, 64, 65, 66, within 5 seconds of CPU time
+and 100 MB, and without a signal. What does not is kept in FOLDER (fuzz-findings), named by its kind and
+number; equal seeds give equal files.
 
 Most files are read by `ddpm-dist __read KIND FILE...`, many in one process by the functions that the
 commands use, because the start of MPI takes longer than to read the file. A crash cannot hide there:
@@ -80,6 +81,11 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
             files.checkpoints(),
             lambda path, out: [dist, "evaluate", "--ckpt", path, "--count", "1"],
         ),
+        "resealed checkpoint": Kind(
+            "checkpoint",
+            files.resealed_checkpoints(),
+            lambda path, out: [dist, "checkpoint", "verify", path],
+        ),
         "averages": Kind("averages", files.averages()),
         "noise": Kind(
             "noise",
@@ -145,15 +151,44 @@ class Seeds:
                 file["images"].attrs["layout"] = "NHWC"
                 file["labels"] = self.labels
                 file["labels"].attrs["class_names"] = [f"class {k}" for k in range(10)]
-        return names
+        return names + [self.path("variable.h5") + "|sealed dataset"]
 
     def checkpoints(self) -> list[str]:
         """With its trailer, and with a trailer that is made to fit after the mutation."""
         return [self.checkpoint, self.checkpoint + "|sealed"]
 
+    def resealed_checkpoints(self) -> list[str]:
+        """With strings of variable length too, as earlier programs wrote them: those crash HDF5."""
+        return [self.checkpoint + "|sealed", self.with_variable_strings(self.checkpoint) + "|sealed"]
+
     def averages(self) -> list[str]:
         name = str(sorted((self.run_folder / "averages").glob("*.h5"))[-1])
-        return [name, name + "|sealed"]
+        return [name, name + "|sealed", self.with_variable_strings(name) + "|sealed"]
+
+    def with_variable_strings(self, original: str) -> str:
+        """A copy of a checkpoint or a snapshot whose strings are kept in a heap."""
+        name = self.path(f"variable-{Path(original).parent.name}.h5")
+        with h5py.File(original) as file, h5py.File(name, "w") as copy:
+            # First, so that they are where most mutations are.
+            for key, value in file.attrs.items():
+                copy.attrs[key] = value.decode() if isinstance(value, bytes) else value
+            copy["tensors"] = file["tensors"].asstr()[:].astype(object)
+            if "config" in file:
+                copy["config"] = file["config"].asstr()[()]
+            if "provenance" in file:
+                group = copy.create_group("provenance")
+                for key, value in file["provenance"].attrs.items():
+                    group.attrs[key] = value.decode()
+            for key in file:
+                if key not in copy:
+                    file.copy(key, copy)
+            # Where chunks are, a structure says that is read with the elements only.
+            for key in file["tensors"].asstr()[:][::2]:
+                tensors = copy["averages/0.05"]
+                values = tensors[key][:]
+                del tensors[key]
+                tensors.create_dataset(key, data=values, chunks=values.shape, compression="gzip")
+        return name
 
     def noise(self) -> list[str]:
         name = self.path("noise.h5")
@@ -238,10 +273,11 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def seal(data: bytes) -> bytes:
-    """A checkpoint whose trailer fits, as one that a program of ours has written wrongly."""
-    part = data[:-32] if len(data) > 32 else data
-    return part + struct.pack("<8sQ", b"DDPMEND1", len(part)) + xxhash.xxh3_128(part).digest()
+def seal(data: bytes, mark: bytes) -> bytes:
+    """A file whose trailer fits, as one that somebody made to do harm, or a program of ours wrongly."""
+    has_trailer = data[-32:-24] == mark
+    part = data[:-32] if has_trailer else data
+    return part + struct.pack("<8sQ", mark, len(part)) + xxhash.xxh3_128(part).digest()
 
 
 def check_chunks(data: bytes) -> bytes:
@@ -257,6 +293,17 @@ def check_chunks(data: bytes) -> bytes:
     return bytes(data)
 
 
+def repaired(data: bytes, repair: str) -> bytes:
+    """The bytes after a seed's repair, which keeps checksums from refusing them."""
+    if repair == "sealed":
+        return seal(data, b"DDPMEND1")
+    if repair == "sealed dataset":
+        return seal(data, b"DDPMSET1")
+    if repair == "checked":
+        return check_chunks(data)
+    return data
+
+
 class Fuzzer:
     """Makes the files, lets them be read, and counts."""
 
@@ -265,6 +312,8 @@ class Fuzzer:
         self.dist = str(Path(arguments.build) / "ddpm-dist")
         self.keep = Path(arguments.keep)
         self.kinds = kinds(folder, Path(arguments.build).resolve())
+        if arguments.kind:
+            self.kinds = {arguments.kind: self.kinds[arguments.kind]}
         self.lock = threading.Lock()
         self.passed = self.failed = 0
         self.codes: dict[tuple[str, int], int] = {}
@@ -274,15 +323,24 @@ class Fuzzer:
         """The file of a number, the same whenever it is made."""
         rng = random.Random(f"{self.seed} {kind} {number}")
         seed, _, repair = rng.choice(self.kinds[kind].seeds).partition("|")
-        data = mutate(open(seed, "rb").read(), rng)
-        if repair == "sealed":
-            data = seal(data)
-        elif repair == "checked":
-            data = check_chunks(data)
+        data = repaired(mutate(open(seed, "rb").read(), rng), repair)
         suffix = Path(seed).suffix
         path = self.folder / f"{kind.replace(' ', '-')}-{number}{suffix}"
         path.write_bytes(data)
         return str(path)
+
+    def require_good_seeds(self):
+        """What is not mutated is read: else mutations of it would be refused for another reason."""
+        for kind in self.kinds.values():
+            for number, seed in enumerate(kind.seeds):
+                seed, _, repair = seed.partition("|")
+                path = self.folder / f"seed-{number}{Path(seed).suffix}"
+                path.write_bytes(repaired(open(seed, "rb").read(), repair))
+                words = [self.dist, "__read", kind.reader, path]
+                line = subprocess.run(words, capture_output=True, text=True).stdout
+                if not line.startswith("0\t"):
+                    sys.exit(f"fuzz.py: {seed} {repair} is not read: {line}")
+                path.unlink()
 
     def judge(self, kind, path, code, fault=None):
         with self.lock:
@@ -396,6 +454,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--keep", default="fuzz-findings")
+    parser.add_argument("--kind")
     arguments = parser.parse_args()
     if os.geteuid() == 0:
         os.environ["OMPI_ALLOW_RUN_AS_ROOT"] = os.environ["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
@@ -404,6 +463,7 @@ def main():
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ddpm-fuzz-") as folder:
         fuzzer = Fuzzer(arguments, Path(folder))
+        fuzzer.require_good_seeds()
         fuzzer.run(arguments.count, arguments.processes)
     for (kind, code), number in sorted(fuzzer.codes.items()):
         print(f"  {kind:22} exit code {code:3} {number:7} times")

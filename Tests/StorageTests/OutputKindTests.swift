@@ -107,6 +107,44 @@ import Testing
     try OutputKind.report.check(target: folder.file("hard.json"), inputs: ["/no/such"])
   }
 
+  @Test func withForceEveryFileIsReplacedButWhatIsRead() throws {
+    for (name, _) in try files() {
+      for wanted in OutputKind.allCases {
+        try wanted.check(target: folder.file(name), inputs: ["/no/such"], isForced: true)
+        let error = #expect(throws: StorageError.self) {
+          try wanted.check(target: folder.file(name), inputs: [folder.file(name)], isForced: true)
+        }
+        #expect(error?.reason.contains("own input") == true)
+      }
+    }
+    // A folder that is read stands for all that is in it, by whatever name.
+    try FileManager.default.createDirectory(
+      atPath: folder.file("run/deep"), withIntermediateDirectories: true)
+    try folder.write(Array("x".utf8), to: "run/deep/a.png")
+    try folder.write(Array("x".utf8), to: "running.png")
+    let manager = FileManager.default
+    try manager.createSymbolicLink(atPath: folder.file("in"), withDestinationPath: "run/deep")
+    try manager.createSymbolicLink(
+      atPath: folder.file("to.png"), withDestinationPath: "run/deep/a.png")
+    try manager.createSymbolicLink(
+      atPath: folder.file("run/from.png"), withDestinationPath: "../running.png")
+    let inputs = [folder.file("in/..")]
+    for name in ["run/deep/a.png", "in/a.png", "to.png", "run/../run/deep/./a.png", "run/from.png"]
+    {
+      let error = #expect(throws: StorageError.self, "\(name)") {
+        try OutputKind.picture.check(target: folder.file(name), inputs: inputs, isForced: true)
+      }
+      #expect(error?.reason.contains("which the command reads") == true, "\(name)")
+    }
+    try OutputKind.picture.check(
+      target: folder.file("running.png"), inputs: inputs, isForced: true)
+    // What would be replaced anyway is; a grid in a run's folder, for example.
+    let shape = ImageShape(height: 1, width: 1, channels: 1)
+    try Picture(shape: shape, pixels: [1]).writePNG(to: folder.file("run/grid.png"))
+    try OutputKind.picture.check(
+      target: folder.file("run/grid.png"), inputs: inputs, isForced: true)
+  }
+
   @Test(arguments: OutputKind.allCases) func whatIsNoFileIsNotReplaced(
     _ kind: OutputKind
   ) throws {
@@ -114,12 +152,16 @@ import Testing
     try FileManager.default.createSymbolicLink(
       atPath: folder.file("link"), withDestinationPath: "/dev/null")
     for path in ["/dev/null", folder.file("pipe"), folder.file("link"), folder.path] {
-      let error = #expect(throws: StorageError.self) { try kind.check(target: path) }
-      guard case .cannotCreate = error else {
-        Issue.record("\(path): \(error as Any)")
-        continue
+      for isForced in [false, true] {
+        let error = #expect(throws: StorageError.self) {
+          try kind.check(target: path, isForced: isForced)
+        }
+        guard case .cannotCreate = error else {
+          Issue.record("\(path): \(error as Any)")
+          continue
+        }
+        #expect(error?.reason.contains("name a file") == true)
       }
-      #expect(error?.reason.contains("name a file") == true)
     }
     #expect(try folder.names() == ["link", "pipe"])
   }

@@ -1,4 +1,4 @@
-// HDF5 files that nobody vouches for are read by a child process first, which may crash.
+// HDF5 files are read by a child process first, which may crash.
 
 import Glibc
 import HDF5
@@ -23,6 +23,10 @@ public enum ChildCheck {
     case arrays(String, times: String?)
     /// An evaluation that is not finished.
     case evaluation
+    /// A checkpoint: everything but contiguous tensors, of which only the declarations are read.
+    case checkpoint(Checkpoint.Sections)
+    /// The power averages of a snapshot or a checkpoint, likewise.
+    case averages
 
     /// The arguments of the child that say it.
     var words: [String] {
@@ -31,6 +35,8 @@ public enum ChildCheck {
       case .content: ["content"]
       case .arrays(let name, let times): ["arrays", name, times ?? ""]
       case .evaluation: ["evaluation"]
+      case .checkpoint(let sections): ["checkpoint", "\(sections.rawValue)"]
+      case .averages: ["averages"]
       }
     }
 
@@ -41,7 +47,30 @@ public enum ChildCheck {
       case ("content", 1): self = .content
       case ("arrays", 3): self = .arrays(words[1], times: words[2].isEmpty ? nil : words[2])
       case ("evaluation", 1): self = .evaluation
+      case ("checkpoint", 2):
+        guard let number = Int(words[1]) else { return nil }
+        self = .checkpoint(Checkpoint.Sections(rawValue: number))
+      case ("averages", 1): self = .averages
       default: return nil
+      }
+    }
+
+    /// How many times the size of the file the child may have of memory.
+    ///
+    /// The labels of a dataset are kept three times, and may be compressed. Of a checkpoint the file is
+    /// mapped, and one tensor read, if it is not contiguous.
+    var memoryFactor: Int {
+      switch self {
+      case .dataset, .content, .arrays, .evaluation: 16
+      case .checkpoint, .averages: 4
+      }
+    }
+
+    /// What to do about a file that kills the child.
+    var advice: String {
+      switch self {
+      case .dataset, .content, .arrays, .evaluation: "make it again"
+      case .checkpoint, .averages: "take another one"
       }
     }
   }
@@ -52,12 +81,26 @@ public enum ChildCheck {
   /// read at once.
   public static func enable() { isEnabled.store(true, ordering: .relaxed) }
 
+  /// The checksums of files that a child of this process has read to the end, and as what.
+  private static let known = Mutex<Set<[String]>>([])
+
   /// Lets a child read a file.
   ///
+  /// - Parameter checksum: That of the file, in the bytes of its trailer: a file of the same one is not
+  ///   read twice. nil: it is always read.
   /// - Throws: What the child has thrown; `.badData` where it crashed or met its limits;
   ///   `.inputOutput` where it was ended by something else or cannot be started.
-  static func require(_ path: String, _ subject: Subject) throws(StorageError) {
+  static func require(
+    _ path: String, _ subject: Subject, checksum: [UInt8]? = nil
+  ) throws(StorageError) {
     guard isEnabled.load(ordering: .relaxed) else { return }
+    let key = checksum.map { ["\($0)"] + subject.words }
+    if let key, known.withLock({ $0.contains(key) }) { return }
+    try run(path, subject)
+    if let key { known.withLock { _ = $0.insert(key) } }
+  }
+
+  private static func run(_ path: String, _ subject: Subject) throws(StorageError) {
     let end: ChildProcess.End
     do throws(SystemFailure) {
       end = try ChildProcess.run([word, path] + subject.words)
@@ -76,13 +119,13 @@ public enum ChildCheck {
       throw .badData(
         path: path,
         reason: "keeps the HDF5 library busy for more than \(Limits.seconds(of: path)) s: it is "
-          + "damaged; make it again")
+          + "damaged; \(subject.advice)")
     case .signal(let signal) where [SIGINT, SIGTERM, SIGHUP, SIGKILL].contains(signal):
       throw .inputOutput(path: path, reason: "its check was ended by the signal \(signal)")
     case .signal(let signal):
       throw .badData(
         path: path,
-        reason: "crashes the HDF5 library (signal \(signal)): it is damaged; make it again")
+        reason: "crashes the HDF5 library (signal \(signal)): it is damaged; \(subject.advice)")
     }
   }
 
@@ -107,7 +150,7 @@ public enum ChildCheck {
   public static func main(_ arguments: [String]) -> Never {
     guard let path = arguments.first, let subject = Subject(words: Array(arguments.dropFirst()))
     else { exit(64) }
-    Limits.set(for: path)
+    Limits.set(for: path, subject)
     do throws(StorageError) {
       try read(path, subject)
       // Without the libraries' exit handlers, which a damaged file may have upset.
@@ -126,6 +169,8 @@ public enum ChildCheck {
     case .content: _ = HDF5Content.read(path)
     case .arrays(let name, let times): _ = try NoisyImages.read(path, name, times)
     case .evaluation: _ = try UnfinishedEvaluation.contents(of: path)
+    case .checkpoint(let sections): try Checkpoint.probe(path: path, sections: sections)
+    case .averages: try AverageSnapshot.probe(path: path)
     }
   }
 
@@ -141,10 +186,11 @@ public enum ChildCheck {
 
     /// Limits this process.
     ///
-    /// The memory, beyond what the program takes by itself, is 48 MiB and sixteen times the size of
-    /// the file: its labels are kept three times, and may be compressed.
-    static func set(for path: String) {
-      let (memory, overflow) = size(of: path).multipliedReportingOverflow(by: 16)
+    /// The memory, beyond what the program takes by itself, is 48 MiB and some times the size of the
+    /// file.
+    static func set(for path: String, _ subject: Subject) {
+      let (memory, overflow) = size(of: path).multipliedReportingOverflow(
+        by: subject.memoryFactor)
       let pages =
         (try? Descriptor("/proc/self/statm", O_RDONLY).read(0..<64))
         .flatMap { Int(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "") }

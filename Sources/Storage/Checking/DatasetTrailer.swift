@@ -12,35 +12,24 @@ enum DatasetTrailer {
   /// `DDPMSET` and the version of the trailer.
   static let mark = Array("DDPMSET1".utf8)
 
-  /// What the end of a file says.
-  enum Finding: Equatable {
-    /// The checksum fits: the file is as this program has written it.
-    case whole
-    /// There is a trailer of a large file, which was not compared.
-    case notCompared
-    /// There is none.
-    case absent
-  }
-
   /// Files up to this size are compared whenever they are opened: that takes as long as reading them.
   static let alwaysCompared = 1 << 26
 
-  /// Looks at the end of a file.
+  /// Compares a file with its trailer, where it has one.
   ///
   /// - Parameter limit: The largest file that is compared.
   /// - Throws: `.badData` where the checksum does not fit, `.missingInput`, `.inputOutput`.
   static func check(
     _ path: String, comparingUpTo limit: Int = alwaysCompared
-  ) throws(StorageError) -> Finding {
+  ) throws(StorageError) {
     let length = try requireFile(path, role: "a dataset") - CheckpointTrailer.size
-    guard length > 0 else { return .absent }
+    guard length > 0 else { return }
     let found: [UInt8]
     let expected: [UInt8]
     do throws(SystemFailure) {
       let file = try Descriptor(path, O_RDONLY)
       found = try file.read(length..<length + CheckpointTrailer.size)
-      guard found.starts(with: mark) else { return .absent }
-      guard length <= limit else { return .notCompared }
+      guard found.starts(with: mark), length <= limit else { return }
       expected = try trailer(of: file, length)
     } catch {
       throw .inputOutput(path: path, reason: "cannot be read: \(error.reason)")
@@ -51,7 +40,6 @@ enum DatasetTrailer {
         reason: "is damaged, or was changed by another program: its checksum does not fit; make it "
           + "again")
     }
-    return .whole
   }
 
   /// Adds the trailer to a file that is complete otherwise.

@@ -182,6 +182,9 @@ public struct PictureFolder: Sendable {
     of path: String, with manifest: String
   ) throws(StorageError) {
     let name = "\(path)/\(manifestName)"
+    guard case .file = FileKind(name) else {
+      throw .cannotCreate(path: path, reason: "has a \(manifestName) that is no file")
+    }
     let found: [UInt8]
     do throws(SystemFailure) {
       found = try Descriptor(name, O_RDONLY).read(0..<manifest.utf8.count + 1)

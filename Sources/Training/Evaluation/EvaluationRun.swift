@@ -103,7 +103,7 @@ public struct EvaluationRun {
 
   /// Removes the work file, once the results are safe.
   public func finish() {
-    if let path = request.workFile { try? FileManager.default.removeItem(atPath: path) }
+    if let path = request.workFile { try? UnfinishedEvaluation.remove(path: path) }
   }
 
   /// What an earlier process has done, on rank 0; empty elsewhere.

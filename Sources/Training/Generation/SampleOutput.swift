@@ -40,13 +40,18 @@ public enum SampleOutput: Equatable, Sendable {
   /// Refuses, before any work, a file that must not be replaced. Folders are asked later, when it is
   /// known which images they are to hold.
   ///
+  /// - Parameters:
+  ///   - inputs: The files and folders that the command reads.
+  ///   - isForced: Whether a file of another kind is replaced.
   /// - Throws: `StorageError.cannotCreate`.
-  public func check(inputs: [String]) throws(StorageError) {
+  public func check(inputs: [String], isForced: Bool = false) throws(StorageError) {
+    let kind: OutputKind
     switch self {
-    case .picture(let path): try OutputKind.picture.check(target: path, inputs: inputs)
-    case .samples(let path): try OutputKind.samples.check(target: path, inputs: inputs)
-    case .archive(let path): try OutputKind.archive.check(target: path, inputs: inputs)
-    case .folder: break
+    case .picture: kind = .picture
+    case .samples: kind = .samples
+    case .archive: kind = .archive
+    case .folder: return
     }
+    try kind.check(target: path, inputs: inputs, isForced: isForced)
   }
 }

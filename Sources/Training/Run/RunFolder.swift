@@ -37,11 +37,10 @@ public struct RunFolder: Sendable {
     return "\(path)/samples/step-\(name).png"
   }
 
-  /// Whether a run has begun here, or its checkpoints have been brought here.
+  /// Whether a run has begun here, or what it has kept has been brought here.
   public var exists: Bool {
-    FileManager.default.fileExists(atPath: configuration)
-      || FileManager.default.fileExists(atPath: metrics)
-      || (try? checkpoints.steps().isEmpty) == false
+    [configuration, metrics, history].contains { FileManager.default.fileExists(atPath: $0) }
+      || [checkpoints, averages].contains { (try? $0.steps().isEmpty) == false }
   }
 
   /// The file by which a user asks the run to stop.
