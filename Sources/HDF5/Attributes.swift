@@ -78,7 +78,7 @@ extension HDF5Object where Self: ~Copyable {
       try call("read the type", place) { H5Aget_type(attributeID) }, release: H5Tclose)
     let shape = try extents(of: space, place)
     // An attribute lives in an object header: real ones have at most 64 KiB.
-    let storage = H5Aget_storage_size(attributeID)
+    let storage = alone { H5Aget_storage_size(attributeID) }
     guard shape.count <= 1, let count = elementCount(shape), count <= 1 << 20,
       storage <= 1 << 24
     else {

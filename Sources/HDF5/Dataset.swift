@@ -30,7 +30,7 @@ public struct Dataset: ~Copyable, HDF5Object {
   /// none (yet).
   public var offset: Int? {
     // haddr_t H5Dget_offset(hid_t dset_id): all ones where there is no single place.
-    let offset = H5Dget_offset(id)
+    let offset = alone { H5Dget_offset(id) }
     return offset == .max ? nil : Int(clamping: offset)
   }
 
@@ -57,7 +57,7 @@ public struct Dataset: ~Copyable, HDF5Object {
       try call("read the properties", place) { H5Dget_create_plist(id) }, release: H5Pclose)
     let shape = try extents(of: space, place)
     // size_t H5Tget_size(hid_t type_id)
-    let elementBytes = H5Tget_size(type.id)
+    let elementBytes = alone { H5Tget_size(type.id) }
     guard let bytes = elementCount(shape + [elementBytes]) else {
       throw .refused(place: place, reason: "declares the impossible shape \(shape)")
     }
@@ -79,7 +79,7 @@ public struct Dataset: ~Copyable, HDF5Object {
   ) throws(HDF5Error) -> (chunk: [Int]?, filters: [String]) {
     let creationID = creation.id
     // hsize_t H5Dget_storage_size(hid_t dset_id): 0 where nothing was written.
-    let stored = Int(clamping: H5Dget_storage_size(id))
+    let stored = Int(clamping: alone { H5Dget_storage_size(id) })
     // H5D_layout_t H5Pget_layout(hid_t plist_id)
     let layout = try call("read the layout", place) { H5Pget_layout(creationID).rawValue }
     switch layout {
@@ -138,7 +138,7 @@ public struct Dataset: ~Copyable, HDF5Object {
   /// Checks that contiguous elements end inside the file.
   private static func checkEnd(_ id: hid_t, bytes: Int, _ place: Place) throws(HDF5Error) {
     // haddr_t H5Dget_offset(hid_t dset_id): all ones where there is no single place.
-    let offset = H5Dget_offset(id)
+    let offset = alone { H5Dget_offset(id) }
     guard offset != .max else { return }
     // hid_t H5Iget_file_id(hid_t id)
     let file = Handle(try call("find the file", place) { H5Iget_file_id(id) }, release: H5Fclose)

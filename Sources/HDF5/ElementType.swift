@@ -96,13 +96,13 @@ public enum ElementType: Equatable, Sendable, CustomStringConvertible {
     // H5T_class_t H5Tget_class(hid_t type_id)
     let kind = try call("read the type", place) { H5Tget_class(id).rawValue }
     // size_t H5Tget_size(hid_t type_id): 0 is a failure.
-    let bytes = H5Tget_size(id)
+    let bytes = alone { H5Tget_size(id) }
     switch kind {
     case H5T_INTEGER.rawValue:
       // H5T_sign_t H5Tget_sign(hid_t type_id)
       let sign = try call("read the type", place) { H5Tget_sign(id).rawValue }
       // size_t H5Tget_precision(hid_t type_id)
-      let whole = H5Tget_precision(id) == bytes * 8 && [1, 2, 4, 8].contains(bytes)
+      let whole = alone { H5Tget_precision(id) } == bytes * 8 && [1, 2, 4, 8].contains(bytes)
       self = whole ? .integer(bytes: bytes, signed: sign == H5T_SGN_2.rawValue) : .other
     case H5T_FLOAT.rawValue:
       let known = [

@@ -26,7 +26,7 @@ struct Handle: ~Copyable {
   }
 
   deinit {
-    _ = release(id)
+    _ = alone { release(id) }
   }
 }
 

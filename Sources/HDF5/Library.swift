@@ -1,6 +1,7 @@
-// The one gate through which every call of the HDF5 library passes.
+// The one gate through which every call of the HDF5 library passes, one thread at a time.
 
 import CHDF5
+import Glibc
 
 /// Runs one call of the library and turns a negative result into an error with the reason.
 ///
@@ -14,18 +15,40 @@ func call<Result: BinaryInteger>(
   _ doing: @autoclosure () -> String, _ place: Place, _ body: () -> Result
 ) throws(HDF5Error) -> Result {
   Library.start
-  // Error stacks are per thread in a thread-safe library, and so is the switch that prints them.
-  // herr_t H5Eset_auto2(hid_t estack_id, H5E_auto2_t func, void *client_data)
-  H5Eset_auto2(0, nil, nil)
-  let result = body()
-  guard result >= 0 else {
-    throw .library(place: place, doing: doing(), reason: Library.innermostReason())
+  let (result, reason) = alone { () -> (Result, String?) in
+    // Error stacks are per thread in a thread-safe library, and so is the switch that prints them.
+    // herr_t H5Eset_auto2(hid_t estack_id, H5E_auto2_t func, void *client_data)
+    H5Eset_auto2(0, nil, nil)
+    let result = body()
+    return (result, result >= 0 ? nil : Library.innermostReason())
   }
+  if let reason { throw .library(place: place, doing: doing(), reason: reason) }
   return result
+}
+
+/// Runs a call of the library while no other thread is in it: not every build of it is thread-safe.
+///
+/// For calls that cannot fail; others go through `call`.
+func alone<Result>(_ body: () -> Result) -> Result {
+  pthread_mutex_lock(Library.mutex)
+  defer { pthread_mutex_unlock(Library.mutex) }
+  return body()
 }
 
 /// The state of the library that is shared by the whole process.
 enum Library {
+  /// Held by the thread that is in the library, which may call back into this module.
+  nonisolated(unsafe) fileprivate static let mutex: UnsafeMutablePointer<pthread_mutex_t> = {
+    var attributes = pthread_mutexattr_t()
+    let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    let status =
+      pthread_mutexattr_init(&attributes)
+      | pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE))
+      | pthread_mutex_init(mutex, &attributes)
+    precondition(status == 0, "A lock cannot be made.")
+    return mutex
+  }()
+
   /// Sets the library up on first use.
   ///
   /// The library's exit handler crashes after a full disk, so that it must not be installed, and

@@ -67,7 +67,7 @@ func readStrings(
     pointers.initialize(repeating: nil)
     try call("read strings", place) { read(memoryID, pointers.baseAddress!) }
     // herr_t H5Dvlen_reclaim(hid_t type_id, hid_t space_id, hid_t dxpl_id, void *buf)
-    defer { _ = H5Dvlen_reclaim(memoryID, spaceID, 0, pointers.baseAddress!) }
+    defer { _ = alone { H5Dvlen_reclaim(memoryID, spaceID, 0, pointers.baseAddress!) } }
     for pointer in pointers {
       guard let pointer else {
         result.append("")

@@ -8,17 +8,20 @@ internal import CMPI
 ///
 /// - Parameters:
 ///   - function: The name of the MPI function.
+///   - waits: Whether it may wait for other ranks.
 ///   - call: Makes the call and returns its status.
 /// - Throws: `MPIError.call` with the library's message.
 @inline(__always)
-func check(_ function: StaticString, _ call: () -> CInt) throws(MPIError) {
+func check(
+  _ function: StaticString, waits: Bool = true, _ call: () -> CInt
+) throws(MPIError) {
   var onMainThread: CInt = 0
   // int MPI_Is_thread_main(int *flag)
   let status = MPI_Is_thread_main(&onMainThread)
   precondition(
     status == CMPI_SUCCESS() && onMainThread != 0,
     "MPI may be called only on the thread that began the session.")
-  try checkStatus(function, call())
+  try checkStatus(function, waits ? MPIActivity.during(function, call) : call())
 }
 
 /// Turns any status but success into an error.

@@ -44,7 +44,7 @@ public struct Request: ~Copyable {
     var flag: CInt = 0
     var current = handle
     // int MPI_Test(MPI_Request *request, int *flag, MPI_Status *status)
-    try check("MPI_Test") { MPI_Test(&current, &flag, CMPI_STATUS_IGNORE()) }
+    try check("MPI_Test", waits: false) { MPI_Test(&current, &flag, CMPI_STATUS_IGNORE()) }
     handle = current
     return flag != 0
   }

@@ -81,6 +81,11 @@ extension DenoisingDiffusion {
     return pass.loss(of: output.mean, evaluate: losses)
   }
 
+  /// The step t of each image.
+  public func choices(_ draws: Draws, count: Int) -> [String: [Int]] {
+    ["t": (0..<count).map { timestep(image: $0, of: count, draws).t }]
+  }
+
   private func multiply(_ gradient: UnsafeMutableBufferPointer<Float>?, by factor: Double) {
     guard let gradient else { return }
     let factor = Float(factor)

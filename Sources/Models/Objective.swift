@@ -35,6 +35,12 @@ public protocol Objective: Sendable {
   /// validation.
   func loss(_ batch: Batch, _ draws: Draws, _ pass: Pass) -> Losses
 
+  /// What the loss draws for each image of a batch and people may ask for, the timesteps for example,
+  /// by its name: those that `loss` takes from the same draws.
+  ///
+  /// - Parameter count: The images of the batch.
+  func choices(_ draws: Draws, count: Int) -> [String: [Int]]
+
   /// Numbers kept beside the weights, the same on all ranks, stored under /state/<name>.
   var state: [String: [Double]] { get set }
 
@@ -54,6 +60,8 @@ extension Objective {
   public var notes: [String] { [] }
   /// None.
   public var facts: ModelFacts? { nil }
+  /// None.
+  public func choices(_ draws: Draws, count: Int) -> [String: [Int]] { [:] }
   /// None.
   public var state: [String: [Double]] {
     get { [:] }

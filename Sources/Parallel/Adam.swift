@@ -37,13 +37,17 @@ public struct AdamSettings: Equatable, Sendable {
 ///     a ← d a + (1 − d) w                   b ← β_t b + (1 − β_t) w, β_t of a `PowerAverage`
 ///
 /// λ is 0 for the elements that do not decay. The factors that depend on t are computed in Double.
+/// A step that is skipped leaves m, v and w as they are, and averages go on with the w that is there:
+/// t is then the number of updates for the moments, and the number of steps for the averages.
 /// Each element goes through the same operations wherever it lies, so that the result does not
 /// depend on the partition.
 public final class Adam {
   /// The constants.
   public let settings: AdamSettings
-  /// The number of steps taken, t.
+  /// The number of steps taken, skipped ones included: the t of the averages.
   public private(set) var steps = 0
+  /// The number of steps that were not skipped: the t of the moments.
+  public private(set) var updates = 0
   /// The running mean of the gradient, m.
   public let first: OwnedBuffer
   /// The running mean of the gradient's squares, v.
@@ -78,10 +82,33 @@ public final class Adam {
 
   /// Continues a run whose moments and averages have been put into place.
   ///
-  /// - Parameter steps: The number of steps that the run has taken.
-  public func resume(afterSteps steps: Int) {
-    precondition(steps >= 0, "A number of steps must not be negative.")
-    self.steps = steps
+  /// - Parameters:
+  ///   - steps: The number of steps that the run has taken.
+  ///   - updates: How many of them were not skipped; nil: all.
+  public func resume(afterSteps steps: Int, updates: Int? = nil) {
+    let updates = updates ?? steps
+    precondition(0...steps ~= updates, "Updates are steps, and not fewer than none.")
+    (self.steps, self.updates) = (steps, updates)
+  }
+
+  /// Goes back to before the first step.
+  ///
+  /// - Parameter weights: The whole parameter buffer, with the initial weights.
+  public func restart(_ weights: AlignedFloats) {
+    (steps, updates) = (0, 0)
+    for moment in [first, second] { moment.fill(0) }
+    for average in [ema] + averages { average.copy(from: weights) }
+  }
+
+  /// Takes a step without an update: the averages alone go on, with the weights that are there.
+  ///
+  /// - Parameter weights: The whole parameter buffer.
+  public func skipStep(_ weights: AlignedFloats) {
+    steps += 1
+    let powers = settings.averages.map { Float($0.rate(atStep: steps)) }
+    for (average, rate) in zip([ema] + averages, [Float(1 - settings.emaDecay)] + powers) {
+      average.approach(weights, by: rate)
+    }
   }
 
   /// The factor that limits the norm of a gradient, as PyTorch's `clip_grad_norm_`.
@@ -102,6 +129,7 @@ public final class Adam {
   /// - Returns: The step, to be applied to every bucket once.
   public func beginStep(learningRate: Double, gradientScale: Double) -> AdamStep {
     steps += 1
+    updates += 1
     return AdamStep(adam: self, learningRate: learningRate, gradientScale: gradientScale)
   }
 }
@@ -168,7 +196,7 @@ public struct AdamStep: Sendable {
 
   init(adam: Adam, learningRate: Double, gradientScale: Double) {
     let settings = adam.settings
-    let t = Double(adam.steps)
+    let t = Double(adam.updates)
     first = adam.first
     second = adam.second
     ema = adam.ema

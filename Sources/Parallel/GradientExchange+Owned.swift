@@ -12,10 +12,10 @@ extension GradientExchange {
   ///   - root: The rank that gets the whole.
   /// - Throws: `MPIError.call`.
   public func gather(
-    _ owned: OwnedBuffer, into whole: AlignedFloats?, root: Int = 0
+    _ owned: OwnedBuffer, into whole: UnsafeMutableBufferPointer<Float>?, root: Int = 0
   ) throws(MPIError) {
-    requireMatch(owned, whole: whole, root: root)
-    defer { withExtendedLifetime((owned, whole)) {} }
+    requireMatch(owned, count: whole?.count, root: root)
+    defer { withExtendedLifetime(owned) {} }
     for bucket in 0..<partition.bucketCount {
       let place = slice(of: whole, bucket: bucket)
       if isDivided {
@@ -37,7 +37,7 @@ extension GradientExchange {
   public func gatherEverywhere(
     _ owned: OwnedBuffer, into whole: AlignedFloats
   ) throws(MPIError) {
-    requireMatch(owned, whole: whole, root: communicator.rank)
+    requireMatch(owned, count: whole.count, root: communicator.rank)
     owned.copy(to: whole)
     try gather(whole)
   }
@@ -52,10 +52,10 @@ extension GradientExchange {
   public func scatter(
     _ whole: AlignedFloats?, into owned: OwnedBuffer, root: Int = 0
   ) throws(MPIError) {
-    requireMatch(owned, whole: whole, root: root)
+    requireMatch(owned, count: whole?.count, root: root)
     defer { withExtendedLifetime((owned, whole)) {} }
     for bucket in 0..<partition.bucketCount {
-      let piece = UnsafeBufferPointer(slice(of: whole, bucket: bucket))
+      let piece = UnsafeBufferPointer(slice(of: whole?.elements, bucket: bucket))
       if isDivided {
         try communicator.scatter(
           piece, into: owned[bucket], counts: partCounts(ofBucket: bucket), root: root)
@@ -67,20 +67,22 @@ extension GradientExchange {
   }
 
   /// A bucket of a whole buffer; empty where there is none.
-  private func slice(of whole: AlignedFloats?, bucket: Int) -> UnsafeMutableBufferPointer<Float> {
+  private func slice(
+    of whole: UnsafeMutableBufferPointer<Float>?, bucket: Int
+  ) -> UnsafeMutableBufferPointer<Float> {
     guard let whole else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
-    return UnsafeMutableBufferPointer(rebasing: whole.elements[partition.bucket(bucket)])
+    return UnsafeMutableBufferPointer(rebasing: whole[partition.bucket(bucket)])
   }
 
   /// Traps unless the buffers belong to this exchange, and the root alone has the whole one.
-  private func requireMatch(_ owned: OwnedBuffer, whole: AlignedFloats?, root: Int) {
+  private func requireMatch(_ owned: OwnedBuffer, count: Int?, root: Int) {
     precondition(
       owned.partition == partition && owned.rank == owner,
       "The owned buffer must have the partition of the exchange.")
     precondition(
-      (whole != nil) == (communicator.rank == root), "The root, and it alone, has the whole.")
+      (count != nil) == (communicator.rank == root), "The root, and it alone, has the whole.")
     precondition(
-      whole == nil || whole!.count == partition.count,
+      count == nil || count == partition.count,
       "The whole buffer must have the length of the parameters.")
   }
 }

@@ -69,4 +69,19 @@ public final class OwnedBuffer: @unchecked Sendable {
       _ = self[bucket].update(from: UnsafeBufferPointer(rebasing: whole.elements[range]))
     }
   }
+
+  /// Sets all elements to a value.
+  func fill(_ value: Float) { storage.elements.update(repeating: value) }
+
+  /// Moves each element the same share of the way towards that of a whole buffer, with the bits of
+  /// `AdamStep`.
+  ///
+  /// - Parameter whole: As many elements as the partition's.
+  func approach(_ whole: AlignedFloats, by share: Float) {
+    precondition(whole.count == partition.count, "The buffer must have the partition's length.")
+    for (bucket, range) in ranges.enumerated() {
+      let own = self[bucket]
+      for (i, j) in zip(own.indices, range) { own[i] += (whole.elements[j] - own[i]) * share }
+    }
+  }
 }

@@ -65,7 +65,8 @@ extension Checkpoint {
         layout: try layout(root, fileSize: image.count), model: [], ema: [], firstMoment: [],
         secondMoment: [],
         progress: try progress(root), configuration: try root.dataset("config").string(),
-        facts: try facts(root), state: try state(root), provenance: try provenance(root))
+        facts: try facts(root), state: try vectors("state", root),
+        trainer: try vectors("trainer", root), provenance: try provenance(root))
       checkpoint.validation = try validation(root, upTo: checkpoint.progress.step)
       for group in TensorGroup.allCases {
         var isRead = sections.contains(group.section)
@@ -193,7 +194,8 @@ extension Checkpoint {
 
   /// The groups of every checkpoint; another one holds the facts of its model.
   static let knownGroups: Set = [
-    "model", "average", "averages", "optimizer", "progress", "state", "validation", "provenance",
+    "model", "average", "averages", "optimizer", "progress", "state", "trainer",
+    "validation", "provenance",
   ]
 
   private static func facts(_ root: borrowing Group) throws(HDF5Error) -> ModelFacts? {
@@ -207,8 +209,11 @@ extension Checkpoint {
     return nil
   }
 
-  private static func state(_ root: borrowing Group) throws(HDF5Error) -> [String: [Double]] {
-    try root.kind(of: "state") == nil ? [:] : vectors(root.group("state"))
+  /// The vectors of a group that need not be there.
+  private static func vectors(
+    _ name: String, _ root: borrowing Group
+  ) throws(HDF5Error) -> [String: [Double]] {
+    try root.kind(of: name) == nil ? [:] : vectors(root.group(name))
   }
 
   private static func validation(

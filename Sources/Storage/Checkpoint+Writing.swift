@@ -7,7 +7,7 @@ extension Checkpoint {
   /// Writes the checkpoint to a path; the old file stays until the new one is durable.
   ///
   /// Buffers other than `model` may be empty: their groups are left out then. Equal checkpoints
-  /// give equal bytes.
+  /// give equal bytes. From any thread.
   ///
   /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
   ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
@@ -67,7 +67,8 @@ extension Checkpoint {
     let tensors =
       (groups.count + averages.count) * (layout.count * 4 + layout.entries.count * 2048)
     let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
-    let numbers = state.values.reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
+    let numbers = [state, trainer].flatMap(\.values)
+      .reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
     let texts = configuration.utf8.count + 8 * numbers
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
     return try writing(path) { () throws(HDF5Error) -> FileImage in
@@ -84,7 +85,8 @@ extension Checkpoint {
       for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
         try Self.write(buffer, layout, AverageSnapshot.group(length), root)
       }
-      if !state.isEmpty { try write(state, root) }
+      try write(state, "state", root)
+      try write(trainer, "trainer", root)
       if let validation { try write(validation, root) }
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
@@ -124,9 +126,13 @@ extension Checkpoint {
     try group.close()
   }
 
-  private func write(_ state: [String: [Double]], _ root: borrowing Group) throws(HDF5Error) {
-    let group = try root.createGroup("state")
-    for (name, values) in state.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
+  /// Writes vectors to a group of their own; none where there are none.
+  private func write(
+    _ vectors: [String: [Double]], _ name: String, _ root: borrowing Group
+  ) throws(HDF5Error) {
+    guard !vectors.isEmpty else { return }
+    let group = try root.createGroup(name)
+    for (name, values) in vectors.sorted(by: { $0.key < $1.key }) { try group.write(name, values) }
     try group.close()
   }
 

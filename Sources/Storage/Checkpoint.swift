@@ -80,6 +80,8 @@ public struct Checkpoint: Equatable, Sendable {
   public var facts: ModelFacts?
   /// Numbers that the model keeps beside its weights, by their names.
   public var state: [String: [Double]]
+  /// Numbers that the trainer keeps beside the weights, by their names.
+  public var trainer: [String: [Double]]
   /// What validation has found so far; nil where there was none.
   public var validation: ValidationHistory?
   /// Where and how the file was made. Only this may differ between equal runs.
@@ -90,7 +92,7 @@ public struct Checkpoint: Equatable, Sendable {
     layout: ParameterLayout, model: [Float], ema: [Float], firstMoment: [Float],
     secondMoment: [Float], averages: [Double: [Float]] = [:], progress: Progress,
     configuration: String, facts: ModelFacts? = nil, state: [String: [Double]] = [:],
-    provenance: [String: String]
+    trainer: [String: [Double]] = [:], provenance: [String: String]
   ) {
     self.layout = layout
     self.model = model
@@ -102,6 +104,7 @@ public struct Checkpoint: Equatable, Sendable {
     self.configuration = configuration
     self.facts = facts
     self.state = state
+    self.trainer = trainer
     self.provenance = provenance
   }
 

@@ -91,6 +91,7 @@ public struct CheckpointDifference: Sendable {
       for (name, values) in vectors { texts["\(group)/\(name)"] = summary(values) }
     }
     add("state", checkpoint.state)
+    add("trainer", checkpoint.trainer)
     if let facts = checkpoint.facts {
       add(facts.name, facts.tables)
       for (name, text) in facts.texts { texts["\(facts.name)/\(name)"] = text }

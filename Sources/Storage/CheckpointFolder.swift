@@ -106,6 +106,11 @@ public struct CheckpointFolder: Sendable {
     try TemporaryFile.removeLeft(in: path) { $0 == Self.bestName || step(of: $0) != nil }
   }
 
+  /// The step that the path of a checkpoint of this folder stands for; nil where it is none.
+  public func step(ofPath file: String) -> Int? {
+    file.hasPrefix(path + "/") ? step(of: String(file.dropFirst(path.count + 1))) : nil
+  }
+
   /// The step that a name stands for, if it is exactly the name of a checkpoint.
   func step(of name: String) -> Int? {
     guard name.hasPrefix("step-"), name.hasSuffix(".h5") else { return nil }

@@ -37,17 +37,19 @@ public final class CheckpointRotation {
 
   /// Removes all good checkpoints but the newest ones and the one that `best` leads to.
   ///
-  /// - Parameter count: How many to keep, at least 1.
+  /// - Parameters:
+  ///   - count: How many to keep, at least 1.
+  ///   - step: One that stays wherever it is; nil: none.
   /// - Returns: The paths that were removed, and the errors of those that could not be.
   /// - Throws: `.missingInput` where the folder cannot be listed.
   @discardableResult
   public func prune(
-    keeping count: Int
+    keeping count: Int, and step: Int? = nil
   ) throws(StorageError) -> (removed: [String], failed: [StorageError]) {
     precondition(count >= 1, "The last good checkpoint stays.")
-    let best = folder.bestStep
+    let others = [folder.bestStep, step]
     var (removed, failed) = ([String](), [StorageError]())
-    for step in try goodSteps().dropLast(count) where step != best {
+    for step in try goodSteps().dropLast(count) where !others.contains(step) {
       let path = folder.path(step: step)
       do throws(StorageError) {
         try removeFile(path)

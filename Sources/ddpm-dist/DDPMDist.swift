@@ -19,7 +19,7 @@ struct DDPMDist: ParsableCommand {
     version: programVersion,
     subcommands: [
       Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
-      CheckpointCommand.self, DatasetCommand.self, Predict.self,
+      CheckpointCommand.self, DatasetCommand.self, Predict.self, ReplayCommand.self,
     ])
 }
 

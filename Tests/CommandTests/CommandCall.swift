@@ -102,6 +102,7 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall(
       "predict", ["--ckpt", "@run", "--input", "@x.h5"], reads: ["run", "x.h5"],
       writes: "--output", dataset),
+    CommandCall("replay", [checkpoint, "--shard", "0"]),
     CommandCall(
       of: .sample, "", ["--ckpt", "@run", "--init", "@x.h5"], reads: ["run", "x.h5"],
       writes: "--out", images),

@@ -60,12 +60,13 @@ import Testing
     "encode", "eta", "first", "frames", "from", "group", "gzip", "height", "images", "init",
     "inpaint", "input", "interpolate", "keep", "label", "labels", "length", "levels", "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
-    "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "size", "snr", "step",
+    "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "shard", "size", "snr",
+    "step",
     "steps", "time-limit", "tolerance", "variance", "weights", "width", "workers",
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
     "dataset import csv file", "dataset import images folder", "dataset inspect file",
-    "evaluate grid", "ddpm-sample grid",
+    "evaluate grid", "replay checkpoint", "ddpm-sample grid",
   ]
 
   /// A new command needs a call, and a new option a row or a word in `others`.

@@ -108,13 +108,24 @@ import Testing
     let outcome = try await run.train(["--resume", "--steps", "30"], ranks: ranks)
     #expect(outcome.status == 70 && outcome.errorLines.count == 1, "\(outcome)")
     #expect(outcome.errors.contains("step 21 diverged"), "\(outcome)")
+    #expect(outcome.errors.contains("loss or gradient are not finite"), "\(outcome)")
     #expect(try run.checkpointNames() == ["step-00000020.h5"])
     #expect(try [UInt8](contentsOf: run.checkpoint(20)) == before)
+    // What is needed to compute the step again.
+    let state = run.path + "/diverged/step-00000020.h5"
+    #expect(try Checkpoint.read(path: state).model.allSatisfy { $0 == 1e30 })
+    let replayed = try await Self.replay([state])
+    #expect(replayed.status == 0 && replayed.output.hasPrefix("step 21, loss "), "\(replayed)")
+    #expect(replayed.output.contains("not finite"), "\(replayed)")
 
     let sampled = try await Self.sampleRaw(run, folder, ranks)
     #expect(sampled.status == 65 && sampled.errorLines.count == 1, "\(sampled)")
     #expect(sampled.errors.contains("not finite"), "\(sampled)")
     #expect(try folder.names() == ["run"])
+  }
+
+  private static func replay(_ words: [String]) async throws -> Outcome {
+    try await run(.dist, ["replay"] + words)
   }
 
   private static func sampleRaw(

@@ -162,5 +162,48 @@ extension CommandTests {
       }
       #expect(try folder.bytes("a.json") == folder.bytes("b.json"))
     }
+
+    /// A rank that somebody has stopped is named, rank 0 as well, and the job ends.
+    @Test(arguments: [0, 1, 2]) func aStoppedRankIsNamed(rank: Int) async throws {
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(
+        ["--steps", "100000", "--workers", "1"],
+        settings: ["checkpoint_every=100000", "hang_timeout=4", "shards=4"], ranks: 4
+      ) { process in
+        await Self.wait(for: 90, of: run, process)
+        let stopped = descendants(of: process).first { number in
+          let environment = try? [UInt8](contentsOf: "/proc/\(number)/environ")
+          let name = try? String(contentsOfFile: "/proc/\(number)/comm", encoding: .utf8)
+          return name?.hasPrefix("ddpm-") == true
+            && environment.map {
+              String(decoding: $0, as: UTF8.self).contains("OMPI_COMM_WORLD_RANK=\(rank)\0")
+            } == true
+        }
+        if let stopped { kill(stopped, SIGSTOP) }
+      }
+      #expect(outcome.status == 70 && !outcome.hung, "\(outcome)")
+      #expect(outcome.errorLines.count == 1, "\(outcome)")
+      #expect(
+        outcome.errors.contains(
+          "error: rank \(rank) on \(ProcessInfo.processInfo.hostName) has not been heard of"),
+        "\(outcome)")
+      #expect(outcome.errors.contains("in the phase training, after step "), "\(outcome)")
+    }
+
+    /// A job that is stopped as a whole does not hang.
+    @Test func aSuspendedJobGoesOn() async throws {
+      let run = SmallRun(folder.file("run"))
+      let outcome = try await run.train(
+        ["--steps", "400", "--workers", "1"],
+        settings: ["checkpoint_every=1000", "hang_timeout=2", "shards=4"], ranks: 2
+      ) { process in
+        await Self.wait(for: 3, of: run, process)
+        let all = descendants(of: process)
+        for number in all { kill(number, SIGSTOP) }
+        try? await Task.sleep(for: .seconds(5))
+        for number in all { kill(number, SIGCONT) }
+      }
+      #expect(outcome.status == 0, "\(outcome)")
+    }
   }
 }

@@ -151,7 +151,7 @@ import Testing
         try exchange.scatter(source, into: owned, root: root)
         #expect(difference(owned.values, owned.ranges.flatMap { $0.map { Float($0) } }) == nil)
         let gathered = world.rank == root ? AlignedFloats(count: count) : nil
-        try exchange.gather(owned, into: gathered, root: root)
+        try exchange.gather(owned, into: gathered?.elements, root: root)
         #expect(difference(gathered?.values ?? [], source?.values ?? []) == nil)
         let everywhere = AlignedFloats(count: count)
         try exchange.gatherEverywhere(owned, into: everywhere)
@@ -184,7 +184,7 @@ import Testing
             let isRoot = communicator.rank == 0
             for path in [\Adam.first, \Adam.second, \Adam.ema] {
               let stored = isRoot ? AlignedFloats(count: count) : nil
-              try exchange.gather(adam[keyPath: path], into: stored)
+              try exchange.gather(adam[keyPath: path], into: stored?.elements)
               try exchange.scatter(
                 stored, into: resumed[keyPath: path])
             }

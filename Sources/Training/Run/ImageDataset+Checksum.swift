@@ -21,10 +21,13 @@ extension ImageDataset {
   /// Checkpoints of earlier programs do not always have a checksum; the number of the images then
   /// has to do.
   ///
-  /// - Parameter checksum: The checksum of these images.
+  /// - Parameters:
+  ///   - checksum: The checksum of these images.
+  ///   - advice: What to do, the end of a sentence.
   /// - Throws: `StorageError.badData`.
   package func requireImages(
-    of checkpoint: Checkpoint, checksum: String
+    of checkpoint: Checkpoint, checksum: String,
+    advice: String = "name the right ones with --data, or go on with these by --accept-other-data"
   ) throws(StorageError) {
     guard let before = checkpoint.provenance[Provenance.datasetHash], before != checksum,
       before != "no checksum (\(count) images)"
@@ -32,7 +35,6 @@ extension ImageDataset {
     throw .badData(
       path: path,
       reason: "holds other images than those that the run was trained on: their checksum is "
-        + "\(checksum) and was \(before); name the right ones with --data, or go on with these by "
-        + "--accept-other-data")
+        + "\(checksum) and was \(before); \(advice)")
   }
 }

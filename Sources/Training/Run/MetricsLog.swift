@@ -9,19 +9,23 @@ package final class MetricsLog {
   package struct Line: Encodable {
     /// The number of steps done.
     let step: Int
-    /// The mean loss of the batch, in the model's unit.
-    let loss: Double
-    /// Its terms.
+    /// The mean loss of the batch, in the model's unit; nil where it is not finite.
+    let loss: Double?
+    /// Its terms, those that are finite.
     let terms: [String: Double]
-    /// Vectors that were summed over the batch.
+    /// Vectors that were summed over the batch, those that are finite.
     let sums: [String: [Double]]
+    /// True where the step was left out; nil elsewhere.
+    let skipped: Bool?
+    /// The step whose weights the run has gone back to after this one; nil where it has not.
+    let rolledBackTo: Int?
     /// The mean loss of the images of validation, with the moving average; nil where this step was
     /// not validated.
     let validation: Double?
     /// Its terms.
     let validationTerms: [String: Double]?
-    /// The norm of the gradient before clipping.
-    let gradientNorm: Double
+    /// The norm of the gradient before clipping; nil where it is not finite.
+    let gradientNorm: Double?
     let learningRate: Double
     /// The images seen since the beginning of the run.
     let images: Int
@@ -32,13 +36,18 @@ package final class MetricsLog {
 
     /// What is known after a step.
     package init(
-      _ report: Trainer.StepReport, validation: LossReport? = nil, images: Int,
-      imagesPerSecond: Double, seconds: Double
+      _ report: Trainer.StepReport, rolledBackTo target: Int? = nil,
+      validation: LossReport? = nil, images: Int, imagesPerSecond: Double, seconds: Double
     ) {
+      func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
       step = report.step
-      (loss, terms, sums) = (report.losses.total, report.losses.terms, report.losses.sums)
+      loss = finite(report.losses.total)
+      terms = report.losses.terms.filter(\.value.isFinite)
+      sums = report.losses.sums.filter { $0.value.allSatisfy(\.isFinite) }
+      if case .updated = report.outcome { skipped = nil } else { skipped = true }
+      rolledBackTo = target
       (self.validation, validationTerms) = (validation?.total, validation?.terms)
-      (gradientNorm, learningRate) = (report.gradientNorm, report.learningRate)
+      (gradientNorm, learningRate) = (finite(report.gradientNorm), report.learningRate)
       (self.images, self.imagesPerSecond, self.seconds) = (images, imagesPerSecond, seconds)
     }
   }
@@ -46,7 +55,9 @@ package final class MetricsLog {
   /// What a line of any version has: one that has it not is torn.
   private struct Earlier: Decodable {
     let step, images: Int
-    let loss, gradientNorm, learningRate, imagesPerSecond, seconds: Double
+    let loss, gradientNorm: Double?
+    let skipped: Bool?
+    let learningRate, imagesPerSecond, seconds: Double
   }
 
   /// The time that the steps before this process have taken.
@@ -57,6 +68,10 @@ package final class MetricsLog {
   private let path: String
   private let handle: FileHandle
   private let encoder: JSONEncoder
+  /// Where the file ends.
+  private var end: UInt64 = 0
+  /// Lines that could not be written yet.
+  private var waiting = Data()
 
   /// Opens the log to continue after a step; lines of later steps are dropped.
   ///
@@ -79,16 +94,41 @@ package final class MetricsLog {
     }
     self.handle = handle
     do {
-      try handle.seekToEnd()
+      end = try handle.seekToEnd()
     } catch {
       throw .inputOutput(path: path, reason: "cannot be continued: \(systemCause(of: error))")
     }
   }
 
-  /// Appends a line.
-  package func append(_ line: Line) throws(StorageError) {
+  /// Appends a line; where the disk fails, it is kept in memory and written with the next one.
+  ///
+  /// - Returns: What to warn of, at the first line that could not be written.
+  package func append(_ line: Line) -> String? {
+    guard let encoded = try? encoder.encode(line) else {
+      preconditionFailure("A line has finite numbers only.")
+    }
+    let isFirst = waiting.isEmpty
+    waiting += encoded + Data("\n".utf8)
+    do throws(StorageError) {
+      try flush()
+    } catch {
+      return isFirst
+        ? "\(error): its lines are kept in memory, and written when that is mended" : nil
+    }
+    return nil
+  }
+
+  /// Writes the lines that wait.
+  ///
+  /// - Throws: `StorageError.inputOutput`; they wait on then.
+  package func flush() throws(StorageError) {
+    guard !waiting.isEmpty else { return }
     do {
-      try handle.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
+      // A write that has failed may have written a part.
+      try handle.truncate(atOffset: end)
+      try handle.write(contentsOf: waiting)
+      end += UInt64(waiting.count)
+      waiting = Data()
     } catch {
       throw .inputOutput(path: path, reason: "cannot be written: \(systemCause(of: error))")
     }
@@ -116,7 +156,8 @@ package final class MetricsLog {
     var (kept, seconds) = ("", 0.0)
     for line in text.split(separator: "\n") {
       guard let earlier = try? decoder.decode(Earlier.self, from: Data(line.utf8)),
-        earlier.step <= step
+        earlier.step <= step,
+        earlier.skipped == true || earlier.loss != nil && earlier.gradientNorm != nil
       else { continue }
       kept += line + "\n"
       seconds = earlier.seconds

@@ -7,7 +7,7 @@ import Storage
 /// power averages where the run keeps them.
 ///
 ///     config.yaml   metrics.jsonl   checkpoints/step-00000500.h5   samples/step-00000500.png
-///     averages/step-00000100.h5   history.jsonl   lock
+///     averages/step-00000100.h5   diverged/step-00000700.h5   history.jsonl   lock
 public struct RunFolder: Sendable {
   /// The folder's path.
   public let path: String
@@ -26,6 +26,9 @@ public struct RunFolder: Sendable {
 
   /// The snapshots of the power averages.
   public var averages: CheckpointFolder { CheckpointFolder(path: "\(path)/averages") }
+
+  /// The states from which steps diverged.
+  public var diverged: CheckpointFolder { CheckpointFolder(path: "\(path)/diverged") }
 
   /// The grid of images drawn after a step.
   public func samples(step: Int) -> String {
@@ -86,8 +89,8 @@ public struct RunFolder: Sendable {
   /// Removes the temporary files of every kind that killed writers have left.
   private func sweep() throws(StorageError) {
     try checkpoints.removeStaleTemporaries()
-    if FileManager.default.fileExists(atPath: averages.path) {
-      try averages.removeStaleTemporaries()
+    for folder in [averages, diverged] where FileManager.default.fileExists(atPath: folder.path) {
+      try folder.removeStaleTemporaries()
     }
     try AtomicFile.removeLeft(in: "\(path)/samples") { name in
       // The name of the grid of the step that it names, and no other.

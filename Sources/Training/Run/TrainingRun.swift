@@ -10,21 +10,25 @@ import Tensors
 
 /// A run from its first or latest step to its last.
 public final class TrainingRun {
-  private let job: Job
-  private let communicator: Communicator
+  let job: Job
+  let communicator: Communicator
   private let request: RunRequest
-  private let trainer: Trainer
+  let trainer: Trainer
   private let workers: Workers
   private let validation: Validation?
   private var history: ValidationHistory?
-  private let provenance: [String: String]
+  let provenance: [String: String]
   private let timeLimit: String?
-  private let saver: CheckpointSaver
-  private let logger: Logger
-  private let progress: Progress
-  private var plan: TrainingPlan { request.plan }
-  private var folder: RunFolder { request.folder }
-  private var isFirst: Bool { communicator.rank == 0 }
+  let saver: CheckpointSaver
+  let logger: Logger
+  let progress: Progress
+  let heartbeat = Heartbeat()
+  private let watchdog: Watchdog
+  private let hosts: [String]
+  private var averageFaults = FaultCount("snapshot of the averages")
+  var plan: TrainingPlan { request.plan }
+  var folder: RunFolder { request.folder }
+  var isFirst: Bool { communicator.rank == 0 }
 
   /// Prepares a run: everything that can be refused is refused here, on all ranks together.
   public init(_ options: RunOptions, job: Job, logger: Logger) throws {
@@ -39,6 +43,15 @@ public final class TrainingRun {
       communicator: communicator, requested: request.plan.configuration.training.workers)
     workers = Workers(count: nodes.workers)
     progress = Progress(isSilent: communicator.rank != 0)
+    hosts = try communicator.allGather(Array(ProcessInfo.processInfo.hostName.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }
+    watchdog = try Watchdog(
+      heartbeat, communicator, timeout: Double(request.plan.configuration.training.hangTimeout),
+      hosts: hosts
+    ) { [progress] message in
+      progress.interrupt()
+      logger.warning("\(message)")
+    }
     trainer = try job.together { [communicator, workers] in
       try Trainer(plan: request.plan, communicator: communicator, workers: workers)
     }
@@ -64,6 +77,8 @@ public final class TrainingRun {
     announce(nodes)
   }
 
+  deinit { watchdog.end() }
+
   /// Trains to the last step, or until validation has brought nothing better for too long.
   public func run() throws {
     let settings = plan.configuration.recording
@@ -79,31 +94,39 @@ public final class TrainingRun {
     if let old = metrics?.setAside { logger.notice("The old metrics.jsonl is \(old) now.") }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
     let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
-    var watch = DivergenceWatch()
+    // What is under way is not cut off, however the run ends.
+    defer { if isFirst { _ = try? saver.finish(isLast: false) } }
     while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
-      let report = try trainer.trainStep()
+      heartbeat.note(.training, step: trainer.step)
+      let report = try trainer.trainStep(beforeLeavingOut: record)
       let imagesPerSecond = Double(batch) / seconds(since: stepStart)
+      heartbeat.note(secondsPerShard: trainer.secondsPerShard)
+      let target = try handle(report.outcome)
+      let period = plan.configuration.training.compareWeightsEvery
+      if isDue(every: period) { try requireEqualWeights() }
       let savesAnyway = trainer.step == steps || isDue(every: settings.checkpointEvery)
       let validated = try validateIfDue(savesAnyway)
-      try metrics?.append(
-        MetricsLog.Line(
-          report, validation: validated, images: report.step * batch,
-          imagesPerSecond: imagesPerSecond,
-          seconds: metrics!.earlierSeconds + seconds(since: start)))
+      if let metrics {
+        let warning = metrics.append(
+          MetricsLog.Line(
+            report, rolledBackTo: target, validation: validated, images: report.step * batch,
+            imagesPerSecond: imagesPerSecond,
+            seconds: metrics.earlierSeconds + seconds(since: start)))
+        if let warning { warn(warning) }
+      }
       show(report, since: firstStep, seconds(since: start))
-      let divergence = watch.note(
-        step: report.step, loss: report.losses.total, norm: report.gradientNorm)
-      if let divergence { try end(for: divergence) }
       // First: a run that goes on from the checkpoint does not come by here again.
       if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
-      let isSaved = isLast || savesAnyway ? try saveCheckpoint(isLast: isLast, stop) : false
+      if isLast || savesAnyway || target != nil { try saveCheckpoint(isLast: isLast, stop) }
       if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
-      if !isLast, let reason = try stop.reason() {
-        try end(for: reason, isSaved: isSaved, stop)
-      }
+      saver.poll()
+      stop.noteSave(saver.longestWrite)
+      if !isLast, let reason = try stop.reason() { try end(for: reason, stop) }
     }
+    heartbeat.note(.ending, step: trainer.step)
+    try job.together { try metrics?.flush() }
     if trainer.step < steps { tellExhaustion() }
   }
 
@@ -193,7 +216,7 @@ public final class TrainingRun {
   }
 
   /// Four significant digits.
-  private func text(_ value: Double) -> String { String(format: "%.4g", value) }
+  func text(_ value: Double) -> String { String(format: "%.4g", value) }
 
   // MARK: Validation
 
@@ -221,6 +244,7 @@ public final class TrainingRun {
     guard let validation, saves || isDue(every: plan.configuration.validation.every) else {
       return nil
     }
+    heartbeat.note(.validating, step: trainer.step)
     let report = try validation.loss(of: try trainer.emaModel())
     guard report.total.isFinite else {
       throw AgreedFailure(
@@ -252,10 +276,15 @@ public final class TrainingRun {
   /// Ends the run before its last step, with a checkpoint where there is time for one.
   ///
   /// A checkpoint that is not due is not validated: equal runs have equal histories.
-  private func end(for reason: StopReason, isSaved: Bool, _ stop: StopRequest) throws {
+  private func end(for reason: StopReason, _ stop: StopRequest) throws {
     progress.interrupt()
     logger.notice("Stopping after step \(trainer.step), since \(reason.text).")
-    if !isSaved {
+    // The checkpoint of this step may be on its way.
+    let saved = try job.together { [saver, isFirst] in
+      if isFirst { try saver.finish(isLast: false) }
+      return saver.savedStep ?? -1
+    }
+    if try communicator.broadcast([saved], from: 0)[0] != trainer.step {
       guard StopRequest.hasTimeToSave(after: reason) else {
         guard case .signal(let number) = reason else {
           preconditionFailure("Only signals leave no time.")
@@ -270,52 +299,60 @@ public final class TrainingRun {
     throw Interruption("saved step \(trainer.step); go on with --resume")
   }
 
-  /// Ends a run whose loss stays far above what it was, before its good checkpoints are rotated away.
-  private func end(for divergence: DivergenceWatch.Divergence) throws {
-    try job.together { [folder, trainer, isFirst, progress] in
-      guard isFirst else { return }
-      progress.interrupt()
-      let healthy = try folder.checkpoints.steps().last { $0 <= divergence.lastHealthyStep }
-      throw Failure(
-        "step \(trainer.step) diverged: for \(DivergenceWatch.limit) steps the loss or the "
-          + "gradient has been far above what it was, now "
-          + "\(text(divergence.loss.now)) against \(text(divergence.loss.before)) and "
-          + "\(text(divergence.norm.now)) against \(text(divergence.norm.before)). "
-          + (healthy.map {
-            "The last checkpoint before is \(folder.checkpoints.path(step: $0)): go on from it with a "
-              + "smaller learning_rate, after removing later ones."
-          } ?? "There is no checkpoint from before: begin again with a smaller learning_rate."),
-        exitCode: ExitCode.software)
-    }
-  }
-
-  /// Saves a checkpoint; collective.
+  /// Begins to save a checkpoint; collective.
   ///
   /// - Parameters:
-  ///   - isLast: Whether the run ends here: then one that cannot be saved is an error, and no
-  ///     warning.
+  ///   - isLast: Whether the run ends here: then it is on the disk afterwards, and one that cannot be
+  ///     saved is an error and no warning.
   ///   - stop: Told how long it took.
-  /// - Returns: Whether it is saved, the same on all ranks.
-  @discardableResult
-  private func saveCheckpoint(isLast: Bool, _ stop: StopRequest) throws -> Bool {
+  func saveCheckpoint(isLast: Bool, _ stop: StopRequest) throws {
     let began = ContinuousClock.now
-    defer { stop.noteSave(seconds(since: began)) }
+    heartbeat.note(.saving, step: trainer.step)
+    try requireEqualWeights()
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
-    let isSaved = try job.together { [saver, checkpoint] in
-      try checkpoint.map { try saver.save($0, isLast: isLast) } ?? false
+    try job.together { [saver, checkpoint, targets = trainer.rollbackTargets] in
+      guard let checkpoint else { return }
+      try saver.begin(checkpoint, targets: targets)
+      if isLast { try saver.finish(isLast: true) }
     }
-    return try communicator.broadcast([isSaved ? 1 : 0], from: 0)[0] == 1
+    stop.noteSave(seconds(since: began))
+  }
+
+  /// Ends the run where ranks have other weights than the others; collective.
+  private func requireEqualWeights() throws {
+    let others = try trainer.ranksWithOtherWeights()
+    guard !others.isEmpty else { return }
+    let names = others.map { "\($0) on \(hosts[$0])" }.joined(separator: ", ")
+    throw AgreedFailure(
+      rank: 0,
+      failure: Failure(
+        "after step \(trainer.step) the weights of rank \(names) are not those of the others: memory or "
+          + "network have changed them; look at that host, and go on with --resume from the last "
+          + "checkpoint.", exitCode: ExitCode.software))
+  }
+
+  /// Says what ends nothing.
+  func warn(_ text: String) {
+    progress.interrupt()
+    logger.warning("\(text)")
   }
 
   private func saveAverages() throws {
     let snapshot = try trainer.averages()
-    try job.together { [folder] in
-      if let snapshot { try snapshot.write(to: folder.averages.path(step: snapshot.step)) }
+    try job.together {
+      guard let snapshot else { return }
+      do throws(StorageError) {
+        try snapshot.write(to: folder.averages.path(step: snapshot.step))
+        averageFaults.succeeded()
+      } catch {
+        warn(try averageFaults.failed(error))
+      }
     }
   }
 
   private func saveSamples() throws {
+    heartbeat.note(.drawing, step: trainer.step)
     let count = plan.configuration.recording.sampleCount
     var options = GenerationOptions()
     options.seed = plan.seed
@@ -326,13 +363,16 @@ public final class TrainingRun {
     let images = try sampler.images(count: count, together: count) { share in
       progress.show { "sampling \(Progress.bar(share))" }
     }
-    try job.together { [folder, plan, trainer, logger, progress, isFirst] in
-      guard isFirst else { return }
-      let path = folder.samples(step: trainer.step)
+    guard isFirst else { return }
+    let path = folder.samples(step: trainer.step)
+    do throws(StorageError) {
       try ImageGrid(shape: plan.dataset.shape, count: count)
         .picture(of: images, plan.dataset.format).writePNG(to: path)
       progress.interrupt()
       logger.info("drew \(path)")
+    } catch {
+      // It can be drawn again from the checkpoint.
+      warn("\(error): this grid is not drawn; training goes on")
     }
   }
 }

@@ -68,6 +68,8 @@ extension Checkpoint {
         "there are \(progress.shards) shards and not \(shards)"
       } else if progress.imagesSeen != seen {
         "\(progress.imagesSeen) images were seen and not \(seen)"
+      } else if TrainerState(trainer, step: progress.step) == nil {
+        "/trainer is not that of a run after \(progress.step) steps"
       } else {
         nil
       }

@@ -1,4 +1,4 @@
-// Whether a run has left the way on which it was learning, though its numbers are finite.
+// Whether a run has left the way on which it was learning, though its numbers may be finite.
 
 /// Watches the loss and the gradient's norm of each step, which are the same on all ranks.
 ///
@@ -9,70 +9,150 @@
 ///     loss > m + max(4 |m|, 10 d)    or    norm > 20 m
 ///
 /// with the median m of the hundred steps before the first of a row of suspicious ones, and the median d of
-/// their distances from m. Twenty suspicious steps in a row are a divergence; before the twentieth step none
-/// is suspicious.
+/// their distances from m. Twenty suspicious steps in a row are a divergence. Numbers that are not finite
+/// are suspicious, too. While there are fewer than twenty steps that are not, medians say little, and
+/// a step is suspicious only where both are above a thousand times what they were.
 ///
 /// The numbers: with the objective `bound` and a network that predicts the noise, a batch in which t = 1 is
 /// drawn costs a hundred times one in which it is not, so that medians say little of a single step. In forty
 /// runs of all objectives, predictions and variances no more than seven steps in a row were suspicious. A
 /// loss may be negative, a density of continuous images; 4 |m| is then as far above m as it would be for a
 /// positive one, and d speaks where m is near 0.
-package struct DivergenceWatch {
+package struct DivergenceWatch: Equatable {
   /// The steps that medians are made of.
   package static let window = 100
-  /// The steps before which nothing is suspicious.
+  /// The steps before which medians say little.
   package static let least = 20
   /// The suspicious steps in a row that are a divergence.
   package static let limit = 20
 
-  /// What has happened.
-  package struct Divergence: Equatable {
-    /// The last step before the first suspicious one.
-    package let lastHealthyStep: Int
-    /// The loss of the last step, and the median before.
-    package let loss: (now: Double, before: Double)
-    /// The gradient's norm of the last step, and the median before.
-    package let norm: (now: Double, before: Double)
-
-    package static func == (a: Self, b: Self) -> Bool {
-      a.lastHealthyStep == b.lastHealthyStep && a.loss == b.loss && a.norm == b.norm
-    }
+  /// What a step is.
+  package enum Verdict: Equatable {
+    /// As those before.
+    case healthy
+    /// Far above those before, and finite.
+    case suspicious(Evidence)
+    /// Not finite.
+    case notFinite(Evidence)
   }
 
-  /// The steps before the row of suspicious ones: loss and norm.
-  private var before: [(loss: Double, norm: Double)] = []
+  /// What speaks against a step.
+  package struct Evidence: Equatable, Sendable {
+    /// The number of the step, 1 for the first.
+    package let step: Int
+    /// How many suspicious steps in a row it completes.
+    package let row: Int
+    /// The loss of the step.
+    package let loss: Double
+    /// The median loss before.
+    package let usualLoss: Double
+    /// The gradient's norm.
+    package let norm: Double
+    /// The median norm before.
+    package let usualNorm: Double
+
+    /// The last step before the row.
+    package var lastHealthyStep: Int { step - row }
+    /// Whether there are so many in a row that the run has diverged.
+    package var isDivergence: Bool { row >= DivergenceWatch.limit }
+  }
+
+  /// The loss and the norm of a step.
+  private struct Step: Equatable {
+    var loss: Double
+    var norm: Double
+  }
+
+  /// The steps before the row of suspicious ones.
+  private var before: [Step] = []
   /// The row of suspicious steps.
-  private var row: [(loss: Double, norm: Double)] = []
+  private var row: [Step] = []
 
   /// A watch that has seen nothing.
   package init() {}
 
+  /// How many suspicious steps in a row were the last ones.
+  package var suspiciousSteps: Int { row.count }
+
   /// Takes in a step.
   ///
-  /// - Returns: The divergence that it completes; nil where there is none.
-  package mutating func note(step: Int, loss: Double, norm: Double) -> Divergence? {
-    row.append((loss, norm))
-    let (middle, normMiddle) = (
+  /// - Parameter step: Its number, 1 for the first.
+  package mutating func note(step: Int, loss: Double, norm: Double) -> Verdict {
+    let (usualLoss, usualNorm) = (
       Self.median(before.map(\.loss)), Self.median(before.map(\.norm))
     )
-    let spread = Self.median(before.map { abs($0.loss - middle) })
-    // A comparison with what is no number is false.
-    let isHealthy =
-      loss <= middle + max(4 * abs(middle), 10 * spread) && norm <= 20 * normMiddle
-    guard before.count >= Self.least, !isHealthy else {
-      before = (before + row).suffix(Self.window)
+    let isFinite = loss.isFinite && norm.isFinite
+    if isFinite, isUsual(loss: loss, norm: norm, usualLoss, usualNorm) {
+      before = (before + row + [Step(loss: loss, norm: norm)]).suffix(Self.window)
       row = []
-      return nil
+      return .healthy
     }
-    guard row.count >= Self.limit else { return nil }
-    return Divergence(
-      lastHealthyStep: step - row.count, loss: (loss, middle), norm: (norm, normMiddle))
+    row.append(Step(loss: Self.finite(loss), norm: Self.finite(norm)))
+    let evidence = Evidence(
+      step: step, row: row.count, loss: loss, usualLoss: usualLoss, norm: norm,
+      usualNorm: usualNorm)
+    return isFinite ? .suspicious(evidence) : .notFinite(evidence)
+  }
+
+  /// Forgets the row: its steps are undone.
+  package mutating func forgetRow() { row = [] }
+
+  private func isUsual(
+    loss: Double, norm: Double, _ usualLoss: Double, _ usualNorm: Double
+  ) -> Bool {
+    guard before.count >= Self.least else {
+      return before.isEmpty || loss <= usualLoss + 1000 * abs(usualLoss)
+        || norm <= 1000 * usualNorm
+    }
+    let spread = Self.median(before.map { abs($0.loss - usualLoss) })
+    return loss <= usualLoss + max(4 * abs(usualLoss), 10 * spread) && norm <= 20 * usualNorm
+  }
+
+  /// The number, or the largest where it is none: a file holds finite ones.
+  private static func finite(_ value: Double) -> Double {
+    value.isFinite ? value : .greatestFiniteMagnitude
   }
 
   private static func median(_ values: [Double]) -> Double {
     guard !values.isEmpty else { return 0 }
     let sorted = values.sorted()
     let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    return sorted.count % 2 == 1
+      ? sorted[middle] : sorted[middle - 1] / 2 + sorted[middle] / 2
+  }
+
+  // MARK: In a checkpoint
+
+  private enum Key {
+    static let losses = "watch_losses"
+    static let norms = "watch_norms"
+    static let suspicious = "watch_suspicious"
+  }
+
+  /// The watch as named vectors of finite numbers; none where it has seen nothing.
+  package var numbers: [String: [Double]] {
+    let all = before + row
+    guard !all.isEmpty else { return [:] }
+    return [
+      Key.losses: all.map(\.loss), Key.norms: all.map(\.norm),
+      Key.suspicious: [Double(row.count)],
+    ]
+  }
+
+  /// The watch of a checkpoint; one that has seen nothing where it has none.
+  ///
+  /// - Returns: nil where the numbers cannot be those of a watch.
+  package init?(_ numbers: [String: [Double]]) {
+    guard let losses = numbers[Key.losses] else {
+      guard numbers[Key.norms] == nil, numbers[Key.suspicious] == nil else { return nil }
+      return
+    }
+    guard let norms = numbers[Key.norms], norms.count == losses.count,
+      let suspicious = numbers[Key.suspicious]?.first,
+      let count = Int(exactly: suspicious), (0...Self.limit).contains(count),
+      (count...(Self.window + Self.limit)).contains(losses.count)
+    else { return nil }
+    let all = zip(losses, norms).map { Step(loss: $0, norm: $1) }
+    (before, row) = (Array(all.dropLast(count)), Array(all.suffix(count)))
   }
 }

@@ -47,7 +47,7 @@ extension Checkpoint {
   }
 
   /// Vectors of rank 0, by their names, on all ranks; collective.
-  private static func share(
+  static func share(
     _ vectors: [String: [Double]], _ communicator: Communicator
   ) throws(MPIError) -> [String: [Double]] {
     let own = vectors.sorted { $0.key < $1.key }

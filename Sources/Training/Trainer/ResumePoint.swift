@@ -13,6 +13,8 @@ package struct ResumePoint {
   let configuration: String
   /// What the model keeps beside its weights.
   let state: [String: [Double]]
+  /// What the trainer keeps beside the weights.
+  let trainer: TrainerState
   /// What validation has found so far; nil where there was none.
   package let validation: ValidationHistory?
 
@@ -30,6 +32,7 @@ package struct ResumePoint {
       loss: try communicator.broadcast([checkpoint?.progress.loss ?? 0], from: 0)[0],
       configuration: try communicator.broadcast(checkpoint?.configuration ?? "", from: 0),
       state: try Checkpoint.shareState(checkpoint, communicator),
+      trainer: try TrainerState.share(checkpoint, step: step, communicator),
       validation: try ValidationHistory.share(checkpoint?.validation, communicator))
   }
 }

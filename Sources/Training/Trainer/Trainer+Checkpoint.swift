@@ -11,15 +11,10 @@ extension Trainer {
   /// - Returns: The checkpoint on rank 0, nil elsewhere.
   package func checkpoint(provenance: [String: String]) throws -> Checkpoint? {
     let isFirst = exchange.communicator.rank == 0
-    let whole = isFirst ? AlignedFloats(count: weights.count) : nil
-    func gathered(_ owned: OwnedBuffer) throws -> [Float] {
-      try exchange.gather(owned, into: whole)
-      return whole?.values ?? []
-    }
     let (ema, first, second) = (
       try gathered(adam.ema), try gathered(adam.first), try gathered(adam.second)
     )
-    let averages = try gatheredAverages(into: whole)
+    let averages = try gatheredAverages()
     guard isFirst else { return nil }
     return Checkpoint(
       layout: objective.parameters.layout, model: weights.values, ema: ema,
@@ -28,7 +23,7 @@ extension Trainer {
         step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
         seed: plan.seed, shards: plan.tree.shards, loss: loss),
       configuration: plan.configuration.yaml(roles: [.model, .training]),
-      facts: objective.facts, state: objective.state, provenance: provenance)
+      facts: objective.facts, state: objective.state, trainer: numbers, provenance: provenance)
   }
 
   /// The power averages, gathered on rank 0; collective.
@@ -36,20 +31,32 @@ extension Trainer {
   /// - Returns: The averages of this step on rank 0, nil elsewhere.
   package func averages() throws -> AverageSnapshot? {
     let isFirst = exchange.communicator.rank == 0
-    let averages = try gatheredAverages(into: isFirst ? AlignedFloats(count: weights.count) : nil)
+    let averages = try gatheredAverages()
     guard isFirst else { return nil }
     return AverageSnapshot(
       step: step, seed: plan.seed, layout: objective.parameters.layout, averages: averages)
   }
 
-  /// The power averages by their lengths, on the rank that gives a buffer; collective.
-  private func gatheredAverages(into whole: AlignedFloats?) throws -> [Double: [Float]] {
+  /// The power averages by their lengths, on rank 0; collective.
+  private func gatheredAverages() throws -> [Double: [Float]] {
     var averages: [Double: [Float]] = [:]
     for (average, owned) in zip(adam.settings.averages, adam.averages) {
-      try exchange.gather(owned, into: whole)
-      averages[average.length] = whole?.values
+      averages[average.length] = try gathered(owned)
     }
     return averages
+  }
+
+  /// A whole buffer on rank 0, nothing elsewhere; collective.
+  private func gathered(_ owned: OwnedBuffer) throws -> [Float] {
+    guard exchange.communicator.rank == 0 else {
+      try exchange.gather(owned, into: nil)
+      return []
+    }
+    return try [Float](unsafeUninitializedCapacity: weights.count) { buffer, count in
+      let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<weights.count])
+      try exchange.gather(owned, into: whole)
+      count = weights.count
+    }
   }
 
   /// Takes over the state of a checkpoint; collective.
@@ -62,7 +69,8 @@ extension Trainer {
     step = point.step
     loss = point.loss
     objective.state = point.state
-    adam.resume(afterSteps: step)
+    (watch, rollbacks) = (point.trainer.watch, point.trainer.rollbacks)
+    adam.resume(afterSteps: step, updates: point.trainer.updates)
     if let checkpoint { _ = weights.elements.update(from: checkpoint.model) }
     try exchange.communicator.broadcast(weights.elements, from: 0)
     let averages = zip(adam.settings.averages, adam.averages).map { average, owned in

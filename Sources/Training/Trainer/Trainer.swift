@@ -15,8 +15,20 @@ import Tensors
 public final class Trainer {
   /// What one step did.
   public struct StepReport: Sendable {
-    /// The number of steps done, this one included.
+    /// What was made of the step.
+    package enum Outcome: Sendable {
+      /// The weights are updated.
+      case updated
+      /// The step is done, and the weights are as before.
+      case skipped(DivergenceWatch.Evidence)
+      /// The run has diverged: the step is not done.
+      case diverged(DivergenceWatch.Evidence)
+    }
+
+    /// The number of the step, 1 for the first: how many are done, unless it has diverged.
     public let step: Int
+    /// What was made of it.
+    package let outcome: Outcome
     /// The mean losses of the batch, before the step.
     public let losses: LossReport
     /// The norm of the batch's gradient, before clipping.
@@ -24,8 +36,12 @@ public final class Trainer {
     /// Adam's learning rate at this step.
     public let learningRate: Double
 
-    package init(step: Int, losses: LossReport, gradientNorm: Double, learningRate: Double) {
+    package init(
+      step: Int, outcome: Outcome = .updated, losses: LossReport, gradientNorm: Double,
+      learningRate: Double
+    ) {
       self.step = step
+      self.outcome = outcome
       self.losses = losses
       self.gradientNorm = gradientNorm
       self.learningRate = learningRate
@@ -36,8 +52,12 @@ public final class Trainer {
   public let plan: TrainingPlan
   /// The number of steps done.
   public internal(set) var step = 0
-  /// The mean loss of the last step.
+  /// The mean loss of the last step that was not skipped.
   public internal(set) var loss = Double.nan
+  /// What has been seen of the losses.
+  package internal(set) var watch = DivergenceWatch()
+  /// The steps that were taken back.
+  package internal(set) var rollbacks: [Rollback] = []
   /// What is trained, with the state that it keeps beside its weights.
   package internal(set) var objective: any Objective
   /// The weights, all of them on every rank.
@@ -48,6 +68,8 @@ public final class Trainer {
   private let workers: Workers
   private let images: ShardImages
   private let shardSum: TreeSum
+  /// How long this rank worked for a shard at the last step, in seconds, without waiting for others.
+  package private(set) var secondsPerShard = 0.0
   private let profile: OperationProfile?
 
   /// A trainer before its first step.
@@ -82,26 +104,47 @@ public final class Trainer {
 
   /// One training step; collective.
   ///
-  /// - Throws: `StorageError` for images that cannot be read, `AgreedFailure` on all ranks where
-  ///   the gradient is not finite, `MPIError`.
-  public func trainStep() throws -> StepReport {
+  /// What to do with a suspicious step is decided by `on_divergence`, before the update, from
+  /// numbers that all ranks share.
+  ///
+  /// - Parameter record: Called on all ranks with what speaks against a step that is left out, while
+  ///   everything is as it was before the step.
+  /// - Throws: `StorageError` for images that cannot be read, `MPIError`, and what `record` throws.
+  package func trainStep(
+    beforeLeavingOut record: (DivergenceWatch.Evidence) throws -> Void = { _ in }
+  ) throws -> StepReport {
     let mean = 1 / Double(plan.tree.shards)
     let (gradient, sums) = try sumOfShards()
     let norm = try exchange.squaredNorm().squareRoot() * mean
     let losses = LossReport(sums, mean: mean, of: objective)
-    try requireFinite(losses.total, norm)
-
     let settings = plan.configuration.optimizer
     let rate = settings.learningRate(atStep: step)
-    let clip = Adam.clipFactor(norm: norm, limit: settings.clipNorm)
-    try adam.update(
-      weights, by: gradient, learningRate: rate, scale: mean * clip, over: exchange, workers,
-      profile: profile)
-    objective.absorb(LossReport.sums(sums, of: objective))
+    var outcome = StepReport.Outcome.updated
 
-    loss = losses.total
+    var watch = watch
+    let verdict = watch.note(step: step + 1, loss: losses.total, norm: norm)
+    switch plan.configuration.training.onDivergence.action(for: verdict) {
+    case .diverge(let evidence):
+      try record(evidence)
+      return StepReport(
+        step: step + 1, outcome: .diverged(evidence), losses: losses, gradientNorm: norm,
+        learningRate: rate)
+    case .skip(let evidence):
+      try record(evidence)
+      outcome = .skipped(evidence)
+      adam.skipStep(weights)
+    case .update:
+      let clip = Adam.clipFactor(norm: norm, limit: settings.clipNorm)
+      try adam.update(
+        weights, by: gradient, learningRate: rate, scale: mean * clip, over: exchange, workers,
+        profile: profile)
+      objective.absorb(LossReport.sums(sums, of: objective))
+      loss = losses.total
+    }
+    self.watch = watch
     step += 1
-    return StepReport(step: step, losses: losses, gradientNorm: norm, learningRate: rate)
+    return StepReport(
+      step: step, outcome: outcome, losses: losses, gradientNorm: norm, learningRate: rate)
   }
 
   /// The number of times that each shard of the batch has gone through its images.
@@ -122,6 +165,7 @@ public final class Trainer {
     let (step, images, sum, weights, profile) = (step, images, shardSum, weights, profile)
     // Only the calling thread, which is the session's, touches it.
     nonisolated(unsafe) let overlapped = OverlappedExchange(exchange, shardSum, profile)
+    let began = ContinuousClock.now
     workers.run(
       { pool, isCaller in
         while let shard = sum.claim() {
@@ -144,21 +188,11 @@ public final class Trainer {
           }
         }
       }, meanwhile: { overlapped.advance() })
+    secondsPerShard = (ContinuousClock.now - began) / .seconds(1) / Double(images.shards.count)
     if let failure = failure.withLock({ $0 }) {
       overlapped.abandon()
       throw failure
     }
     return try overlapped.complete()
-  }
-
-  /// Stops all ranks where the numbers have left the finite ones.
-  private func requireFinite(_ loss: Double, _ norm: Double) throws {
-    guard !norm.isFinite || !loss.isFinite else { return }
-    let reason = "step \(step + 1) diverged: the loss is \(loss), the gradient's norm \(norm)."
-    throw AgreedFailure(
-      rank: 0,
-      failure: Failure(
-        "\(reason) Resume from the last checkpoint with a smaller learning_rate.",
-        exitCode: ExitCode.software))
   }
 }

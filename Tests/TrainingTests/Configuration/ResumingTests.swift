@@ -51,7 +51,11 @@ import Training
     #expect(
       fixed.isSuperset(of: ["seed", "batch", "shards", "flip", "diffusion_steps", "held_out"]))
     let free = Configuration.settings.filter { $0.role == .execution }.map(\.key)
-    #expect(Set(free) == ["name", "data", "data_group", "workers", "validation"])
+    #expect(
+      Set(free) == [
+        "name", "data", "data_group", "workers", "validation", "hang_timeout",
+        "compare_weights_every",
+      ])
   }
 
   /// Lists that begin alike are compared to their end.

@@ -2,6 +2,7 @@
 
 import Foundation
 import Logging
+import MPI
 import Storage
 import Tensors
 import TestSupport
@@ -43,19 +44,28 @@ import Training
       tell: { [said] level, message in said.append("\(level) \(message)") })
   }
 
+  /// Saves checkpoints one after the other, as a run does that waits for each.
+  private func save(_ checkpoint: Checkpoint, by saver: CheckpointSaver, isLast: Bool = false)
+    throws
+    -> Bool
+  {
+    try saver.begin(checkpoint)
+    return try saver.finish(isLast: isLast)
+  }
+
   @Test func savedIsSaidBeforeAnyIsRemoved() throws {
     let seen = Collected<[Int]>()
     let saver = CheckpointSaver(CheckpointRotation(folder), keeping: 2) { [folder] _, _ in
       seen.append((try? folder.steps()) ?? [])
     }
-    for step in 1...4 { try saver.save(checkpoint(step), isLast: step == 4) }
+    for step in 1...4 { _ = try save(checkpoint(step), by: saver, isLast: step == 4) }
     #expect(seen.values == [[1], [1, 2], [1, 2, 3], [2, 3, 4]])
     #expect(try folder.steps() == [3, 4])
   }
 
   @Test(arguments: [ENOSPC, EIO]) func aFaultCostsOneCheckpoint(code: Int32) throws {
     let saver = saver([1: (code, 0), 3: (code, 0), 4: (code, 0)])
-    let saved = try (1...5).map { try saver.save(checkpoint($0), isLast: false) }
+    let saved = try (1...5).map { try save(checkpoint($0), by: saver) }
     #expect(saved == [false, true, false, false, true])
     #expect(try folder.steps() == [2, 5])
     let warnings = said.values.filter { $0.hasPrefix("warning") }
@@ -68,21 +78,21 @@ import Training
 
   @Test func threeInARowEndTheRun() throws {
     let saver = saver([2: (EIO, 0), 3: (EIO, 0), 4: (EIO, 0)])
-    for step in 1...3 { try saver.save(checkpoint(step), isLast: false) }
+    for step in 1...3 { _ = try save(checkpoint(step), by: saver) }
     #expect(
       throws: StorageError.inputOutput(
         path: folder.path(step: 4),
         reason: "cannot write the file: Input/output error; 3 checkpoints in a row could not be "
           + "saved: mend that, and go on with --resume")
-    ) { try saver.save(checkpoint(4), isLast: false) }
+    ) { try save(checkpoint(4), by: saver) }
     #expect(try folder.steps() == [1])
   }
 
   @Test func theLastOneMustBeSaved() throws {
     let saver = saver([2: (EIO, 0)])
-    try saver.save(checkpoint(1), isLast: false)
+    _ = try save(checkpoint(1), by: saver)
     let error = #expect(throws: StorageError.self) {
-      try saver.save(checkpoint(2), isLast: true)
+      _ = try save(checkpoint(2), by: saver, isLast: true)
     }
     #expect(error?.reason.contains("the last checkpoint could not be saved") == true)
   }
@@ -90,14 +100,14 @@ import Training
   /// Room is made of older checkpoints, but not of the last good one, nor of the best.
   @Test func aFullDiskIsPruned() throws {
     let saver = saver(keeping: 9, [4: (ENOSPC, 3), 5: (ENOSPC, 3), 6: (ENOSPC, 1)])
-    for step in 1...3 { try saver.save(checkpoint(step), isLast: false) }
+    for step in 1...3 { _ = try save(checkpoint(step), by: saver) }
     try folder.linkBest(step: 2)
-    try saver.save(checkpoint(4), isLast: false)
+    _ = try save(checkpoint(4), by: saver)
     // Steps 2 and 3 are left and 4 is new; then 2 and 4.
     #expect(try folder.steps() == [2, 3, 4])
-    try saver.save(checkpoint(5), isLast: false)
+    _ = try save(checkpoint(5), by: saver)
     #expect(try folder.steps() == [2, 4, 5])
-    try saver.save(checkpoint(6), isLast: false)
+    _ = try save(checkpoint(6), by: saver)
     #expect(try folder.steps() == [2, 5])
     #expect(said.values.count { $0.contains("removed") } == 3)
     #expect(said.values.last?.contains("this checkpoint is not saved") == true)
@@ -106,7 +116,7 @@ import Training
   /// EIO is no lack of room.
   @Test func anotherFaultRemovesNothing() throws {
     let saver = saver(keeping: 9, [3: (EIO, 0)])
-    for step in 1...3 { try saver.save(checkpoint(step), isLast: false) }
+    for step in 1...3 { _ = try save(checkpoint(step), by: saver) }
     #expect(try folder.steps() == [1, 2])
   }
 
@@ -114,21 +124,64 @@ import Training
     try FileManager.default.createDirectory(
       atPath: folder.path(step: 2), withIntermediateDirectories: false)
     let saver = saver()
-    for step in 1...4 { try saver.save(checkpoint(step), isLast: false) }
+    for step in 1...4 { _ = try save(checkpoint(step), by: saver) }
     #expect(try folder.steps() == [2, 3, 4])
     #expect(said.values.contains { $0.contains("is a folder; name a file") })
   }
 
   /// A tensor that is not finite is no fault of the disk.
   @Test func divergenceEndsAtOnce() throws {
-    var bad = checkpoint(1)
-    bad.model[0] = .nan
     let saver = saver()
-    let error = #expect(throws: StorageError.self) { try saver.save(bad, isLast: false) }
-    guard case .badData = error else {
-      Issue.record("\(error as Any)")
-      return
+    _ = try save(checkpoint(1), by: saver)
+    var bad = checkpoint(2)
+    bad.model[0] = .nan
+    let error = #expect(throws: Failure.self) { try save(bad, by: saver) }
+    #expect(error?.exitCode == ExitCode.software)
+    #expect(error?.message.hasPrefix("step 2 diverged: the checkpoint is not written") == true)
+    #expect(error?.message.contains(folder.path(step: 1)) == true)
+    #expect(try folder.steps() == [1])
+  }
+
+  /// The run goes on while the file is written, and hears of it when it asks.
+  @Test func trainingDoesNotWait() throws {
+    let gate = DispatchSemaphore(value: 0)
+    let saver = CheckpointSaver(
+      CheckpointRotation(folder), keeping: 2,
+      write: { (checkpoint, path) throws(StorageError) in
+        gate.wait()
+        try checkpoint.write(to: path)
+      }, tell: { [said] _, message in said.append(message) })
+    try saver.begin(checkpoint(1))
+    saver.poll()
+    #expect(try said.values.isEmpty && folder.steps().isEmpty && saver.savedStep == nil)
+    gate.signal()
+    while saver.savedStep == nil {
+      usleep(1000)
+      saver.poll()
     }
+    #expect(said.values == ["saved \(folder.path(step: 1))"])
+    #expect(try folder.steps() == [1] && saver.finish(isLast: true))
+  }
+
+  /// What was given to be saved is what is saved, whatever happens to the original meanwhile; and a
+  /// second one waits for the first.
+  @Test func oneAtATimeIsOnItsWay() throws {
+    let saver = saver(keeping: 9)
+    for step in 1...5 { try saver.begin(checkpoint(step)) }
+    try saver.finish(isLast: true)
+    #expect(said.values.filter { $0.hasPrefix("wrote") } == (1...5).map { "wrote \($0)" })
+    for step in 1...5 { #expect(try folder.read(step: step, sections: .model).model.count == 6) }
+  }
+
+  /// The last healthy checkpoint stays, however old it is.
+  @Test func theLastHealthyOneStays() throws {
+    let saver = saver()
+    for step in 1...8 {
+      let targets = RollbackTargets(every: 2, lastHealthyStep: min(step, 5), rollbacks: [])
+      try saver.begin(checkpoint(step), targets: targets)
+      try saver.finish(isLast: false)
+    }
+    #expect(try folder.steps() == [4, 7, 8])
   }
 
   @Test func theBestIsLinked() throws {
@@ -137,7 +190,7 @@ import Training
       var checkpoint = checkpoint(step)
       checkpoint.validation = ValidationHistory(
         subject: "x", steps: Array(1...step), losses: Array([1, 0.5, 2, 2].prefix(step)))
-      try saver.save(checkpoint, isLast: false)
+      _ = try save(checkpoint, by: saver)
     }
     #expect(folder.bestStep == 2)
     #expect(try folder.steps() == [2, 3, 4])

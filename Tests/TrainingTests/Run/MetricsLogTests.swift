@@ -25,7 +25,7 @@ import Training
 
   private func append(_ steps: ClosedRange<Int>, after step: Int) throws {
     let log = try MetricsLog(path: path, afterStep: step)
-    for step in steps { try log.append(line(step)) }
+    for step in steps { #expect(log.append(line(step)) == nil) }
   }
 
   private var steps: [Int] {
@@ -50,13 +50,61 @@ import Training
         """)
   }
 
+  /// A step that is left out says so, and numbers that are none are null or not there.
+  @Test func aStepThatIsLeftOutHasNoLoss() throws {
+    let report = LossReport(
+      [Double.nan] + Array(repeating: 1, count: 15) + [.infinity], mean: 1, of: tinyModel())
+    var watch = DivergenceWatch()
+    guard case .notFinite(let evidence) = watch.note(step: 1, loss: .nan, norm: .infinity) else {
+      Issue.record("This is no number.")
+      return
+    }
+    let log = try MetricsLog(path: path, afterStep: 0)
+    let step = Trainer.StepReport(
+      step: 1, outcome: .diverged(evidence), losses: report, gradientNorm: .infinity,
+      learningRate: 1)
+    _ = log.append(
+      MetricsLog.Line(step, rolledBackTo: 0, images: 8, imagesPerSecond: 1, seconds: 0.5))
+    #expect(
+      try String(contentsOfFile: path, encoding: .utf8) == """
+        {"images":8,"images_per_second":1,"learning_rate":1,"rolled_back_to":0,"seconds":0.5,\
+        "skipped":true,"step":1,"sums":{"loss_by_timestep":[1,1,1,1,1,1,1,1]},"terms":{}}
+
+        """)
+    // It is a line like others when the run goes on.
+    try append(2...3, after: 1)
+    #expect(try steps == [1, 2, 3])
+  }
+
+  /// Lines that do not fit on the disk wait until there is room, whole and in their order.
+  @Test func aFullDiskCostsNoLine() throws {
+    let log = try MetricsLog(path: path, afterStep: 0)
+    var limit = rlimit()
+    try #require(getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+    let whole = limit
+    signal(SIGXFSZ, SIG_IGN)
+    // In the middle of the second line.
+    limit.rlim_cur = 300
+    try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
+    var warnings: [String?] = []
+    for step in 1...4 { warnings.append(log.append(line(step))) }
+    let error = #expect(throws: StorageError.self) { try log.flush() }
+    var unlimited = whole
+    try #require(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &unlimited) == 0)
+    #expect(warnings[0] == nil && warnings[1] != nil && warnings[2] == nil && warnings[3] == nil)
+    #expect(warnings[1]?.hasPrefix("\(path): cannot be written: File too large") == true)
+    #expect(error?.path == path)
+    #expect(log.append(line(5)) == nil)
+    #expect(try steps == [1, 2, 3, 4, 5])
+  }
+
   /// A step that was validated says so; others look as they always have.
   @Test func aValidatedStepHasItsLoss() throws {
     let model = tinyModel()
     let report = LossReport([0.5] + Array(repeating: 0, count: 16), mean: 0.5, of: model)
     let log = try MetricsLog(path: path, afterStep: 0)
-    try log.append(line(1))
-    try log.append(
+    _ = log.append(line(1))
+    _ = log.append(
       MetricsLog.Line(
         Trainer.StepReport(step: 2, losses: report, gradientNorm: 1, learningRate: 1),
         validation: report, images: 8, imagesPerSecond: 1, seconds: 0.5))

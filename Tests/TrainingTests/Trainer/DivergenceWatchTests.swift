@@ -6,12 +6,11 @@ import Training
 
 @Suite struct DivergenceWatchTests {
   /// A run of losses, each with a tenth of it as the gradient's norm; the step at which it ends.
-  private func end(_ losses: [Double]) -> DivergenceWatch.Divergence? {
+  private func end(_ losses: [Double]) -> DivergenceWatch.Evidence? {
     var watch = DivergenceWatch()
     for (i, loss) in losses.enumerated() {
-      if let divergence = watch.note(step: i + 1, loss: loss, norm: abs(loss) / 10) {
-        return divergence
-      }
+      let verdict = watch.note(step: i + 1, loss: loss, norm: abs(loss) / 10)
+      if let evidence = verdict.evidence, evidence.isDivergence { return evidence }
     }
     return nil
   }
@@ -38,8 +37,8 @@ import Training
     let found = end(losses)
     #expect((found != nil) == (count >= 20))
     if let found {
-      #expect(found.lastHealthyStep == 290 && found.loss.now == 1000)
-      #expect(found.loss.before > 0.05 && found.loss.before < 0.5)
+      #expect(found.lastHealthyStep == 290 && found.loss == 1000)
+      #expect(found.usualLoss > 0.05 && found.usualLoss < 0.5)
     }
   }
 
@@ -60,10 +59,94 @@ import Training
 
   @Test func theGradientAloneIsEnough() {
     var watch = DivergenceWatch()
-    var found: DivergenceWatch.Divergence?
-    for step in 1...80 {
-      found = found ?? watch.note(step: step, loss: 1, norm: step > 40 ? 100 : 1)
+    var found: DivergenceWatch.Evidence?
+    for step in 1...60 {
+      let evidence = watch.note(step: step, loss: 1, norm: step > 40 ? 100 : 1).evidence
+      if evidence?.isDivergence == true { found = evidence }
     }
-    #expect(found?.lastHealthyStep == 40 && found?.norm.before == 1)
+    #expect(found?.lastHealthyStep == 40 && found?.usualNorm == 1)
+  }
+
+  /// Before there are medians only an explosion counts, and only of both.
+  @Test func aRunThatExplodesAtOnceIsNoticed() {
+    #expect(end([1, 2] + Array(repeating: 5000, count: 30))?.lastHealthyStep == 2)
+    #expect(end([1, 2] + Array(repeating: 500, count: 30)) == nil)
+    var watch = DivergenceWatch()
+    for step in 1...60 {
+      let verdict = watch.note(step: step, loss: step > 2 ? 5000 : 1, norm: 1)
+      #expect(verdict == .healthy)
+    }
+  }
+
+  @Test(arguments: [Double.nan, .infinity]) func whatIsNotFiniteIsSeenAtOnce(value: Double) {
+    for (loss, norm) in [(value, 1.0), (1.0, value)] {
+      var watch = DivergenceWatch()
+      for step in 1...3 { _ = watch.note(step: step, loss: 1, norm: 1) }
+      guard case .notFinite(let evidence) = watch.note(step: 4, loss: loss, norm: norm) else {
+        Issue.record("\(loss), \(norm) is not seen.")
+        continue
+      }
+      #expect(evidence.row == 1 && evidence.lastHealthyStep == 3)
+    }
+  }
+
+  /// A watch goes on out of a checkpoint as if nothing had been, wherever that was made.
+  @Test func aWatchGoesOnFromItsNumbers() throws {
+    let losses = learning(150) + [.nan, .infinity] + Array(repeating: 1000, count: 15)
+    var whole = DivergenceWatch()
+    for (i, loss) in losses.enumerated() {
+      let copy = try #require(DivergenceWatch(whole.numbers))
+      #expect(copy == whole)
+      #expect(whole.numbers.values.joined().allSatisfy { $0.isFinite })
+      _ = whole.note(step: i + 1, loss: loss, norm: loss)
+    }
+    #expect(whole.suspiciousSteps == 17)
+  }
+
+  /// No file makes a watch of what is none.
+  @Test(arguments: [
+    ["watch_losses": [1.0]], ["watch_norms": [1]],
+    ["watch_losses": [1], "watch_norms": [1, 2], "watch_suspicious": [0]],
+    ["watch_losses": [1], "watch_norms": [1], "watch_suspicious": [2]],
+    ["watch_losses": [1], "watch_norms": [1], "watch_suspicious": [-1]],
+    ["watch_losses": [1], "watch_norms": [1], "watch_suspicious": [0.5]],
+    ["watch_losses": [1], "watch_norms": [1], "watch_suspicious": []],
+    ["skipped": [11]], ["skipped": [-1]], ["skipped": [1e300]], ["rollbacks": [1]],
+    ["rollbacks": [1, 11]], ["rollbacks": [0, 1, 0, 2, 0, 3, 0, 4]], ["rollbacks": [-1, 2]],
+  ])
+  func impossibleNumbersAreRefused(numbers: [String: [Double]]) {
+    #expect(TrainerState(numbers, step: 10) == nil)
+  }
+
+  @Test func theStateOfATrainerSurvivesItsNumbers() throws {
+    var watch = DivergenceWatch()
+    _ = watch.note(step: 1, loss: 1, norm: 1)
+    let state = TrainerState(
+      watch: watch, updates: 7,
+      rollbacks: [Rollback(target: 2, step: 4), Rollback(target: 4, step: 9)])
+    #expect(TrainerState(state.numbers(step: 10), step: 10) == state)
+    let usual = TrainerState(watch: DivergenceWatch(), updates: 10, rollbacks: [])
+    #expect(usual.numbers(step: 10).isEmpty)
+    #expect(TrainerState([:], step: 10) == usual)
+  }
+
+  /// What was taken back is no target, nor is a checkpoint that an equal run would not have.
+  @Test func targetsAreThoseOfEveryEqualRun() {
+    let targets = RollbackTargets(
+      every: 10, lastHealthyStep: 65, rollbacks: [Rollback(target: 20, step: 45)])
+    #expect(targets.among([5, 10, 20, 30, 40, 45, 50, 60, 61, 70]) == [60, 50, 20, 10])
+    // Nothing has become better since the run went back to 20.
+    let again = RollbackTargets(
+      every: 10, lastHealthyStep: 45, rollbacks: [Rollback(target: 20, step: 45)])
+    #expect(again.among([0, 10, 20, 30, 45]) == [10])
+  }
+}
+
+extension DivergenceWatch.Verdict {
+  fileprivate var evidence: DivergenceWatch.Evidence? {
+    switch self {
+    case .healthy: nil
+    case .suspicious(let evidence), .notFinite(let evidence): evidence
+    }
   }
 }

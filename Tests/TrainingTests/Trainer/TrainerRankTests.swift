@@ -286,21 +286,143 @@ import Training
     }
   }
 
-  /// A weight that is none makes all ranks stop with the same line, before it spreads.
-  @Test(arguments: [Float.nan, .infinity, 1e30])
-  func allRanksRefuseDivergence(value: Float) throws {
+  /// Numbers that are none are noticed on all ranks before they spread, whatever is made of it.
+  @Test(arguments: [Float.nan, .infinity, 1e30], DivergencePolicy.allCases)
+  func nothingSpreadsWhatIsNoNumber(value: Float, policy: DivergencePolicy) throws {
     try RankWorld.run { world throws in
-      let trainer = try trainer(configuration(world), world)
+      var configuration = configuration(world)
+      configuration.training.onDivergence = policy
+      let trainer = try trainer(configuration, world)
       _ = try trainer.trainStep()
+      let (moments, before) = (bits(trainer.adam.first.values), trainer.objective.state)
       trainer.weights.withElements { weights in
         for i in weights.indices { weights[i] = value }
       }
-      let error = #expect(throws: AgreedFailure.self) { try trainer.trainStep() }
-      #expect(error?.rank == 0)
-      #expect(error?.failure.exitCode == ExitCode.software)
-      #expect(error?.description.hasPrefix("step 2 diverged: the loss is ") == true)
-      #expect(error?.description.contains("learning_rate") == true)
-      #expect(trainer.step == 1 && trainer.adam.steps == 1)
+      var recorded: [Int] = []
+      let report = try trainer.trainStep { recorded.append($0.step) }
+      #expect(recorded == [2] && report.step == 2)
+      #expect(bits(trainer.adam.first.values) == moments && trainer.objective.state == before)
+      #expect(trainer.weights.withElements { $0.allSatisfy { $0.bitPattern == value.bitPattern } })
+      switch (policy, report.outcome) {
+      case (.skip, .skipped(let evidence)):
+        #expect(evidence.row == 1 && trainer.step == 2)
+        #expect(trainer.adam.steps == 2 && trainer.adam.updates == 1)
+      case (.stop, .diverged(let evidence)), (.rollback, .diverged(let evidence)):
+        #expect(evidence.lastHealthyStep == 1 && trainer.step == 1)
+        #expect(trainer.adam.steps == 1 && trainer.adam.updates == 1)
+      default:
+        Issue.record("\(policy) led to \(report.outcome)")
+      }
+    }
+  }
+
+  /// A checkpoint after which every step is suspicious.
+  private func suspicious(_ checkpoint: Checkpoint?) -> Checkpoint? {
+    var checkpoint = checkpoint
+    let small = Array(repeating: 1e-12, count: DivergenceWatch.least)
+    checkpoint?.trainer = ["watch_losses": small, "watch_norms": small, "watch_suspicious": [0]]
+    return checkpoint
+  }
+
+  /// Steps that are left out change the averages alone, as their formulas say, and twenty in a row are
+  /// a divergence; a run that is resumed among them ends in the same bits.
+  @Test func skippedStepsOnlyMoveTheAverages() throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.training.onDivergence = .skip
+      configuration.optimizer.averageLengths = [0.1]
+      let trainer = try trainer(configuration, world)
+      for _ in 0..<3 { _ = try trainer.trainStep() }
+      let start = suspicious(try trainer.checkpoint(provenance: [:]))
+      try trainer.restore(ResumePoint.share(start, world)!, start)
+      var middle: Checkpoint?
+      for step in 4...22 {
+        guard case .skipped(let evidence) = try trainer.trainStep().outcome else {
+          Issue.record("Step \(step) is not left out.")
+          return
+        }
+        #expect(evidence.row == step - 3 && trainer.step == step)
+        if step == 10 { middle = try trainer.checkpoint(provenance: [:]) }
+      }
+      #expect(trainer.adam.steps == 22 && trainer.adam.updates == 3)
+      let end = try trainer.checkpoint(provenance: [:])
+      if let start, let end {
+        #expect(bits(end.model) == bits(start.model))
+        #expect(bits(end.firstMoment) == bits(start.firstMoment))
+        #expect(bits(end.secondMoment) == bits(start.secondMoment))
+        let rate = Float(1 - configuration.optimizer.emaDecay)
+        var (ema, power) = (start.ema, start.averages[0.1]!)
+        for step in 4...22 {
+          let share = Float(PowerAverage(length: 0.1).rate(atStep: step))
+          for i in ema.indices {
+            ema[i] += (start.model[i] - ema[i]) * rate
+            power[i] += (start.model[i] - power[i]) * share
+          }
+        }
+        #expect(bits(end.ema) == bits(ema) && bits(end.averages[0.1]!) == bits(power))
+        #expect(end.trainer["skipped"] == [19] && end.progress.step == 22)
+      }
+      let resumed = try self.trainer(configuration, world, workers: 2)
+      try resumed.restore(ResumePoint.share(middle, world)!, middle)
+      for _ in 11...22 { _ = try resumed.trainStep() }
+      #expect(try resumed.checkpoint(provenance: [:]) == end)
+      guard case .diverged = try trainer.trainStep().outcome else {
+        Issue.record("Twenty in a row are not noticed.")
+        return
+      }
+      #expect(trainer.step == 22)
+    }
+  }
+
+  /// Going back is the same as having left out all steps since then, and the one that has diverged: to a
+  /// checkpoint, and to the beginning.
+  @Test(arguments: [0, 2]) func goingBackIsHavingSkipped(target: Int) throws {
+    try RankWorld.run { world throws in
+      var configuration = configuration(world)
+      configuration.optimizer.averageLengths = [0.1]
+      let whole = try trainer(configuration, world)
+      for _ in 0..<target { _ = try whole.trainStep() }
+      let start = try whole.checkpoint(provenance: [:])
+      for _ in 0..<3 { _ = try whole.trainStep() }
+      let point = target == 0 ? nil : try ResumePoint.share(start, world)
+      try whole.rollBack(to: point, target == 0 ? nil : start)
+      #expect(whole.step == target + 4 && whole.adam.updates == target)
+      #expect(whole.rollbacks == [Rollback(target: target, step: target + 4)])
+
+      configuration.training.onDivergence = .skip
+      let other = try trainer(configuration, world)
+      let bad = suspicious(start)
+      try other.restore(ResumePoint.share(bad, world)!, bad)
+      for _ in 0..<4 { _ = try other.trainStep() }
+      let (expected, actual) = (try state(other), try state(whole))
+      #expect(world.rank > 0 || expected == actual)
+      #expect(bits(whole.weights.values) == bits(other.weights.values))
+      #expect(
+        whole.adam.averages.map { bits($0.values) } == other.adam.averages.map { bits($0.values) })
+      #expect(whole.step == other.step && whole.adam.updates == other.adam.updates)
+
+      // A run that is resumed after it knows of it, and goes on alike.
+      let saved = try whole.checkpoint(provenance: [:])
+      configuration.training.onDivergence = .stop
+      let resumed = try trainer(configuration, world, workers: 2)
+      try resumed.restore(ResumePoint.share(saved, world)!, saved)
+      #expect(resumed.rollbacks == whole.rollbacks)
+      let (next, again) = (try whole.trainStep(), try resumed.trainStep())
+      #expect(next.losses == again.losses && next.gradientNorm == again.gradientNorm)
+      #expect(bits(whole.weights.values) == bits(resumed.weights.values))
+    }
+  }
+
+  /// One bit of one weight on one rank.
+  @Test func otherWeightsAreNoticed() throws {
+    try RankWorld.run { world throws in
+      let trainer = try trainer(configuration(world), world)
+      _ = try trainer.trainStep()
+      #expect(try trainer.ranksWithOtherWeights() == [])
+      if world.rank == world.size - 1 {
+        trainer.weights.withElements { $0[5] = Float(bitPattern: $0[5].bitPattern ^ 1) }
+      }
+      #expect(try trainer.ranksWithOtherWeights() == (world.size == 1 ? [] : [world.size - 1]))
     }
   }
 

@@ -16,6 +16,12 @@ public struct TrainingSettings: SettingsSection {
   public var workers: Int?
   /// How the ranks add their gradients.
   public var reduction = GradientReduction.tree
+  /// What to do when the run diverges.
+  public var onDivergence = DivergencePolicy.stop
+  /// Seconds without any progress of a rank that end the job; 0: it is not watched.
+  public var hangTimeout = 600
+  /// The steps between two comparisons of the ranks' weights; 0: none but with every checkpoint.
+  public var compareWeightsEvery = 100
 
   /// Those of the embedded digits.
   public init() {}
@@ -34,6 +40,15 @@ public struct TrainingSettings: SettingsSection {
     .choice(
       "reduction", .training, \.reduction,
       "how ranks add gradients (only tree: the same bits on any ranks)"),
+    .choice(
+      "on_divergence", .training, \.onDivergence,
+      "where loss or gradient leave their way: end the run, leave the step out, or go back"),
+    .integer(
+      "hang_timeout", .execution, \.hangTimeout, from: 0, unit: "seconds",
+      "how long a rank may make no progress before the job ends; 0: for ever"),
+    .integer(
+      "compare_weights_every", .execution, \.compareWeightsEvery, from: 0, unit: "steps",
+      "steps between comparisons of all ranks' weights; 0: only with checkpoints"),
   ]
 
   /// The tree over the shards: those asked for, or for `auto` R · 2ᵏ, at least 8 where the batch
