@@ -117,36 +117,48 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
 
   // MARK: What they read
 
-  /// A run of four steps that keeps its averages and two checkpoints.
-  private static let kept = Task {
-    let run = SmallRun("\(sharedFolder.path)/kept")
-    let outcome = try await run.train(
-      ["--steps", "4", "--workers", "1"],
-      settings: ["average_lengths=[0.05,0.1]", "average_every=2", "checkpoint_every=2"])
-    guard outcome.status == 0 else {
-      throw StorageError.badData(path: "kept", reason: "\(outcome)")
-    }
-    return run
-  }
-
   /// Fills a folder with all that the calls read.
   @Sendable static func prepare(_ folder: TemporaryFolder) async throws {
-    let run = try await SmallRun.reference.value.copy(to: folder.file("run"))
-    _ = try await kept.value.copy(to: folder.file("kept"))
+    let source = try await inputs.value
+    for name in try FileManager.default.contentsOfDirectory(atPath: source) {
+      try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: folder.file(name))
+    }
+  }
+
+  /// A folder of all that the calls read, made once.
+  ///
+  /// Others start programs meanwhile, which hold this process's open files for a moment, and with them
+  /// HDF5's locks: what is written here is not opened here again.
+  private static let inputs = Task {
+    let folder = "\(sharedFolder.path)/inputs"
+    let reference = try await SmallRun.reference.value
     for name in ["misnamed", "pictures"] {
       try FileManager.default.createDirectory(
-        atPath: folder.file(name), withIntermediateDirectories: true)
+        atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
     }
+    _ = try reference.copy(to: "\(folder)/run")
     try FileManager.default.copyItem(
-      atPath: run.checkpoint(20), toPath: folder.file("misnamed/step-00000001.h5"))
-    let shape = ImageShape(height: 8, width: 8, channels: 1)
-    for name in ["data.h5", "held.h5"] {
-      let writer = try ImageDatasetWriter(
-        output: folder.file(name), shape: shape, format: .levels(17), name: "x")
-      try writer.append(images: (0..<40 * 64).map { UInt8($0 % 17) })
-      _ = try writer.finish()
+      atPath: reference.checkpoint(20), toPath: "\(folder)/misnamed/step-00000001.h5")
+    // A run of four steps that keeps its averages and two checkpoints.
+    let kept = try await SmallRun("\(folder)/kept").train(
+      ["--steps", "4", "--workers", "1"],
+      settings: ["average_lengths=[0.05,0.1]", "average_every=2", "checkpoint_every=2"])
+    try #require(kept.status == 0, "\(kept)")
+    func write(_ bytes: [UInt8], _ name: String) throws {
+      try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
     }
-    let file = try File.create(folder.file("x.h5"))
+    let rows = (0..<40).map { row in (0..<64).map { "\((row + $0) % 17)" }.joined(separator: ",") }
+    try write(Array(rows.joined(separator: "\n").utf8), "table.csv")
+    for name in ["data.h5", "held.h5"] {
+      let made = try await run(
+        .dist,
+        [
+          "dataset", "import", "csv", "\(folder)/table.csv", "--label", "none", "--levels", "17",
+          "--output", "\(folder)/\(name)",
+        ])
+      try #require(made.status == 0, "\(made)")
+    }
+    let file = try File.create("\(folder)/x.h5")
     let root = try file.root()
     for name in ["x_t", "x_T"] {
       try root.write(name, [Float](repeating: 0.5, count: 64), shape: [1, 8, 8, 1])
@@ -154,17 +166,17 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     try root.write("t", [Int64(0)])
     try root.close()
     try file.close()
-    for path in [folder.file("mask.png"), folder.file("pictures/1.png")] {
-      try Picture(shape: shape, pixels: [UInt8](repeating: 255, count: 64)).writePNG(to: path)
+    let shape = ImageShape(height: 8, width: 8, channels: 1)
+    for name in ["mask.png", "pictures/1.png"] {
+      try Picture(shape: shape, pixels: [UInt8](repeating: 255, count: 64))
+        .writePNG(to: "\(folder)/\(name)")
     }
-    let settings =
-      SmallRun.settings.map { $0.replacing("=", with: ": ") } + [
-        "data: \(folder.file("data.h5"))"
-      ]
-    try folder.write(Array(settings.joined(separator: "\n").utf8), to: "a.yaml")
-    try folder.write([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4], to: "images")
-    try folder.write([0, 0, 8, 1, 0, 0, 0, 1, 7], to: "labels")
-    try folder.write([7] + [UInt8](repeating: 9, count: 3072), to: "a.bin")
-    try folder.write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), to: "a.csv")
+    let settings = SmallRun.settings.map { $0.replacing("=", with: ": ") } + ["data: data.h5"]
+    try write(Array(settings.joined(separator: "\n").utf8), "a.yaml")
+    try write([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4], "images")
+    try write([0, 0, 8, 1, 0, 0, 0, 1, 7], "labels")
+    try write([7] + [UInt8](repeating: 9, count: 3072), "a.bin")
+    try write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), "a.csv")
+    return folder
   }
 }
