@@ -3,7 +3,7 @@
 #
 #   launch/setup.sh            for building and running
 #   launch/setup.sh --tests    for the tests too (a Python that can make a virtual environment, and
-#                              what launch/hosts.sh makes hosts with)
+#                              what launch/hosts.sh makes hosts with, and strace)
 #
 # Does nothing where everything is there. Where it may not install (no apt-get, not root and no
 # sudo), it says what to install and stops with exit code 69.
@@ -29,8 +29,11 @@ need libarchive-dev pkg-config --exists libarchive
 need libxxhash-dev pkg-config --exists libxxhash
 if [[ ${1:-} == --tests ]]; then
   need python3-venv python3 -c 'import venv, ensurepip'
-  # For the tests on hosts, which others than root skip where it is missing.
-  if ((EUID == 0)); then need iproute2 command -v tc; fi
+  # For the tests on hosts and of faults, which others than root skip where these are missing.
+  if ((EUID == 0)); then
+    need iproute2 command -v tc
+    need strace command -v strace
+  fi
 elif (($# > 0)); then
   echo "setup.sh: \"$1\" is no option; see the first lines of this script." >&2
   exit 64

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test: installs, builds, Swift tests, rank tests under mpirun, Python's reading of files,
-# mutated files, and, where this machine can make them, hosts that train over TCP.
+# mutated files, and, where this machine can make them, faults at system calls and hosts that train over
+# TCP.
 #
 #   launch/test.sh
 #
@@ -121,6 +122,15 @@ part "Comparison with PyTorch" 60 "$ddpm_venv/bin/python" Tests/Python/test_comp
 
 part "Mutated files" 180 "$ddpm_venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
   --keep "$ddpm_root/.build/fuzz-findings"
+
+# A sample of launch/faults.sh.
+if why=$(strace -f -o /dev/null true 2>&1); then
+  part "Faults at system calls" 120 "$ddpm_venv/bin/python" Tests/Python/faults.py "$ddpm_bin" \
+    --sample 90 --processes "$((3 * $(nproc)))"
+else
+  printf '\n== Faults at system calls\nSkipped: %s\n' "$why"
+  summary+=("$(printf '  %-28s skipped: %s' "Faults at system calls" "$why")")
+fi
 
 # Needs a kernel and rights that not every machine has: then the check ends with 77.
 code=0

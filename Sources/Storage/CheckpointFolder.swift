@@ -1,5 +1,7 @@
 // The folder of a run's checkpoints or snapshots: names, and the newest good one.
 
+import Glibc
+
 /// A folder of files `step-00000012.h5`, one for each saved step.
 ///
 /// One process of a run (rank 0) removes files; any may read.
@@ -24,6 +26,18 @@ public struct CheckpointFolder: Sendable {
   /// The checkpoints in a folder, which need not exist yet.
   public init(path: String) {
     self.path = path
+  }
+
+  /// Whether there is such a folder.
+  ///
+  /// - Throws: `.inputOutput` where that cannot be known: a run must not begin anew because its disk did
+  ///   not answer.
+  public var exists: Bool {
+    get throws(StorageError) {
+      guard case .nothing(let failure) = FileKind(path) else { return true }
+      if [ENOENT, ENOTDIR].contains(failure.code) { return false }
+      throw .inputOutput(path: path, reason: "cannot be looked at: \(failure.reason)")
+    }
   }
 
   /// The path of the checkpoint of a step.

@@ -41,13 +41,14 @@ public final class CheckpointRotation {
   ///   - count: How many to keep, at least 1.
   ///   - step: One that stays wherever it is; nil: none.
   /// - Returns: The paths that were removed, and the errors of those that could not be.
-  /// - Throws: `.missingInput` where the folder cannot be listed.
+  /// - Throws: `.missingInput` where the folder cannot be listed, `.inputOutput` where the link cannot be
+  ///   read: nothing is removed then.
   @discardableResult
   public func prune(
     keeping count: Int, and step: Int? = nil
   ) throws(StorageError) -> (removed: [String], failed: [StorageError]) {
     precondition(count >= 1, "The last good checkpoint stays.")
-    let others = [folder.bestStep, step]
+    let others = [try folder.bestStep, step]
     var (removed, failed) = ([String](), [StorageError]())
     for step in try goodSteps().dropLast(count) where !others.contains(step) {
       let path = folder.path(step: step)

@@ -79,43 +79,66 @@ public final class RunLock {
   ) throws(StorageError) -> Descriptor? {
     if case .nothing = FileKind(path) {} else { return nil }
     let temporary = try TemporaryFile(for: path)
+    let descriptor = try write(holder, to: temporary)
+    guard try temporary.publishIfAbsent() else { return nil }
+    return descriptor
+  }
+
+  /// Writes who takes the lock into a file that nobody else knows yet, and locks it.
+  private static func write(
+    _ holder: LockHolder, to temporary: borrowing TemporaryFile
+  ) throws(StorageError) -> Descriptor {
     let descriptor = try temporary.open()
     do throws(SystemFailure) {
       _ = try descriptor.tryLock()
       try descriptor.write(Array(holder.text.utf8), at: 0)
       try descriptor.synchronize()
     } catch {
-      throw .inputOutput(path: path, reason: "cannot write the file: \(error.reason)")
+      throw .inputOutput(path: temporary.target, reason: "cannot write the file: \(error.reason)")
     }
-    guard try temporary.publishIfAbsent() else { return nil }
     return descriptor
   }
 
-  /// The lock of a job that is gone; nil where the file is gone or another one meanwhile.
-  private static func takeOver(
-    _ path: String, _ holder: LockHolder, _ hasEnded: (String) -> Bool
-  ) throws(StorageError) -> Taken? {
-    let reason: String
+  /// A lock file that is there.
+  private struct Present: ~Copyable {
+    let descriptor: Descriptor
+    let lock: Descriptor.Lock
+    let holder: LockHolder?
+  }
+
+  /// Opens a lock file and tries to lock it; nil where it is gone, or another one meanwhile.
+  private static func look(at path: String) throws(StorageError) -> Present? {
     do throws(SystemFailure) {
       let descriptor = try Descriptor(path, O_RDWR | O_NOFOLLOW)
       let lock = try descriptor.tryLock()
       guard try descriptor.isFile(at: path) else { return nil }
-      let found = LockHolder(
-        text: String(decoding: try descriptor.read(0..<4096), as: UTF8.self))
-      if lock != .taken, let found,
-        found.isGone(seenBy: holder, isUnlocked: lock == .granted, hasEnded: hasEnded)
-      {
-        let bytes = Array(holder.text.utf8)
-        try descriptor.write(bytes, at: 0)
-        try descriptor.truncate(to: bytes.count)
-        return Taken(descriptor: descriptor, from: found)
-      }
-      reason = refusal(of: found, isCertain: lock == .taken, holder)
+      let text = String(decoding: try descriptor.read(0..<4096), as: UTF8.self)
+      return Present(descriptor: descriptor, lock: lock, holder: LockHolder(text: text))
     } catch {
       if error.code == ENOENT { return nil }
       throw .cannotCreate(path: path, reason: "is there and cannot be locked: \(error.reason)")
     }
-    throw .cannotCreate(path: path, reason: reason)
+  }
+
+  /// The lock of a job that is gone; nil where the file is gone or another one meanwhile.
+  ///
+  /// Its file is replaced in one step, under its lock: whoever has opened it sees that it has lost its
+  /// name. Changed in place, it would name nobody after a crash in the middle.
+  private static func takeOver(
+    _ path: String, _ holder: LockHolder, _ hasEnded: (String) -> Bool
+  ) throws(StorageError) -> Taken? {
+    guard let old = try look(at: path) else { return nil }
+    guard old.lock != .taken, let found = old.holder,
+      found.isGone(seenBy: holder, isUnlocked: old.lock == .granted, hasEnded: hasEnded)
+    else {
+      throw .cannotCreate(
+        path: path, reason: refusal(of: old.holder, isCertain: old.lock == .taken, holder))
+    }
+    let temporary = try TemporaryFile(for: path)
+    let descriptor = try write(holder, to: temporary)
+    try temporary.publish()
+    _ = consume old
+    return Taken(descriptor: descriptor, from: found)
   }
 
   private static func refusal(
@@ -163,6 +186,13 @@ public final class RunLock {
       throw .cannotCreate(
         path: folder,
         reason: "the run folder cannot be made (\(error.reason)); choose another --run")
+    }
+    do throws(StorageError) {
+      // A run whose name is not durable is lost as a whole when the power fails.
+      for path in made { try synchronizeFolder(of: path) }
+    } catch {
+      remove(made)
+      throw error
     }
     return made
   }

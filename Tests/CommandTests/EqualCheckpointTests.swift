@@ -95,5 +95,30 @@ extension CommandTests {
       #expect(try run.metrics().map { $0["step"] } == (1...steps).map { Double($0) })
       #expect(try run.metrics().map { $0["loss"] } == whole.metrics().map { $0["loss"] })
     }
+
+    /// What comes after the last checkpoint is no part of it: a kill in between is made up for.
+    @Test func aRunThatWasKilledAtItsEndIsFinished() async throws {
+      let folder = try TemporaryFolder()
+      let run = SmallRun(folder.file("run"))
+      let settings = [
+        "checkpoint_every=2", "keep_checkpoints=2", "sample_every=4", "sample_count=1",
+        "validation=0.2", "validation_every=2", "validation_images=8",
+      ]
+      let first = try await run.train(["--steps", "8", "--workers", "1"], settings: settings)
+      try #require(first.status == 0, "\(first)")
+      let whole = try snapshot(run.path)
+      let (grid, best) = ("\(run.path)/samples/step-00000008.png", "\(run.path)/checkpoints/best")
+      let target = try FileManager.default.destinationOfSymbolicLink(atPath: best)
+      try FileManager.default.removeItem(atPath: grid)
+      try Data([1]).write(to: URL(fileURLWithPath: grid + ".12345-1.tmp"))
+      try FileManager.default.removeItem(atPath: best)
+      try FileManager.default.copyItem(atPath: run.checkpoint(6), toPath: run.checkpoint(1))
+      try run.forge(1) { ($0.progress.step, $0.validation) = (1, nil) }
+
+      let again = try await run.train(["--resume", "--workers", "1"], settings: settings)
+      #expect(again.status == 0 && again.errors.contains("is at step 8 already"), "\(again)")
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: best) == target)
+      #expect(try snapshot(run.path) == whole)
+    }
   }
 }

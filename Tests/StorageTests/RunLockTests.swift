@@ -62,6 +62,20 @@ import Testing
     #expect(refusal()?.hasPrefix("is held by process") == true)
   }
 
+  /// The file of a dead holder is replaced and not changed: a crash in between leaves one of both, whole.
+  @Test func aLockIsTakenOverInOneStep() throws {
+    var gone = own
+    gone.job = "pbs 1234567.a-server-with-a-long-name"
+    try write(gone.text)
+    let old = temporary.file("old")
+    try FileManager.default.linkItem(atPath: "\(folder)/lock", toPath: old)
+    let lock = try RunLock(folder: folder, holder: own)
+    #expect(lock.replaced == gone)
+    #expect(try temporary.bytes("old") == Array(gone.text.utf8))
+    #expect(try temporary.bytes("runs/a/lock") == Array(own.text.utf8))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["lock"])
+  }
+
   @Test func anotherMachineIsNotAssumedDead() throws {
     var other = own
     (other.host, other.boot, other.job) = ("node2", "another", "slurm 12")

@@ -28,10 +28,10 @@ public struct CheckpointList {
 
   /// Looks at every checkpoint of a run.
   ///
-  /// - Throws: `StorageError.missingInput` where there is no such run.
+  /// - Throws: `StorageError.missingInput` where there is no such run, `.inputOutput`.
   public init(run: RunFolder) throws(StorageError) {
     let folder = run.checkpoints
-    let best = folder.bestStep
+    let best = try folder.bestStep
     entries = try folder.steps().map { step in
       let path = folder.path(step: step)
       var (checkpoint, fault): (Checkpoint?, StorageError?)

@@ -122,7 +122,7 @@ package final class CheckpointSaver {
       faults.succeeded()
       rotation.wrote(step: current.step)
       tell(.info, "saved \(rotation.folder.path(step: current.step))")
-      return tidyUp(current)
+      return tidyUp(current.checkpoint.validation, current.targets)
     }
     if !current.hasMadeRoom, fault.isOutOfSpace, makeRoom(fault, current) {
       pending!.hasMadeRoom = true
@@ -153,7 +153,7 @@ package final class CheckpointSaver {
 
   /// Removes the older checkpoints for the new one.
   private func makeRoom(_ fault: StorageError, _ current: Pending) -> Bool {
-    guard let removed = try? rotation.prune(keeping: 1, and: target(current)).removed,
+    guard let removed = try? rotation.prune(keeping: 1, and: target(current.targets)).removed,
       !removed.isEmpty
     else { return false }
     tell(.warning, "\(fault): removed \(removed.joined(separator: ", ")) to make room")
@@ -161,22 +161,25 @@ package final class CheckpointSaver {
   }
 
   /// The checkpoint that the run would go back to.
-  private func target(_ current: Pending) -> Int? {
-    guard let steps = try? rotation.goodSteps() else { return nil }
-    return current.targets?.among(steps).first
+  private func target(_ targets: RollbackTargets?) -> Int? {
+    guard let targets, let steps = try? rotation.goodSteps() else { return nil }
+    return targets.among(steps).first
   }
 
-  /// Links the best checkpoint, then removes old ones: the best one and the last healthy one stay.
-  private func tidyUp(_ current: Pending) {
+  /// Links the best checkpoint, then removes old ones: the best one and the last healthy one stay. Faults
+  /// are told.
+  ///
+  /// After each save, and where a run goes on: the process before may have been killed in between.
+  package func tidyUp(_ validation: ValidationHistory?, _ targets: RollbackTargets?) {
     do {
-      if let best = current.checkpoint.validation?.best(among: try rotation.goodSteps()) {
+      if let best = validation?.best(among: try rotation.goodSteps()) {
         do throws(StorageError) {
           try rotation.folder.linkBest(step: best.step)
         } catch {
           tell(.warning, "\(error)")
         }
       }
-      let pruned = try rotation.prune(keeping: count, and: target(current))
+      let pruned = try rotation.prune(keeping: count, and: target(targets))
       for error in pruned.failed { tell(.warning, "\(error)") }
     } catch {
       tell(.warning, "\(error)")

@@ -134,6 +134,21 @@ package final class MetricsLog {
     }
   }
 
+  /// Forces the lines to the disk: else the power that fails may take lines of steps that a later
+  /// checkpoint has.
+  ///
+  /// - Returns: What to warn of where that fails.
+  package func synchronize() -> String? {
+    do {
+      try handle.synchronize()
+    } catch {
+      return
+        "\(path): cannot be forced to the disk: \(systemCause(of: error)); its last lines may be "
+        + "lost if the power fails"
+    }
+    return nil
+  }
+
   /// Gives the old log the first free of the names `metrics.1.jsonl`, `metrics.2.jsonl`, …
   private static func setAside(_ path: String) throws(StorageError) -> String {
     let stem = path.hasSuffix(".jsonl") ? String(path.dropLast(6)) : path

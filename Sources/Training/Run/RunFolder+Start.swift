@@ -24,12 +24,20 @@ extension RunFolder {
 
   /// The newest checkpoint that a run can go on from; nil where there are none at all yet.
   ///
-  /// - Throws: `StorageError.badData` where there are some, and none can be used.
+  /// - Throws: `StorageError.badData` where there are some, and none can be used; `.inputOutput` where the
+  ///   disk is to blame.
   func checkpointToGoOnFrom(_ logger: Logger) throws(StorageError) -> Checkpoint? {
     let found = try newestUsable()
     if found.checkpoint != nil {
       for error in found.skipped { logger.warning("skipped \(error)") }
     } else if let newest = found.skipped.first {
+      // What cannot be read may be good: no reason to remove it.
+      for error in found.skipped {
+        if case .badData = error { continue }
+        throw .inputOutput(
+          path: error.path, reason: "\(error.reason); no other checkpoint can be used, so mend that"
+        )
+      }
       throw .badData(
         path: checkpoints.path,
         reason: "none of its checkpoints can be used (the newest: \(newest)); "
@@ -47,7 +55,7 @@ extension RunFolder {
   private func newestUsable() throws(StorageError) -> (
     checkpoint: Checkpoint?, skipped: [StorageError]
   ) {
-    guard FileManager.default.fileExists(atPath: checkpoints.path) else { return (nil, []) }
+    guard try checkpoints.exists else { return (nil, []) }
     let found = try checkpoints.newest { (step) throws(StorageError) in
       let checkpoint = try checkpoints.read(step: step)
       try checkpoint.requireModel(path: checkpoints.path(step: step))
@@ -90,7 +98,7 @@ extension Configuration {
     if let text = try run.configurationText() {
       return try apply(yaml: text, source: run.configuration)
     }
-    guard FileManager.default.fileExists(atPath: run.checkpoints.path) else { return }
+    guard try run.checkpoints.exists else { return }
     let found = try run.checkpoints.newest { (step) throws(StorageError) in
       let checkpoint = try run.checkpoints.read(step: step, sections: [])
       _ = try Configuration.described(

@@ -87,11 +87,16 @@ public struct RunFolder: Sendable {
   }
 
   /// Removes the temporary files of every kind that killed writers have left.
-  private func sweep() throws(StorageError) {
+  ///
+  /// Only under the run's lock.
+  ///
+  /// - Throws: `StorageError.missingInput` or `.inputOutput`.
+  package func sweep() throws(StorageError) {
     try checkpoints.removeStaleTemporaries()
     for folder in [averages, diverged] where FileManager.default.fileExists(atPath: folder.path) {
       try folder.removeStaleTemporaries()
     }
+    try AtomicFile.removeLeft(in: diverged.path) { $0.hasPrefix("step-") && $0.hasSuffix(".json") }
     try AtomicFile.removeLeft(in: "\(path)/samples") { name in
       // The name of the grid of the step that it names, and no other.
       guard let step = Int(name.dropFirst(5).dropLast(4)), step >= 0 else { return false }

@@ -25,6 +25,7 @@ public final class TrainingRun {
   let heartbeat = Heartbeat()
   private let watchdog: Watchdog
   private let hosts: [String]
+  private var metrics: MetricsLog?
   private var averageFaults = FaultCount("snapshot of the averages")
   var plan: TrainingPlan { request.plan }
   var folder: RunFolder { request.folder }
@@ -68,6 +69,7 @@ public final class TrainingRun {
     }
     if let point = request.point { try trainer.restore(point, request.checkpoint) }
     takeOver(request.point?.validation)
+    try finishWhatWasBegun()
     // A run that is done keeps the settings that it was done with.
     guard trainer.step < plan.configuration.training.steps, !isExhausted else { return }
     try job.together { [communicator] in
@@ -83,12 +85,13 @@ public final class TrainingRun {
   public func run() throws {
     let settings = plan.configuration.recording
     let (steps, batch) = (plan.configuration.training.steps, plan.configuration.training.batch)
+    if try missesSamples() { try saveSamples() }
     guard trainer.step < steps else {
       logger.notice("\(folder.path) is at step \(trainer.step) already; raise --steps to go on.")
       return
     }
     guard !isExhausted else { return tellExhaustion() }
-    let metrics = try job.together { [folder, trainer, isFirst] in
+    metrics = try job.together { [folder, trainer, isFirst] in
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
     if let old = metrics?.setAside { logger.notice("The old metrics.jsonl is \(old) now.") }
@@ -120,7 +123,7 @@ public final class TrainingRun {
       if isDue(every: plan.configuration.optimizer.averageEvery) { try saveAverages() }
       let isLast = trainer.step == steps || isExhausted
       if isLast || savesAnyway || target != nil { try saveCheckpoint(isLast: isLast, stop) }
-      if isLast && settings.sampleLast || isDue(every: settings.sampleEvery) { try saveSamples() }
+      if drawsSamples(isLast: isLast) { try saveSamples() }
       saver.poll()
       stop.noteSave(saver.longestWrite)
       if !isLast, let reason = try stop.reason() { try end(for: reason, stop) }
@@ -135,7 +138,32 @@ public final class TrainingRun {
     period > 0 && trainer.step % period == 0
   }
 
+  /// Whether a grid of samples is drawn after this step.
+  private func drawsSamples(isLast: Bool) -> Bool {
+    let settings = plan.configuration.recording
+    return isLast && settings.sampleLast || isDue(every: settings.sampleEvery)
+  }
+
   // MARK: Beginning
+
+  /// Does what an earlier process may not have come to after its last checkpoint: removes files that it
+  /// has left half-written, links the best checkpoint, removes old ones; collective.
+  private func finishWhatWasBegun() throws {
+    guard request.point != nil else { return }
+    try job.together { [folder, saver, history, trainer, isFirst] in
+      guard isFirst else { return }
+      try folder.sweep()
+      saver.tidyUp(history, trainer.rollbackTargets)
+    }
+  }
+
+  /// Whether an earlier process has saved this step, and has not come to its samples; collective.
+  private func missesSamples() throws -> Bool {
+    let isLast = trainer.step == plan.configuration.training.steps || isExhausted
+    guard trainer.step > 0, drawsSamples(isLast: isLast) else { return false }
+    let isMissing = isFirst && access(folder.samples(step: trainer.step), F_OK) != 0
+    return try communicator.broadcast([isMissing ? 1 : 0], from: 0)[0] == 1
+  }
 
   private func announce(_ nodes: NodeReport) {
     guard isFirst else { return }
@@ -311,8 +339,10 @@ public final class TrainingRun {
     try requireEqualWeights()
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
-    try job.together { [saver, checkpoint, targets = trainer.rollbackTargets] in
+    try job.together { [saver, metrics, checkpoint, targets = trainer.rollbackTargets] in
       guard let checkpoint else { return }
+      // A run that goes on from this checkpoint does not come by these lines again.
+      if let warning = metrics?.synchronize() { warn(warning) }
       try saver.begin(checkpoint, targets: targets)
       if isLast { try saver.finish(isLast: true) }
     }

@@ -192,7 +192,22 @@ import Training
         subject: "x", steps: Array(1...step), losses: Array([1, 0.5, 2, 2].prefix(step)))
       _ = try save(checkpoint, by: saver)
     }
-    #expect(folder.bestStep == 2)
+    #expect(try folder.bestStep == 2)
+    #expect(try folder.steps() == [2, 3, 4])
+  }
+
+  /// A process that was killed between "saved" and the rest is made up for by the next one.
+  @Test func theNextProcessTidiesUp() throws {
+    for step in 1...4 { try checkpoint(step).write(to: folder.path(step: step)) }
+    let history = ValidationHistory(subject: "x", steps: [1, 2, 3, 4], losses: [1, 0.5, 2, 2])
+    let saver = CheckpointSaver(CheckpointRotation(folder, goingOnFrom: 4), keeping: 2) { _, _ in }
+    saver.tidyUp(history, nil)
+    #expect(try folder.bestStep == 2)
+    #expect(try folder.steps() == [2, 3, 4])
+    // It goes on from step 3, and does step 4 again: that is none of those that are kept.
+    let earlier = CheckpointSaver(CheckpointRotation(folder, goingOnFrom: 3), keeping: 2) { _, _ in
+    }
+    earlier.tidyUp(nil, nil)
     #expect(try folder.steps() == [2, 3, 4])
   }
 }
