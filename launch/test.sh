@@ -103,7 +103,7 @@ part "Swift tests" 300 \
   --skip CommandTests
 # By themselves: Swift Testing's exit tests wait for any child of their process, and can take those
 # from Foundation's Process, which then waits for ever.
-part "Commands" 400 \
+part "Commands" 900 \
   swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest --filter CommandTests
 
 tests=$ddpm_bin/ddpm-distPackageTests.xctest

@@ -117,13 +117,12 @@ extension CommandTests {
       let (two, both) = try await goOn("two", "rollback", steps: 40, ranks: 2, spoil)
       #expect(both.status == 0, "\(both)")
       #expect(try two.digest(40) == run.digest(40))
-      for step in [21, 22, 26] {
-        let (parts, first) = try await goOn("parts\(step)", "rollback", steps: step, spoil)
-        #expect(first.status == 0, "\(first)")
-        let rest = try await resume(parts, "rollback", steps: 40, ranks: 2)
-        #expect(rest.status == 0, "\(rest)")
-        #expect(try parts.digest(40) == run.digest(40), "interrupted at \(step)")
-      }
+      // Between the two times.
+      let (parts, first) = try await goOn("parts", "rollback", steps: 21, spoil)
+      #expect(first.status == 0, "\(first)")
+      let rest = try await resume(parts, "rollback", steps: 40, ranks: 2)
+      #expect(rest.status == 0, "\(rest)")
+      #expect(try parts.digest(40) == run.digest(40))
     }
 
     /// The bound has a heavy tail: its largest losses are left out, the same ones on any ranks, and by a
