@@ -5,7 +5,7 @@ import Storage
 import TestSupport
 import Testing
 
-/// As `RefusalTests`, a few programs at a time.
+/// As `RefusalTests`, many programs at a time.
 @Suite struct OutputTests {
   /// A command with one of the endings of its output.
   struct Row: CustomTestStringConvertible, Sendable {
@@ -22,7 +22,7 @@ import Testing
   @Test(arguments: rows) func aFileOfItsKindIsReplacedAndWithForceAnyOther(
     _ row: Row
   ) async throws {
-    try await RefusalTests.gate.enter { try await replace(row) }
+    try await RefusalTests.gate.enter(1) { try await replace(row) }
   }
 
   private func replace(_ row: Row) async throws {
