@@ -75,8 +75,11 @@ public struct NoisyImages: Equatable, Sendable {
         try timesName.map { (name) throws(HDF5Error) in
           try root.dataset(name).values(as: Int64.self)
         } ?? []
-      let isEncoded = try root.string("format") == FileFormat.samples.rawValue
-      let grid = isEncoded ? try root.string("grid") : nil
+      // Whether the file is one of ours must not be asked of a damaged heap of strings: what the library
+      // makes of it depends on its memory, and the child may have had other luck.
+      let format = try root.string("format", isOwn: true)
+      let isEncoded = format == FileFormat.samples.rawValue
+      let grid = isEncoded ? try root.string("grid", isOwn: true) : nil
       return (dataset.shape, try dataset.values(as: Float.self), times, grid)
     }
   }
