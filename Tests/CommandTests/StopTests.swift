@@ -10,7 +10,7 @@ extension CommandTests {
     let folder = try! TemporaryFolder()
 
     /// A run of so many steps that it is stopped in the middle, with 20 checkpoints at most.
-    private static let steps = 800
+    private static let steps = 400
     private static let settings = ["checkpoint_every=1000", "average_lengths=[0.1]"]
 
     /// The run that nobody stops.
