@@ -29,6 +29,7 @@ let package = Package(
     // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
     .target(name: "Tensors", dependencies: ["COpenBLAS"]),
+    .target(name: "Text"),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
     .target(name: "Layers", dependencies: ["Tensors"]),
@@ -77,6 +78,7 @@ let package = Package(
       name: "DiffusionTests", dependencies: ["Diffusion"],
       exclude: ["Fixtures/record.py", "Fixtures/record_learned.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
