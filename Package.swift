@@ -39,7 +39,10 @@ let package = Package(
     .target(
       name: "Storage",
       dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash", "CLinux"],
-      exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
+      exclude: [
+        "Resources/README.md", "Resources/glyphs-license.txt", "Resources/make_glyphs.py",
+      ],
+      resources: [.embedInCode("Resources/digits.h5"), .embedInCode("Resources/glyphs.hex")]),
     .target(
       name: "Training",
       dependencies: [
