@@ -139,6 +139,18 @@ extension CommandTests {
       }
     }
 
+    /// What a file says is printed without what would move a terminal's cursor.
+    @Test func controlCharactersInCaptionsAreWrittenOut() async throws {
+      let table = try folder.write(Array("1,2,3,4,0,a\u{1B}[2J\u{7}b\n".utf8), to: "a.csv")
+      let file = folder.file("data.h5")
+      let imported = try await run(
+        .dist, ["dataset", "import", "csv", table, "--caption", "6", "--output", file])
+      try #require(imported.status == 0, "\(imported)")
+      let inspected = try await run(.dist, ["dataset", "inspect", file])
+      #expect(inspected.output.contains("“a\\u{1B}[2J\\u{07}b”"), "\(inspected)")
+      #expect(!inspected.output.contains("\u{1B}") && !inspected.output.contains("\u{7}"))
+    }
+
     @Test func theEmbeddedDigitsCanBeInspected() async throws {
       let outcome = try await run(.dist, ["dataset", "inspect", "digits"])
       #expect(outcome.status == 0 && outcome.output.contains("1797 of 8×8×1"), "\(outcome)")

@@ -56,8 +56,12 @@ extension CommandTests {
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
-      (.dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last"]),
-      (.dist, ["dataset", "import", "images"], ["PNG", "channels"]),
+      (
+        .dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last", "--caption"]
+      ),
+      (
+        .dist, ["dataset", "import", "images"], ["PNG", "channels", "captions.jsonl", "--captions"]
+      ),
       (.dist, ["dataset", "make"], ["gaussian", "mixture", "coin", "likelihood is known"]),
       (
         .dist, ["dataset", "make", "gaussian"],
