@@ -101,6 +101,8 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall("dataset make gaussian", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset make mixture", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset make coin", ["--count", "10"], writes: "--output", dataset),
+    CommandCall("dataset make digit-scenes", ["--count", "10"], writes: "--output", dataset),
+    CommandCall("dataset make coloured-digits", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset inspect", ["@data.h5"], reads: ["data.h5"], writes: "--grid", [".png"]),
     CommandCall(
       "predict", ["--ckpt", "@run", "--input", "@x.h5"], reads: ["run", "x.h5"],

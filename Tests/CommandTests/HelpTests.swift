@@ -62,7 +62,18 @@ extension CommandTests {
       (
         .dist, ["dataset", "import", "images"], ["PNG", "channels", "captions.jsonl", "--captions"]
       ),
-      (.dist, ["dataset", "make"], ["gaussian", "mixture", "coin", "likelihood is known"]),
+      (
+        .dist, ["dataset", "make"],
+        ["gaussian", "mixture", "coin", "likelihood is known", "digit-scenes", "coloured-digits"]
+      ),
+      (
+        .dist, ["dataset", "make", "digit-scenes"],
+        ["english, chinese", "held-out", "(default: 10000)", "docs/course/scenes.py"]
+      ),
+      (
+        .dist, ["dataset", "make", "coloured-digits"],
+        ["a bold red seven", "english, chinese; default: english"]
+      ),
       (
         .dist, ["dataset", "make", "gaussian"],
         ["--output", "(default: 10000)", "1 to 8. (default: 8)", "(default: 0.2)", "0.99"]

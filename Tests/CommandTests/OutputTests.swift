@@ -59,7 +59,7 @@ import Testing
     "config",
     "contrast", "correlation", "count", "data", "deviation", "draws", "dynamic-threshold",
     "encode", "eta", "first", "frames", "from", "group", "gzip", "height", "images", "init",
-    "inpaint", "input", "interpolate", "keep", "label", "labels", "length", "levels",
+    "inpaint", "input", "interpolate", "keep", "label", "labels", "language", "length", "levels",
     "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
     "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "shard", "size", "snr",

@@ -676,5 +676,10 @@ extension RefusalTests {
     drawing(["coin", "--probability", "nan"], ["--probability"]),
     drawing(["coin", "--block", "3"], ["--block", "divisor", "8"]),
     drawing(["coin", "--block", "0"], ["--block"]),
+    drawing(["digit-scenes", "--count", "0"], ["--count", "1 to 10000000"], ranks: [nil, 2]),
+    drawing(["digit-scenes", "--part", "train"], ["'train'"]),
+    drawing(["digit-scenes", "--output", "@d.png"], ["--output", ".h5"]),
+    drawing(["coloured-digits", "--language", "latin"], ["'latin'"]),
+    drawing(["coloured-digits", "--size", "8"], ["--size"]),
   ]
 }
