@@ -29,6 +29,7 @@ let package = Package(
     // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
     .target(name: "Tensors", dependencies: ["COpenBLAS"]),
+    .target(name: "Text"),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
     .target(name: "Layers", dependencies: ["Tensors"]),
@@ -38,7 +39,10 @@ let package = Package(
     .target(
       name: "Storage",
       dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash", "CLinux"],
-      exclude: ["Resources/README.md"], resources: [.embedInCode("Resources/digits.h5")]),
+      exclude: [
+        "Resources/README.md", "Resources/glyphs-license.txt", "Resources/make_glyphs.py",
+      ],
+      resources: [.embedInCode("Resources/digits.h5"), .embedInCode("Resources/glyphs.hex")]),
     .target(
       name: "Training",
       dependencies: [
@@ -78,6 +82,7 @@ let package = Package(
       name: "DiffusionTests", dependencies: ["Diffusion"],
       exclude: ["Fixtures/record.py", "Fixtures/record_learned.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),

@@ -68,6 +68,26 @@ extension Dataset {
     }
   }
 
+  /// Reads the strings of some rows (indices of the first extent), of fixed or variable length.
+  ///
+  /// - Parameter body: Is handed the bytes of each, in row-major order, without what pads them; they
+  ///   need not be UTF-8, and are gone afterwards.
+  public func forEachString(
+    rows: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) throws(HDF5Error) -> Void
+  ) throws(HDF5Error) {
+    precondition(!shape.isEmpty, "A scalar has no rows.")
+    precondition(rows.lowerBound >= 0 && rows.upperBound <= shape[0], "The rows must exist.")
+    let extents = [rows.count] + shape.dropFirst()
+    let id = self.id
+    let type = Handle(try call("read the type", place) { H5Dget_type(id) }, release: H5Tclose)
+    let file = try selectRows(rows)
+    let memory = try dataspace(extents, place)
+    let (fileID, memoryID) = (file.id, memory.id)
+    try HDF5.forEachString(
+      type: type, shape: extents, place,
+      read: { memoryType, buffer in H5Dread(id, memoryType, memoryID, fileID, 0, buffer) }, body)
+  }
+
   /// The string of a scalar dataset, or of one with a single element.
   public func string() throws(HDF5Error) -> String {
     guard count == 1 else { throw .refused(place: place, reason: "is not a single string") }

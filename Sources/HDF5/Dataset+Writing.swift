@@ -54,6 +54,38 @@ extension Group {
     try write(path, strings, shape: [strings.count])
   }
 
+  /// Writes a dataset of UTF-8 strings row by row, each string padded with zeros to a size, and leaves it
+  /// open for its attributes.
+  ///
+  /// - Parameters:
+  ///   - bytesEach: The bytes of a string's place, at least those of the longest and 1.
+  ///   - shape: The extents, one or more.
+  ///   - strings: The strings of some rows (indices of the first extent); asked for a few at a time.
+  public func writeStrings(
+    _ path: String, bytesEach: Int, shape: [Int], layout: DatasetLayout = .contiguous,
+    strings: (Range<Int>) -> [String]
+  ) throws(HDF5Error) -> Dataset {
+    let place = self.place.appending(path)
+    let type = try stringType(bytes: bytesEach, place)
+    let dataset = try createDataset(path, typeID: type.id, shape: shape, layout: layout)
+    let rowBytes = bytesEach * elementCount(Array(shape.dropFirst()))!
+    var chunkRows = 1
+    if case .chunked(let chunk, _, _, _) = layout { chunkRows = chunk[0] }
+    // Whole chunks, of about 1 MiB: each is compressed once.
+    let portion = max(1, (1 << 20) / rowBytes / chunkRows) * chunkRows
+    let (id, typeID) = (dataset.id, type.id)
+    for first in stride(from: 0, to: shape[0], by: portion) {
+      let rows = first..<min(first + portion, shape[0])
+      let bytes = fixedBytes(strings(rows), bytesEach: bytesEach)
+      precondition(bytes.count == rows.count * rowBytes, "Each row has all its strings.")
+      let file = try dataset.selectRows(rows)
+      let memory = try dataspace([rows.count] + shape.dropFirst(), place)
+      let (fileID, memoryID) = (file.id, memory.id)
+      try call("write the strings", place) { H5Dwrite(id, typeID, memoryID, fileID, 0, bytes) }
+    }
+    return dataset
+  }
+
   private func write(_ path: String, _ strings: [String], shape: [Int]) throws(HDF5Error) {
     let place = self.place.appending(path)
     try withFixedStrings(strings) { (bytesEach, bytes) throws(HDF5Error) in

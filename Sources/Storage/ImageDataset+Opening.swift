@@ -38,8 +38,10 @@ enum FileFormat: String {
   case evaluation = "ddpm-evaluation"
   case unfinishedEvaluation = "ddpm-unfinished-evaluation"
 
-  /// The version that this program writes, and the last one that it reads.
-  var version: Int { 1 }
+  /// The last version that this program reads.
+  ///
+  /// Datasets are of version 2 where an image has several captions, and all else of version 1.
+  var version: Int { self == .dataset ? 2 : 1 }
 
   /// Refuses a file of another format or of a later version.
   ///
@@ -53,7 +55,8 @@ enum FileFormat: String {
     if let version, !(1...self.version).contains(version) {
       throw .refused(
         place: root.place,
-        reason: "has the version \(version) of \(rawValue); this program reads \(self.version)")
+        reason: "has the version \(version) of \(rawValue); this program reads "
+          + (self.version == 1 ? "1" : "1 to \(self.version)"))
     }
     guard !isRequired || (format != nil && version != nil) else {
       throw .refused(place: root.place, reason: "does not say that it is a \(rawValue)")
@@ -61,7 +64,7 @@ enum FileFormat: String {
   }
 
   /// Writes the attributes that `check` reads.
-  func write(to root: borrowing Group) throws(HDF5Error) {
+  func write(to root: borrowing Group, version: Int = 1) throws(HDF5Error) {
     try root.setAttribute("format", .string(rawValue))
     try root.setAttribute("version", .integer(version))
   }
@@ -100,6 +103,8 @@ extension ImageDataset {
       }
       storage = Self.describe(images)
       (labels, classNames) = try Self.readLabels(group, count: images.shape[0])
+      captions = try ImageCaptions(of: group, named: "captions", count: images.shape[0])
+      captionsHash = try Self.captionsHash(group)
       let fileName = path.split(separator: "/").last.map { String($0) } ?? path
       let stem = fileName.hasSuffix(".h5") ? String(fileName.dropLast(3)) : fileName
       name = try Self.text("name", group, root) ?? stem
@@ -110,6 +115,12 @@ extension ImageDataset {
     } catch {
       throw StorageError(reading: path, error)
     }
+  }
+
+  /// The checksum that the captions declare, if there are any.
+  private static func captionsHash(_ group: borrowing Group) throws(HDF5Error) -> String? {
+    guard try group.kind(of: "captions") != nil else { return nil }
+    return try group.dataset("captions").string("content_hash")
   }
 
   /// A text attribute of a split, or else of the whole file.

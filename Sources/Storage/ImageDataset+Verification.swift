@@ -3,8 +3,8 @@
 import Tensors
 
 extension ImageDataset {
-  /// Reads and checks every pixel and compares the checksums with those that the file declares: that
-  /// of its pixels and, where it has a trailer, that of its bytes.
+  /// Reads and checks every pixel and compares the checksums with those that the file declares: those
+  /// of its pixels and its captions and, where it has a trailer, that of its bytes.
   ///
   /// This reads the whole file, so it is for inspection and after writing, not for every start of
   /// a training run.
@@ -22,6 +22,12 @@ extension ImageDataset {
         path: path,
         reason: "its pixels have the checksum \(result), but content_hash is \(contentHash): "
           + "the file is damaged or was changed")
+    }
+    if let captions, let captionsHash, captionsHash != captions.hash {
+      throw .badData(
+        path: path,
+        reason: "its captions have the checksum \(captions.hash), but their content_hash is "
+          + "\(captionsHash): the file is damaged or was changed")
     }
     return result
   }

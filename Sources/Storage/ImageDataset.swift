@@ -5,8 +5,8 @@ import Tensors
 
 /// A set of images in an HDF5 file: what is known of it before its pixels are read.
 ///
-/// `docs/formats.md` describes the file. Opening checks the declaration: types, shapes, storage and
-/// labels. The pixels are checked as they are read, by `ImageReader` and by `verify`.
+/// `docs/formats.md` describes the file. Opening checks the declaration: types, shapes, storage,
+/// labels and captions. The pixels are checked as they are read, by `ImageReader` and by `verify`.
 public struct ImageDataset: Sendable {
   /// The path of the file, or a label where it is embedded in the program.
   public let path: String
@@ -28,8 +28,12 @@ public struct ImageDataset: Sendable {
   public let labels: [Int]?
   /// The names of the classes 0, 1, …, if the file has them.
   public let classNames: [String]?
+  /// What is said of each image in words, or nil where the file has no captions.
+  public let captions: ImageCaptions?
   /// The checksum that the file declares for its shape and pixels, or nil; `verify` compares it.
   public let contentHash: String?
+  /// The checksum that the file declares for its captions, or nil; `verify` compares it.
+  public let captionsHash: String?
   /// What the file knows of the distribution that its images were drawn from.
   public let truth: KnownTruth?
   /// How the pixels are stored, in words: `chunks of 21 images, gzip`.

@@ -22,6 +22,8 @@ public final class ImageDatasetWriter {
     public let format: PixelFormat
     /// The number of images of each class 0, 1, …, or nil without labels.
     public let classCounts: [Int]?
+    /// What is said of the images, or nil without captions.
+    public let captions: ImageCaptions?
     /// The checksum of shape, scale and pixels.
     public let contentHash: String
     /// The size of the file in bytes.
@@ -39,6 +41,8 @@ public final class ImageDatasetWriter {
   private var pending: [UInt8] = []
   private var count = 0
   private var labels: [Int]?
+  private var captions: ImageCaptions?
+  private let gzip: Int?
   private let attributes: [(String, String)]
 
   /// The open file; all of it goes when the first error comes.
@@ -59,10 +63,12 @@ public final class ImageDatasetWriter {
   ///   - origin: Where the images come from.
   ///   - license: Under which terms they may be used.
   ///   - classNames: The names of the classes 0, 1, …, for images with labels.
+  ///   - captionsPerImage: How many captions come with each image; 0, the default, for none.
   ///   - gzip: Compress chunks at a level of 1 to 9; nil, the default, reads fastest.
   public init(
     output path: String, shape: ImageShape, format: PixelFormat = .levels(256), name: String,
-    origin: String? = nil, license: String? = nil, classNames: [String]? = nil, gzip: Int? = nil
+    origin: String? = nil, license: String? = nil, classNames: [String]? = nil,
+    captionsPerImage: Int = 0, gzip: Int? = nil
   ) throws(StorageError) {
     precondition(shape.count > 0, "An image must have pixels.")
     if case .levels(let levels) = format {
@@ -72,6 +78,8 @@ public final class ImageDatasetWriter {
     self.shape = shape
     self.format = format
     self.classNames = classNames
+    self.gzip = gzip
+    captions = captionsPerImage == 0 ? nil : ImageCaptions(perImage: captionsPerImage)
     rowsPerChunk = max(1, (1 << 16) / (shape.count * format.bytes))
     attributes = [("name", name), ("origin", origin ?? ""), ("license", license ?? "")]
       .filter { !$0.1.isEmpty }
@@ -79,7 +87,8 @@ public final class ImageDatasetWriter {
     do throws(HDF5Error) {
       let file = try File.create(temporary.path)
       let root = try file.root()
-      try FileFormat.dataset.write(to: root)
+      // Earlier programs do not know what several captions of an image are.
+      try FileFormat.dataset.write(to: root, version: captionsPerImage > 1 ? 2 : 1)
       let extents = [shape.height, shape.width, shape.channels]
       let layout = DatasetLayout.chunked([rowsPerChunk] + extents, gzip: gzip, growing: true)
       let images: Dataset
@@ -105,11 +114,14 @@ public final class ImageDatasetWriter {
   /// - Parameters:
   ///   - images: Whole images: n × H × W × C bytes, channels last.
   ///   - labels: The class of each, for all images of the dataset or for none.
-  /// - Throws: `.badData` for a value that the format does not allow or a class without a name,
-  ///   `.inputOutput` where writing fails. The writer is of no use then and leaves no file.
-  public func append(images: [UInt8], labels: [Int]? = nil) throws(StorageError) {
+  ///   - captions: The captions of each, as many as the writer was told; nil where it was told none.
+  /// - Throws: `.badData` for a value that the format does not allow, a class without a name or what is
+  ///   no caption, `.inputOutput` where writing fails. The writer is of no use then and leaves no file.
+  public func append(
+    images: [UInt8], labels: [Int]? = nil, captions: [[String]]? = nil
+  ) throws(StorageError) {
     precondition(format.bytes == 1, "Bytes are for grey levels.")
-    try append(bytes: images, labels)
+    try append(bytes: images, labels, captions)
   }
 
   /// Adds continuous images behind the last ones.
@@ -120,18 +132,25 @@ public final class ImageDatasetWriter {
   /// - Throws: As `append` of grey levels.
   public func append(values: [Float], labels: [Int]? = nil) throws(StorageError) {
     precondition(format.bytes == 4, "Floats are for continuous images.")
-    try append(bytes: values.withUnsafeBytes { Array($0) }, labels)
+    try append(bytes: values.withUnsafeBytes { Array($0) }, labels, nil)
   }
 
-  private func append(bytes images: [UInt8], _ newLabels: [Int]?) throws(StorageError) {
+  private func append(
+    bytes images: [UInt8], _ newLabels: [Int]?, _ newCaptions: [[String]]?
+  ) throws(StorageError) {
     let imageBytes = shape.count * format.bytes
     precondition(images.count % imageBytes == 0, "Only whole images can be appended.")
     let added = images.count / imageBytes
     precondition(newLabels == nil || newLabels!.count == added, "Each image needs one label.")
     precondition(
       count == 0 || (labels == nil) == (newLabels == nil), "All images have labels, or none has.")
+    precondition(
+      (newCaptions == nil) == (captions == nil) && newCaptions?.count ?? added == added
+        && newCaptions?.allSatisfy { $0.count == captions?.perImage } != false,
+      "Each image comes with the captions that the writer was told of.")
     do throws(StorageError) {
       try check(images, newLabels)
+      try add(newCaptions ?? [])
       if let newLabels {
         if labels == nil { labels = [] }
         labels!.append(contentsOf: newLabels)
@@ -175,7 +194,7 @@ public final class ImageDatasetWriter {
     try temporary.publish()
     return Summary(
       path: path, count: count, shape: shape, format: format, classCounts: classCounts(),
-      contentHash: contentHash, bytes: bytes)
+      captions: captions, contentHash: contentHash, bytes: bytes)
   }
 
   private func check(_ images: [UInt8], _ newLabels: [Int]?) throws(StorageError) {
@@ -195,6 +214,18 @@ public final class ImageDatasetWriter {
         path: path,
         reason: "image \(count + index) has the class \(newLabels![index]); classes are "
           + "0 … \(limit - 1)")
+    }
+  }
+
+  private func add(_ newCaptions: [[String]]) throws(StorageError) {
+    for (image, texts) in newCaptions.enumerated() {
+      for (index, text) in texts.enumerated() {
+        if let fault = captions!.add(text) {
+          let name = ImageCaptions.name(
+            (count + image) * texts.count + index, perImage: texts.count)
+          throw .badData(path: path, reason: "\(name) \(fault)")
+        }
+      }
     }
   }
 
@@ -226,6 +257,7 @@ public final class ImageDatasetWriter {
     do throws(HDF5Error) {
       try output.images.close()
       if let labels { try output.root.write(labels: labels, classNames: classNames) }
+      try captions?.write(to: output.root, named: "captions", gzip: gzip)
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
       try truth?.write(to: output.root, parameters: parameters)
@@ -246,7 +278,8 @@ public final class ImageDatasetWriter {
     do throws(StorageError) {
       // No child need read what this process has just written.
       let written = try ImageDataset(.file(temporary.path), group: nil)
-      guard try written.verify() == contentHash, written.labels == labels, written.truth == truth
+      guard try written.verify() == contentHash, written.labels == labels, written.truth == truth,
+        written.captions == captions
       else {
         throw .inputOutput(path: path, reason: "what was written differs from what was given")
       }

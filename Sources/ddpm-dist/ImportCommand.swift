@@ -30,6 +30,13 @@ struct ImportOptions: ParsableArguments {
       "Names of the classes 0, 1, …, with commas between. (default: the input's, if it has any)",
       valueName: "names"))
   var classNames: String?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Captions of the images: a line each in a .txt file, strings or lists of them in a .jsonl file, or \
+      a dataset of an HDF5 file. (default: the input's, if it has any)
+      """, valueName: "file.txt|.jsonl|.h5[:/dataset]"))
+  var captions: String?
   @Option(help: "Compress inside the file, level 1 to 9. (default: not; reads fastest)")
   var gzip: Int?
 
@@ -37,6 +44,9 @@ struct ImportOptions: ParsableArguments {
     if let gzip, !(1...9).contains(gzip) { throw ValidationError("--gzip needs 1 to 9.") }
     if let fault = OutputKind.dataset.fault(inName: output) {
       throw ValidationError("--output \(fault)")
+    }
+    if let captions, let fault = CaptionFile.fault(inName: captions) {
+      throw ValidationError("--captions \(fault)")
     }
   }
 
@@ -49,6 +59,7 @@ struct ImportOptions: ParsableArguments {
     _ job: Job, inputs: [String], _ source: @autoclosure () throws -> ImportSource
   ) throws {
     try job.onFirstRank {
+      let inputs = inputs + [captions.map { CaptionFile.path(of: $0) }].compactMap(\.self)
       try OutputKind.dataset.check(target: output, inputs: inputs, isForced: force)
       try run(source())
     }
@@ -58,7 +69,8 @@ struct ImportOptions: ParsableArguments {
     let progress = Progress()
     let summary = try DatasetImport.run(
       source: source, output: output, name: name, origin: origin, license: license,
-      classNames: classNames?.split(separator: ",").map(String.init), gzip: gzip
+      classNames: classNames?.split(separator: ",").map(String.init),
+      captions: captions, gzip: gzip
     ) { done, total in
       progress.show(isLast: done == total) {
         "importing \(Progress.bar(Double(done) / Double(max(total, 1)))) \(done)/\(total) images"
@@ -71,6 +83,7 @@ struct ImportOptions: ParsableArguments {
       ("pixels", "\(summary.file.format)"),
       ("checksum", summary.file.contentHash),
     ]
+    lines += summary.file.captions.map { [captionLine($0)] } ?? []
     for (label, count) in (summary.file.classCounts ?? []).enumerated() {
       let name = summary.classNames.flatMap { label < $0.count ? $0[label] : nil }
       lines.append(("class \(label)", "\(count) images" + (name.map { " (\($0))" } ?? "")))
@@ -136,6 +149,13 @@ struct ImportCSV: JobCommand {
   var levels: Int?
   @Option(help: "Where a line has its label: last, first or none.")
   var label: CSVLabelColumn = .last
+  @Option(
+    help: ArgumentHelp(
+      """
+      The column of the captions, which is no pixel and no label: its name in the first line, or its \
+      number, counted from 1. (default: none)
+      """, valueName: "column"))
+  var caption: String?
   @OptionGroup var options: ImportOptions
 
   func validate() throws {
@@ -145,6 +165,9 @@ struct ImportCSV: JobCommand {
     for extent in [height, width, channels] {
       if let extent, extent < 1 { throw ValidationError("An image's extents are at least 1.") }
     }
+    if caption != nil, options.captions != nil {
+      throw ValidationError("--caption and --captions both say where captions are; give one.")
+    }
   }
 
   func run(_ job: Job) throws {
@@ -152,7 +175,7 @@ struct ImportCSV: JobCommand {
       job, inputs: [file],
       .csv(
         file: file, height: height, width: width, channels: channels, levels: levels,
-        label: label))
+        label: label, caption: caption.map { CSVColumn($0) }))
   }
 }
 
@@ -163,7 +186,13 @@ struct ImportImages: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",
     abstract: "Import a folder of PNG files of one size; a sub-folder is a class.",
-    discussion: "ddpm-dist dataset import images photos --output photos.h5")
+    discussion: """
+      ddpm-dist dataset import images photos --output photos.h5
+
+      A file captions.jsonl or captions.txt in the folder tells the pictures, as one of --captions: \
+      the lines of the latter stand in the order of the pictures' names, those of the former may name \
+      them, as {"file": "a.png", "caption": "a cat"}.
+      """)
 
   @Argument(help: "The folder.")
   var folder: String
@@ -178,6 +207,8 @@ struct ImportImages: JobCommand {
   }
 
   func run(_ job: Job) throws {
-    try options.run(job, inputs: [folder], .pictures(folder: folder, channels: channels))
+    try options.run(
+      job, inputs: [folder],
+      .pictures(folder: folder, channels: channels, readsCaptions: options.captions == nil))
   }
 }

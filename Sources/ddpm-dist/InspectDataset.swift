@@ -11,13 +11,13 @@ struct InspectDataset: JobCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Check a dataset and print what is in it.",
-    discussion: "Every pixel is read, and the checksum compared where the file declares one.")
+    discussion: "Every pixel is read, and the checksums compared where the file declares them.")
 
   @Argument(help: "The HDF5 file, or 'digits' for the embedded dataset.")
   var file: String
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?
-  @Option(help: "Draw the first images into this PNG file.")
+  @Option(help: "Draw the first images into this PNG file, with their captions.")
   var grid: String?
   @Flag(help: .force)
   var force = false
@@ -60,6 +60,15 @@ struct InspectDataset: JobCommand {
     } else {
       lines.append(("classes", "none"))
     }
+    if let captions = dataset.captions {
+      lines.append(captionLine(captions))
+      lines += (0..<min(3, captions.count)).map { image in
+        let others = captions.perImage == 1 ? "" : " (and \(captions.perImage - 1) more)"
+        return ("image \(image)", quoted(captions.captions(of: image)[0]) + others)
+      }
+    } else {
+      lines.append(("captions", "none"))
+    }
     let drawn = try grid.map { try draw(dataset, to: $0) }
     try printTable(lines)
     if let drawn { try StandardStreams.print(drawn + "\n") }
@@ -73,7 +82,12 @@ struct InspectDataset: JobCommand {
     try images.withUnsafeMutableBufferPointer { buffer throws(StorageError) in
       try reader.read(Array(0..<number), into: buffer.baseAddress!)
     }
-    try ImageGrid(shape: dataset.shape, count: number).picture(of: images).writePNG(to: path)
+    let grid = ImageGrid(shape: dataset.shape, count: number)
+    let words = dataset.captions.map { captions in
+      GridCaptions.images((0..<number).map { captions.captions(of: $0)[0] })
+    }
+    try (words.map { grid.picture(of: images, captions: $0) } ?? grid.picture(of: images))
+      .writePNG(to: path)
     return "The first \(number) images: \(path)"
   }
 }
@@ -91,6 +105,21 @@ func truthLines(_ truth: KnownTruth, dimensions: Int) -> [(String, String)] {
     truth.distribution.map { ("distribution", $0) }, line("entropy", truth.entropy),
     line("true NLL", truth.negativeLogLikelihood),
   ].compactMap(\.self)
+}
+
+/// What the captions of a dataset are, in a line of a table.
+func captionLine(_ captions: ImageCaptions) -> (String, String) {
+  (
+    "captions",
+    "\(captions.perImage) of each image, \(captions.unique.count) different, at most "
+      + "\(captions.longestBytes) bytes"
+  )
+}
+
+/// A caption between quotation marks, in one line, without its end where it is long.
+private func quoted(_ caption: String) -> String {
+  let text = caption.escapingControls(keepingLines: false)
+  return "“" + (text.count > 100 ? text.prefix(99) + "…" : text) + "”"
 }
 
 /// Prints names and values in two columns.

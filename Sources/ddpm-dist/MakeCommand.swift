@@ -1,4 +1,4 @@
-// ddpm-dist dataset make: one subcommand a known distribution.
+// ddpm-dist dataset make: one subcommand a known distribution, or a kind of pictures with captions.
 
 import ArgumentParser
 import Diffusion
@@ -6,16 +6,21 @@ import Storage
 import Tensors
 import Training
 
-/// `ddpm-dist dataset make`: one subcommand a known distribution.
+/// `ddpm-dist dataset make`: one subcommand a known distribution, or a kind of pictures with captions.
 struct MakeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "make",
-    abstract: "Draw a dataset from a distribution whose likelihood is known.",
+    abstract:
+      "Draw a dataset: of a distribution whose likelihood is known, or of digits with captions.",
     discussion: """
-      A bound on the likelihood of such images can be compared with the truth, which the file \
-      knows and `ddpm-dist dataset inspect` prints.
+      Of gaussian, mixture and coin the likelihood is known: a bound on it can be compared with the \
+      truth, which the file knows and `ddpm-dist dataset inspect` prints. digit-scenes and \
+      coloured-digits are made of the embedded digits, and say in words what they show.
       """,
-    subcommands: [MakeGaussian.self, MakeMixture.self, MakeCoin.self])
+    subcommands: [
+      MakeGaussian.self, MakeMixture.self, MakeCoin.self, MakeDigitScenes.self,
+      MakeColouredDigits.self,
+    ])
 }
 
 /// What every dataset that is made asks for.

@@ -95,9 +95,14 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall("dataset import csv", ["@a.csv"], reads: ["a.csv"], writes: "--output", dataset),
     CommandCall(
       "dataset import images", ["@pictures"], reads: ["pictures"], writes: "--output", dataset),
+    CommandCall(
+      "dataset import csv", ["@a.csv", "--captions", "@captions.txt"],
+      reads: ["a.csv", "captions.txt"], writes: "--output", dataset),
     CommandCall("dataset make gaussian", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset make mixture", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset make coin", ["--count", "10"], writes: "--output", dataset),
+    CommandCall("dataset make digit-scenes", ["--count", "10"], writes: "--output", dataset),
+    CommandCall("dataset make coloured-digits", ["--count", "10"], writes: "--output", dataset),
     CommandCall("dataset inspect", ["@data.h5"], reads: ["data.h5"], writes: "--grid", [".png"]),
     CommandCall(
       "predict", ["--ckpt", "@run", "--input", "@x.h5"], reads: ["run", "x.h5"],
@@ -177,6 +182,7 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     try write([0, 0, 8, 1, 0, 0, 0, 1, 7], "labels")
     try write([7] + [UInt8](repeating: 9, count: 3072), "a.bin")
     try write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), "a.csv")
+    try write(Array("one\ntwo\n".utf8), "captions.txt")
     return folder
   }
 }

@@ -139,6 +139,57 @@ extension CommandTests {
       }
     }
 
+    @Test(arguments: [
+      (["digit-scenes", "--language", "chinese", "--seed", "2"], "16×16×1", 4),
+      (["digit-scenes", "--part", "held-out"], "16×16×1", 4),
+      (["coloured-digits"], "8×8×3", 3),
+    ])
+    func picturesWithCaptionsCanBeLookedAtAndTrainedOn(
+      _ words: [String], _ extents: String, _ perImage: Int
+    ) async throws {
+      let file = folder.file("data.h5")
+      let make = ["dataset", "make"] + words + ["--count", "200", "--output", file]
+      let made = try await run(.dist, make)
+      try #require(made.status == 0, "\(made)")
+      let bytes = try folder.bytes("data.h5")
+      #expect(try await run(.dist, make).status == 0)
+      #expect(try folder.bytes("data.h5") == bytes)
+
+      let grid = folder.file("grid.png")
+      let inspected = try await run(
+        .dist, ["dataset", "inspect", file, "--grid", grid, "--count", "6"])
+      try #require(inspected.status == 0, "\(inspected)")
+      let dataset = try ImageDataset(path: file)
+      let captions = try #require(dataset.captions)
+      for part in [
+        "200 of \(extents)", "\(perImage) of each image, \(captions.unique.count) different",
+        "“\(captions.captions(of: 2)[0])” (and \(perImage - 1) more)", words[0],
+      ] {
+        #expect(inspected.output.contains(part), "\(part) in: \(inspected)")
+      }
+      // With the words, the picture is higher.
+      let plain = ImageGrid(shape: dataset.shape, count: 6).pictureShape
+      #expect(try Picture(png: grid).shape.height > plain.height)
+
+      let run = SmallRun(folder.file("run"))
+      let trained = try await run.train(
+        ["--data", file, "--steps", "2", "--batch", "8"],
+        settings: ["channels=4", "groups=2", "attention=[]"])
+      try #require(trained.status == 0, "\(trained)")
+    }
+
+    /// What a file says is printed without what would move a terminal's cursor.
+    @Test func controlCharactersInCaptionsAreWrittenOut() async throws {
+      let table = try folder.write(Array("1,2,3,4,0,a\u{1B}[2J\u{7}b\n".utf8), to: "a.csv")
+      let file = folder.file("data.h5")
+      let imported = try await run(
+        .dist, ["dataset", "import", "csv", table, "--caption", "6", "--output", file])
+      try #require(imported.status == 0, "\(imported)")
+      let inspected = try await run(.dist, ["dataset", "inspect", file])
+      #expect(inspected.output.contains("“a\\u{1B}[2J\\u{07}b”"), "\(inspected)")
+      #expect(!inspected.output.contains("\u{1B}") && !inspected.output.contains("\u{7}"))
+    }
+
     @Test func theEmbeddedDigitsCanBeInspected() async throws {
       let outcome = try await run(.dist, ["dataset", "inspect", "digits"])
       #expect(outcome.status == 0 && outcome.output.contains("1797 of 8×8×1"), "\(outcome)")

@@ -56,9 +56,24 @@ extension CommandTests {
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
-      (.dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last"]),
-      (.dist, ["dataset", "import", "images"], ["PNG", "channels"]),
-      (.dist, ["dataset", "make"], ["gaussian", "mixture", "coin", "likelihood is known"]),
+      (
+        .dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last", "--caption"]
+      ),
+      (
+        .dist, ["dataset", "import", "images"], ["PNG", "channels", "captions.jsonl", "--captions"]
+      ),
+      (
+        .dist, ["dataset", "make"],
+        ["gaussian", "mixture", "coin", "likelihood is known", "digit-scenes", "coloured-digits"]
+      ),
+      (
+        .dist, ["dataset", "make", "digit-scenes"],
+        ["english, chinese", "held-out", "(default: 10000)", "docs/course/scenes.py"]
+      ),
+      (
+        .dist, ["dataset", "make", "coloured-digits"],
+        ["a bold red seven", "english, chinese; default: english"]
+      ),
       (
         .dist, ["dataset", "make", "gaussian"],
         ["--output", "(default: 10000)", "1 to 8. (default: 8)", "(default: 0.2)", "0.99"]

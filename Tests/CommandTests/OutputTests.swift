@@ -55,12 +55,12 @@ import Testing
 
   /// Options and arguments with a value that name nothing to write.
   static let others: Set = [
-    "accept-other-data", "batch", "block", "channels", "ckpt", "class", "class-names", "condition",
-    "config", "contrast", "correlation", "count", "data", "deviation", "draws", "dynamic-threshold",
-    "encode", "eta", "first", "frames", "from", "group",
-    "guidance", "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images",
-    "init",
-    "inpaint", "input", "interpolate", "keep", "label", "labels", "length", "levels", "license",
+    "accept-other-data", "batch", "block", "caption", "captions", "channels", "ckpt", "class",
+    "class-names", "condition", "config", "contrast", "correlation", "count", "data", "deviation",
+    "draws", "dynamic-threshold", "encode", "eta", "first", "frames", "from", "group", "guidance",
+    "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images", "init",
+    "inpaint", "input", "interpolate", "keep", "label", "labels", "language", "length", "levels",
+    "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
     "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "shard", "size", "snr",
     "step",

@@ -581,7 +581,61 @@ extension RefusalTests {
       try FileManager.default.createDirectory(
         atPath: $0.file("pictures"), withIntermediateDirectories: true)
     },
+    captions(
+      "of no known kind", "--captions", "@words.doc", "a", code: 64, [".txt, .jsonl, .h5"]),
+    captions("missing", "--captions", "@no.txt", "a", code: 66, ["no.txt"]),
+    captions("too few", "--captions", "@words.txt", "a\n", ["words.txt", "1 images", "2 in"]),
+    captions("empty", "--captions", "@words.txt", "a\n \n", ["line 2", "is empty"]),
+    captions("not UTF-8", "--captions", "@words.txt", "a\n\u{FFFD}\n", ["line 2", "not UTF-8"]),
+    captions("no JSON", "--captions", "@words.jsonl", "\"a\"\nb\n", ["line 2", "no JSON"]),
+    captions("not HDF5", "--captions", "@words.h5", "a\n", ["words.h5", "not an HDF5 file"]),
+    captions("in no column", "--caption", "text", "", ["line 1 names no column text"]),
+    captions("behind the columns", "--caption", "9", "", ["line 1", "field 9"]),
+    Case(
+      name: "captions: a column and a file",
+      words: [
+        "dataset", "import", "csv", "@a.csv", "--caption", "6", "--captions", "@a.txt", "--output",
+        "@d.h5",
+      ], code: 64, parts: ["--caption and --captions"], ranks: [nil]),
+    Case(
+      name: "inspect: captions that are empty", words: ["dataset", "inspect", "@d.h5"], code: 65,
+      parts: ["d.h5", "/captions", "image 1 is empty"]
+    ) { try captioned(["a", " "], in: $0) },
+    Case(
+      name: "train: captions of too few images",
+      words: train(["--data", "@d.h5"]), code: 65,
+      parts: ["d.h5", "/captions", "[1]", "2 images"]
+    ) { try captioned(["a"], in: $0) },
   ]
+
+  /// An import of two images with captions that are none; U+FFFD stands for a byte that is no UTF-8.
+  private static func captions(
+    _ name: String, _ option: String, _ value: String, _ text: String, code: Int32 = 65,
+    _ parts: [String]
+  ) -> Case {
+    Case(
+      name: "captions: \(name)",
+      words: ["dataset", "import", "csv", "@a.csv", option, value, "--output", "@d.h5"],
+      code: code, parts: parts, ranks: [nil]
+    ) { folder in
+      try folder.write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), to: "a.csv")
+      guard value.hasPrefix("@words") else { return }
+      let bytes = text.unicodeScalars.flatMap { scalar -> [UInt8] in
+        scalar == "\u{FFFD}" ? [0xFF] : Array(String(Character(scalar)).utf8)
+      }
+      try folder.write(bytes, to: String(value.dropFirst()))
+    }
+  }
+
+  /// A dataset of two images, as another program would write it.
+  private static func captioned(_ captions: [String], in folder: TemporaryFolder) throws {
+    let file = try File.create(folder.file("d.h5"))
+    let root = try file.root()
+    try root.write("images", [UInt8](repeating: 0, count: 128), shape: [2, 8, 8, 1])
+    try root.write("captions", strings: captions)
+    try root.close()
+    try file.close()
+  }
 
   // MARK: Drawn datasets
 
@@ -622,5 +676,10 @@ extension RefusalTests {
     drawing(["coin", "--probability", "nan"], ["--probability"]),
     drawing(["coin", "--block", "3"], ["--block", "divisor", "8"]),
     drawing(["coin", "--block", "0"], ["--block"]),
+    drawing(["digit-scenes", "--count", "0"], ["--count", "1 to 10000000"], ranks: [nil, 2]),
+    drawing(["digit-scenes", "--part", "train"], ["'train'"]),
+    drawing(["digit-scenes", "--output", "@d.png"], ["--output", ".h5"]),
+    drawing(["coloured-digits", "--language", "latin"], ["'latin'"]),
+    drawing(["coloured-digits", "--size", "8"], ["--size"]),
   ]
 }

@@ -17,6 +17,7 @@ command of its kind, as a user would. The last line reads "N passed, N failed".
 import argparse
 import concurrent.futures
 import gzip
+import json
 import os
 import random
 import resource
@@ -70,6 +71,22 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
     return {
         "dataset": Kind(
             "dataset", files.datasets(), lambda path, out: [dist, "dataset", "inspect", path]
+        ),
+        "captioned dataset": Kind(
+            "dataset",
+            files.captioned_datasets(),
+            lambda path, out: [dist, "dataset", "inspect", path],
+        ),
+        "captions": Kind(
+            "captions",
+            files.captions(),
+            lambda path, out: [
+                dist, "dataset", "import", "csv", files.csv()[0], "--captions", path,
+                "--output", out + ".h5",
+            ],
+        ),
+        "captioned csv": Kind(
+            "captioned csv", files.captioned_csv(), imports("csv", "--caption", "66")
         ),
         "checkpoint": Kind(
             "checkpoint",
@@ -152,6 +169,45 @@ class Seeds:
                 file["labels"] = self.labels
                 file["labels"].attrs["class_names"] = [f"class {k}" for k in range(10)]
         return names + [self.path("variable.h5") + "|sealed dataset"]
+
+    def captioned_datasets(self) -> list[str]:
+        """Ours, with its trailer and without; and of h5py, one caption and several of each image."""
+        ours = self.path("scenes.h5")
+        self.call(
+            self.dist, "dataset", "make", "digit-scenes", "--count", 20, "--language", "chinese",
+            "--output", ours,
+        )
+        names = [ours, ours + "|sealed dataset", self.path("bare-scenes.h5")]
+        open(names[-1], "wb").write(open(ours, "rb").read()[:-32])
+        words = np.array([[f"image {i}", f"两个{i}"] for i in range(20)], dtype=object)
+        for name, captions, options in [
+            ("variable-captions.h5", words, {"dtype": h5py.string_dtype()}),
+            ("one-caption.h5", words[:, 0], {"dtype": h5py.string_dtype()}),
+            ("packed-captions.h5", np.char.encode(words.astype(str)), {"compression": "gzip"}),
+        ]:
+            names.append(self.path(name))
+            with h5py.File(names[-1], "w") as file:
+                # First, so that what describes them is where mutations are.
+                file.create_dataset("captions", data=captions, **options)
+                file.create_dataset("images", data=self.pixels)
+                file["images"].attrs["layout"] = "NHWC"
+        return names
+
+    def captions(self) -> list[str]:
+        """A file of each kind with the captions of 20 images."""
+        names = [self.path(name) for name in ("a.txt", "list.jsonl", "object.jsonl", "words.h5")]
+        words = [f"image {i} 两个" for i in range(20)]
+        open(names[0], "w").write("\n".join(words) + "\n")
+        open(names[1], "w").write("\n".join(json.dumps([text, "é"]) for text in words))
+        open(names[2], "w").write("\n".join(json.dumps({"caption": text}) for text in words))
+        with h5py.File(names[3], "w") as file:
+            file["captions"] = words
+        return names
+
+    def captioned_csv(self) -> list[str]:
+        lines = open(self.csv()[0]).read().split("\n")[:-1]
+        text = "".join(f'{line},"image {i}, ""两个"""\n' for i, line in enumerate(lines))
+        return self.packed("captioned.csv", text.encode())
 
     def checkpoints(self) -> list[str]:
         """With its trailer, and with a trailer that is made to fit after the mutation."""

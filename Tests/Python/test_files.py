@@ -3,7 +3,7 @@
     python test_files.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
 
 It makes a small CSV file, imports it, trains two steps on it, averages, predicts and samples, draws
-datasets of known distributions, and compares names, types, shapes and attributes with
+datasets of known distributions and of digits with captions, and compares names, types, shapes and attributes with
 docs/formats.md. The last line reads "N passed, N failed".
 """
 
@@ -154,6 +154,66 @@ class Drawn(unittest.TestCase):
         self.assertAlmostEqual(file.attrs["true_nll_nats"], nats, places=9)
         entropy = -p * np.log(p) - (1 - p) * np.log(1 - p)
         self.assertAlmostEqual(file.attrs["entropy_nats"], entropy, places=12)
+
+
+class Captioned(unittest.TestCase):
+    """Pictures with captions: what the strings are, and what the labels of scenes mean."""
+
+    def check(self, path, per_image):
+        with h5py.File(path) as file:
+            self.assertEqual(int(file.attrs["version"]), 2)
+            stored = file["captions"]
+            self.assertEqual(stored.shape, (IMAGES, per_image))
+            # Strings of a fixed length: no heap.
+            self.assertEqual(stored.dtype.kind, "S")
+            self.assertEqual(h5py.check_string_dtype(stored.dtype).encoding, "utf-8")
+            captions = [[value.decode() for value in row] for row in stored[...]]
+            declared = text(stored.attrs["content_hash"])
+            images, labels = file["images"][..., 0], file["labels"][...]
+            names = [text(name) for name in file["labels"].attrs["class_names"]]
+        value = xxhash.xxh3_128()
+        for row in captions:
+            for caption in row:
+                value.update(caption.encode() + b"\0")
+        value.update(struct.pack("<2q", IMAGES, per_image))
+        self.assertEqual(declared, value.hexdigest())
+        return captions, images, labels, names
+
+    def test_scenes(self):
+        captions, images, labels, names = self.check(Files.scenes, 4)
+        numerals = "zero one two three four five six seven eight nine".split()
+        place = ["top left", "top right", "bottom left", "bottom right", "middle"]
+        for row, image, label in zip(captions, images, labels):
+            self.assertEqual(row[0], names[label])
+            if label < 50:
+                wanted = [numerals[label % 10], place[label // 10]]
+                (y, x) = ((0, 0), (0, 8), (8, 0), (8, 8), (4, 4))[label // 10]
+                cells = [(y, x)]
+            else:
+                pair = label - (50 if label < 150 else 150)
+                wanted = [numerals[pair // 10], numerals[pair % 10]]
+                cells = [(4, 0), (4, 8)] if label < 150 else [(0, 4), (8, 4)]
+            for caption in row:
+                for word in set(wanted) - {"middle"}:  # Which is the centre, too.
+                    self.assertIn(word, caption)
+            for y, x in cells:
+                self.assertGreater(image[y : y + 8, x : x + 8].sum(), 0)
+                image[y : y + 8, x : x + 8] = 0
+            self.assertEqual(image.sum(), 0)
+
+    def test_held_out_scenes_are_not_seen(self):
+        _, _, seen, _ = self.check(Files.scenes, 4)
+        captions, _, labels, names = self.check(Files.held_out, 4)
+        self.assertEqual(set(seen) & set(labels), set())
+        self.assertEqual(len(set(labels)), 20)
+        self.assertIn("在", names[labels[0]])
+        self.assertEqual(captions[0][0], names[labels[0]])
+
+    def test_coloured_digits(self):
+        captions, _, labels, names = self.check(Files.coloured, 3)
+        for row, label in zip(captions, labels):
+            for caption in row:
+                self.assertIn(names[label], caption)
 
 
 class Checkpoint(unittest.TestCase):
@@ -364,6 +424,16 @@ class Files:
         ):  # fmt: skip
             run("ddpm-dist", "dataset", "make", path.stem, "--count", IMAGES,
                 "--output", path, *options)  # fmt: skip
+
+        cls.scenes, cls.held_out = folder / "scenes.h5", folder / "held-out.h5"
+        cls.coloured = folder / "coloured.h5"
+        for path, *options in (
+            (cls.scenes, "digit-scenes"),
+            (cls.held_out, "digit-scenes", "--part", "held-out", "--language", "chinese"),
+            (cls.coloured, "coloured-digits"),
+        ):
+            run("ddpm-dist", "dataset", "make", *options, "--count", IMAGES,
+                "--output", path)  # fmt: skip
 
         cls.folder = folder / "run"
         run(

@@ -207,8 +207,8 @@ private let recorded = Bundle.module.path(
       try refusal(four, [2, 2, 2, 1], format: "ddpm-checkpoint", version: 1)
         == "is a ddpm-checkpoint file, not a ddpm-dataset")
     #expect(
-      try refusal(four, [2, 2, 2, 1], format: "ddpm-dataset", version: 2)
-        == "has the version 2 of ddpm-dataset; this program reads 1")
+      try refusal(four, [2, 2, 2, 1], format: "ddpm-dataset", version: 3)
+        == "has the version 3 of ddpm-dataset; this program reads 1 to 2")
   }
 
   /// Attributes on a known distribution, in files of others, and the refusal, if there is one.

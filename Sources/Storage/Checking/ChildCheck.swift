@@ -21,6 +21,8 @@ public enum ChildCheck {
     case content
     /// Arrays of noise or predictions, and their times.
     case arrays(String, times: String?)
+    /// The captions of a name.
+    case captions(String)
     /// An evaluation that is not finished.
     case evaluation
     /// A checkpoint: everything but contiguous tensors, of which only the declarations are read.
@@ -34,6 +36,7 @@ public enum ChildCheck {
       case .dataset(let group): ["dataset", group ?? "/"]
       case .content: ["content"]
       case .arrays(let name, let times): ["arrays", name, times ?? ""]
+      case .captions(let name): ["captions", name]
       case .evaluation: ["evaluation"]
       case .checkpoint(let sections): ["checkpoint", "\(sections.rawValue)"]
       case .averages: ["averages"]
@@ -46,6 +49,7 @@ public enum ChildCheck {
       case ("dataset", 2): self = .dataset(group: words[1] == "/" ? nil : words[1])
       case ("content", 1): self = .content
       case ("arrays", 3): self = .arrays(words[1], times: words[2].isEmpty ? nil : words[2])
+      case ("captions", 2): self = .captions(words[1])
       case ("evaluation", 1): self = .evaluation
       case ("checkpoint", 2):
         guard let number = Int(words[1]) else { return nil }
@@ -61,7 +65,7 @@ public enum ChildCheck {
     /// mapped, and one tensor read, if it is not contiguous.
     var memoryFactor: Int {
       switch self {
-      case .dataset, .content, .arrays, .evaluation: 16
+      case .dataset, .content, .arrays, .captions, .evaluation: 16
       case .checkpoint, .averages: 4
       }
     }
@@ -69,7 +73,7 @@ public enum ChildCheck {
     /// What to do about a file that kills the child.
     var advice: String {
       switch self {
-      case .dataset, .content, .arrays, .evaluation: "make it again"
+      case .dataset, .content, .arrays, .captions, .evaluation: "make it again"
       case .checkpoint, .averages: "take another one"
       }
     }
@@ -168,6 +172,7 @@ public enum ChildCheck {
     case .dataset(let group): try ImageDataset(.file(path), group: group).readFewPixels()
     case .content: _ = HDF5Content.read(path)
     case .arrays(let name, let times): _ = try NoisyImages.read(path, name, times)
+    case .captions(let name): _ = try CaptionFile.readHDF5(path, name)
     case .evaluation: _ = try UnfinishedEvaluation.contents(of: path)
     case .checkpoint(let sections): try Checkpoint.probe(path: path, sections: sections)
     case .averages: try AverageSnapshot.probe(path: path)
@@ -181,8 +186,9 @@ public enum ChildCheck {
       if case .file(let bytes) = FileKind(path) { bytes } else { 0 }
     }
 
-    /// CPU time: reading 1 GiB takes less than a second.
-    static func seconds(of path: String) -> Int { 2 + size(of: path) >> 30 }
+    /// CPU time: reading 1 GiB of pixels takes less than a second, but a million captions in 64 MiB take
+    /// about two.
+    static func seconds(of path: String) -> Int { 2 + size(of: path) >> 24 }
 
     /// Limits this process.
     ///

@@ -1,6 +1,6 @@
 // Comma-separated numbers, as far as imports need them, one line at a time.
 
-/// A strict reader of whole numbers between commas, one image on a line.
+/// A strict reader of whole numbers between commas, one image on a line, and perhaps a caption.
 ///
 /// Spaces and tabs around numbers, CRLF, empty lines and a byte-order mark are accepted; anything
 /// else than digits is refused with its line and field, both counted from 1. No more than a line is
@@ -17,35 +17,49 @@ struct CSVReader: ~Copyable {
   private let path: String
   private let label: CSVLabelColumn
   private let largestAllowed: Int32
-  private var file: InputFile
-  private var isAtEnd = false
-  /// What was read of the file: a part of the line in hand, or more.
-  private var bytes: [UInt8] = []
-  /// Where the line in hand begins in `bytes`.
-  private var start = 0
-  /// The number of the line in hand.
-  private var line = 0
+  private var lines: InputLines
+  /// The column of the captions, counted from 0, once it is known; nil where there is none.
+  private var captionField: Int?
+  private let captionName: String?
+  /// The bytes of the caption of the line in hand.
+  private var caption: [UInt8] = []
+  /// The captions of all lines so far; nil where there are none.
+  private(set) var captions: ImageCaptions?
   /// The numbers of the line in hand; each has at most nine digits.
   private var row: [Int32] = []
 
   /// Opens a file; `levels` bounds the pixels, 256 where nil.
-  init(path: String, label: CSVLabelColumn, levels: Int?) throws(StorageError) {
+  init(
+    path: String, label: CSVLabelColumn, levels: Int?, caption: CSVColumn? = nil
+  ) throws(StorageError) {
     self.path = path
     self.label = label
     largestAllowed = Int32((levels ?? 256) - 1)
-    file = try InputFile(path: path)
+    lines = try InputLines(path: path, longest: Self.longestLine)
+    captions = caption.map { _ in ImageCaptions(perImage: 1) }
+    switch caption {
+    case .number(let number): (captionField, captionName) = (number - 1, nil)
+    case .name(let name): (captionField, captionName) = (nil, name)
+    case nil: (captionField, captionName) = (nil, nil)
+    }
   }
 
-  /// Adds the pixels and the label of the next line that has numbers.
+  /// Adds the pixels and the label of the next line that has numbers, and its caption.
   ///
   /// - Returns: false at the end of the file.
   mutating func next(
     _ pixels: inout [UInt8], _ labels: inout [Int]
   ) throws(StorageError) -> Bool {
-    while let range = try nextLine() {
-      if line == 1, isHeader(bytes[range]) { continue }
+    while let range = try lines.next() {
+      if lines.number == 1 {
+        if let captionName {
+          captionField = try field(named: captionName, in: lines.bytes[range])
+          continue
+        }
+        if isHeader(lines.bytes[range]) { continue }
+      }
+      if lines.bytes[range].allSatisfy(isBlank) { continue }
       try parse(range)
-      if row.isEmpty { continue }
       try add(&pixels, &labels)
       return true
     }
@@ -55,63 +69,70 @@ struct CSVReader: ~Copyable {
     return false
   }
 
-  /// Where the next line is in `bytes`, without its end; nil at the end of the file.
-  private mutating func nextLine() throws(StorageError) -> Range<Int>? {
-    line += 1
-    var searched = start
-    while true {
-      if let end = bytes[searched...].firstIndex(of: newline) {
-        defer { start = end + 1 }
-        return try checked(start..<end)
-      }
-      if isAtEnd {
-        defer { start = bytes.count }
-        return start < bytes.count ? try checked(start..<bytes.count) : nil
-      }
-      searched = bytes.count - start
-      bytes.removeFirst(start)
-      start = 0
-      _ = try checked(0..<bytes.count)
-      // So much that the bytes of a long line are not moved often.
-      let wanted = max(1 << 16, bytes.count)
-      let more = try file.read(upTo: wanted)
-      isAtEnd = more.count < wanted
-      if line == 1, bytes.isEmpty, more.starts(with: [0xEF, 0xBB, 0xBF]) { start = 3 }
-      bytes += more
-    }
+  /// The field of a header that has a name.
+  private func field(
+    named name: String, in header: ArraySlice<UInt8>
+  ) throws(StorageError) -> Int {
+    let names = CSVFields.all(of: header) ?? []
+    if let field = names.firstIndex(of: Array(name.utf8)) { return field }
+    let last = names.suffix(3).map { String(decoding: $0.prefix(40), as: UTF8.self) }
+    throw .badData(
+      path: path,
+      reason: "line 1 names no column \(name); "
+        + (names.isEmpty
+          ? "it is empty or no line of names"
+          : "of its \(names.count) names the last are \(last.joined(separator: ", "))"))
   }
 
-  private func checked(_ range: Range<Int>) throws(StorageError) -> Range<Int> {
-    guard range.count <= Self.longestLine else {
-      throw .badData(
-        path: path,
-        reason: "line \(line) is longer than \(Self.longestLine >> 20) MiB, the most that is read")
-    }
-    return range
-  }
-
-  /// Reads a line's numbers into `row`.
+  /// Reads a line's numbers into `row`, and its caption.
   private mutating func parse(_ range: Range<Int>) throws(StorageError) {
     row.removeAll(keepingCapacity: true)
     let end = range.upperBound
     var p = range.lowerBound
+    var hasCaption = false
     while true {
-      while p < end, isBlank(bytes[p]) { p += 1 }
+      if row.count == captionField, !hasCaption {
+        var fields = CSVFields(lines.bytes[p..<end])
+        guard let text = fields.next() else {
+          throw .badData(
+            path: path,
+            reason: "line \(lines.number), field \(row.count + 1): a quotation mark is missing, or "
+              + "something stands behind it")
+        }
+        (caption, hasCaption, p) = (text, true, fields.place)
+        // A comma at the end of a line is followed by an empty field.
+        if p == end, lines.bytes[p - 1] != comma || text.isEmpty { break }
+        continue
+      }
+      while p < end, isBlank(lines.bytes[p]) { p += 1 }
       let start = p
       var value: Int32 = 0
-      while p < end, bytes[p] &- 48 < 10 {
-        value = value &* 10 &+ Int32(bytes[p] &- 48)
+      while p < end, lines.bytes[p] &- 48 < 10 {
+        value = value &* 10 &+ Int32(lines.bytes[p] &- 48)
         p += 1
       }
       let digits = p - start
-      while p < end, isBlank(bytes[p]) { p += 1 }
-      if digits == 0, p == end, row.isEmpty { return }  // An empty line.
-      guard digits > 0, digits <= 9, p == end || bytes[p] == comma else {
-        throw notANumber(bytes[start..<end])
+      while p < end, isBlank(lines.bytes[p]) { p += 1 }
+      guard digits > 0, digits <= 9, p == end || lines.bytes[p] == comma else {
+        throw notANumber(lines.bytes[start..<end], field: row.count + (hasCaption ? 2 : 1))
       }
       row.append(value)
-      if p == end { return }
+      if p == end { break }
       p += 1
+    }
+    if let captionField {
+      guard hasCaption else {
+        throw .badData(
+          path: path,
+          reason: "line \(lines.number) has \(row.count) fields; its caption would be field "
+            + "\(captionField + 1)")
+      }
+      let text = caption
+      if let fault = text.withUnsafeBufferPointer({ captions!.add($0) }) {
+        throw .badData(
+          path: path,
+          reason: "line \(lines.number), field \(captionField + 1): the caption \(fault)")
+      }
     }
   }
 
@@ -121,25 +142,28 @@ struct CSVReader: ~Copyable {
     let fields =
       switch label {
       case .none: row.startIndex..<row.endIndex
-      case .first: 1..<row.endIndex
-      case .last: 0..<row.endIndex - 1
+      case .first: min(1, row.count)..<row.endIndex
+      case .last: 0..<max(0, row.endIndex - 1)
       }
     if lineCount == 0 {
-      guard !fields.isEmpty else {
-        throw .badData(path: path, reason: "line \(line) has a label and no pixels")
+      guard !row.isEmpty, !fields.isEmpty else {
+        throw .badData(
+          path: path,
+          reason: "line \(lines.number) has " + (row.isEmpty ? "" : "a label and ") + "no pixels")
       }
       pixelsPerLine = fields.count
     }
     guard fields.count == pixelsPerLine else {
       throw .badData(
         path: path,
-        reason: "line \(line) has \(row.count) numbers where the lines before have "
+        reason: "line \(lines.number) has \(row.count) numbers where the lines before have "
           + "\(pixelsPerLine + row.count - fields.count)")
     }
     if let field = fields.first(where: { row[$0] > largestAllowed }) {
+      let number = field + (captionField ?? .max <= field ? 2 : 1)
       throw .badData(
         path: path,
-        reason: "line \(line), field \(field + 1): \(row[field]) is beyond the largest level, "
+        reason: "line \(lines.number), field \(number): \(row[field]) is beyond the largest level, "
           + "\(largestAllowed)")
     }
     pixels.append(contentsOf: row[fields].lazy.map { UInt8(truncatingIfNeeded: $0) })
@@ -169,18 +193,12 @@ struct CSVReader: ~Copyable {
     return hasText
   }
 
-  private func notANumber(_ rest: ArraySlice<UInt8>) -> StorageError {
+  private func notANumber(_ rest: ArraySlice<UInt8>, field: Int) -> StorageError {
     let text = String(decoding: rest.prefix { $0 != comma }.prefix(20), as: UTF8.self)
       .filter { !$0.isWhitespace }
     return .badData(
       path: path,
-      reason: "line \(line), field \(row.count + 1): "
+      reason: "line \(lines.number), field \(field): "
         + (text.isEmpty ? "there is no number" : "\"\(text)\" is not a whole number from 0 up"))
   }
 }
-
-private let comma = UInt8(ascii: ",")
-private let newline = UInt8(ascii: "\n")
-
-/// Space, tab, or the carriage return of a CRLF.
-private func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 || byte == 13 }

@@ -21,13 +21,16 @@ public enum DatasetImport {
   ///   - origin: where the images come from and who made them.
   ///   - license: under which licence they may be used.
   ///   - classNames: names of the classes 0, 1, …; where nil, those of the source.
+  ///   - captions: a file with the captions of the images (`CaptionFile`); where nil, those of the
+  ///     source.
   ///   - gzip: compress the images inside the file at a level of 1 to 9; nil reads fastest.
   ///   - progress: is told at the start and after every batch how many images of how many are done.
   /// - Throws: `StorageError` for the first thing that is wrong with the source or the output; no
   ///   file is left then.
   public static func run(
     source: ImportSource, output: String, name: String? = nil, origin: String? = nil,
-    license: String? = nil, classNames: [String]? = nil, gzip: Int? = nil,
+    license: String? = nil, classNames: [String]? = nil, captions: String? = nil,
+    gzip: Int? = nil,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> Summary {
     let header = source.header
@@ -37,16 +40,23 @@ public enum DatasetImport {
         path: header.path, reason: "comes without labels, so there are no classes to be named")
     }
     let classNames = classNames ?? header.classNames
+    let captions =
+      try captions.map {
+        try CaptionFile.read($0, of: header.path, count: header.count, names: source.names)
+      } ?? source.captions
     let writer = try ImageDatasetWriter(
       output: output, shape: header.shape, format: .levels(header.levels), name: name,
-      origin: origin,
-      license: license, classNames: classNames, gzip: gzip)
+      origin: origin, license: license, classNames: classNames,
+      captionsPerImage: captions?.perImage ?? 0, gzip: gzip)
     var done = 0
     progress(done, header.count)
     try source.forEachBatch { images, labels in
       try check(labels ?? [], from: done, of: header.path, classNames)
-      try writer.append(images: images, labels: labels)
-      done += images.count / header.shape.count
+      let batch = done..<done + images.count / header.shape.count
+      try writer.append(
+        images: images, labels: labels,
+        captions: captions.map { captions in batch.map { captions.captions(of: $0) } })
+      done = batch.upperBound
       progress(done, header.count)
     }
     return Summary(name: name, classNames: classNames, file: try writer.finish())

@@ -24,13 +24,15 @@ extension ImportSource {
   /// - Parameters:
   ///   - levels: the number of grey levels; where nil, the largest value + 1, or 256 where that
   ///     value is 128 or more.
+  ///   - caption: the column of the images' captions, which counts neither as a pixel nor as the
+  ///     label; nil where there is none.
   /// - Throws: `StorageError` that names the line and the field of the first thing that is wrong.
   public static func csv(
     file path: String, height: Int? = nil, width: Int? = nil, channels: Int? = nil,
-    levels: Int? = nil, label: CSVLabelColumn = .last
+    levels: Int? = nil, label: CSVLabelColumn = .last, caption: CSVColumn? = nil
   ) throws(StorageError) -> ImportSource {
     precondition(levels ?? 2 >= 2 && levels ?? 2 <= 256, "Levels are 2 to 256.")
-    var reader = try CSVReader(path: path, label: label, levels: levels)
+    var reader = try CSVReader(path: path, label: label, levels: levels, caption: caption)
     var largest = 0
     var (line, labels): ([UInt8], [Int]) = ([], [])
     while try reader.next(&line, &labels) {
@@ -44,8 +46,9 @@ extension ImportSource {
       path: path, shape: shape, levels: levels ?? (largest < 128 ? max(largest + 1, 2) : 256),
       count: reader.lineCount, hasLabels: label != .none, classNames: nil,
       suggestedName: suggestedName(for: path))
-    return ImportSource(header: header) { sink in
-      var reader = try CSVReader(path: path, label: label, levels: header.levels)
+    return ImportSource(header: header, captions: reader.captions) { sink in
+      var reader = try CSVReader(
+        path: path, label: label, levels: header.levels, caption: caption)
       for start in stride(from: 0, to: header.count, by: shape.importBatch) {
         let count = min(shape.importBatch, header.count - start)
         var (pixels, labels): ([UInt8], [Int]) = ([], [])

@@ -6,14 +6,16 @@ extension ImportSource {
   /// The PNG files of a folder, all of one size, in the order of their names.
   ///
   /// Sub-folders are classes, numbered in the order of their names, which name them. Files that
-  /// are not pictures are passed over; pictures of another format are refused, for leaving them
-  /// out would not be noticed.
+  /// are not pictures are passed over, but for `captions.jsonl` or `captions.txt` (`CaptionFile`);
+  /// pictures of another format are refused, for leaving them out would not be noticed.
   ///
-  /// - Parameter channels: 1 turns all into grey, 3 into colour; nil takes what the first one has
-  ///   and refuses a mixture.
+  /// - Parameters:
+  ///   - channels: 1 turns all into grey, 3 into colour; nil takes what the first one has and refuses
+  ///     a mixture.
+  ///   - readsCaptions: Whether a file of captions in the folder is read.
   /// - Throws: `StorageError` that names the first file that does not fit.
   public static func pictures(
-    folder: String, channels: Int? = nil
+    folder: String, channels: Int? = nil, readsCaptions: Bool = true
   ) throws(StorageError) -> ImportSource {
     precondition(channels == nil || channels == 1 || channels == 3, "Channels are 1 or 3.")
     let listing = try PictureTree(folder)
@@ -29,7 +31,13 @@ extension ImportSource {
       path: folder, shape: shape, levels: 256, count: listing.files.count,
       hasLabels: listing.classNames != nil, classNames: listing.classNames,
       suggestedName: suggestedName(for: folder))
-    return ImportSource(header: header) { sink in
+    let names = listing.files.map { String($0.path.dropFirst(folder.count + 1)) }
+    let captions =
+      readsCaptions
+      ? try sidecar(in: folder).map { (path) throws(StorageError) in
+        try CaptionFile.read(path, of: folder, count: header.count, names: names)
+      } : nil
+    return ImportSource(header: header, captions: captions, names: names) { sink in
       for start in stride(from: 0, to: header.count, by: shape.importBatch) {
         let files = listing.files[start..<min(start + shape.importBatch, header.count)]
         var pixels: [UInt8] = []
@@ -40,6 +48,18 @@ extension ImportSource {
         try sink(pixels, header.hasLabels ? files.map(\.label) : nil)
       }
     }
+  }
+
+  /// The file of captions in a folder of pictures, if there is one.
+  private static func sidecar(in folder: String) throws(StorageError) -> String? {
+    let there = ["captions.jsonl", "captions.txt"].filter {
+      if case .nothing = FileKind(folder + "/" + $0) { false } else { true }
+    }
+    guard there.count < 2 else {
+      throw .badData(
+        path: folder, reason: "holds both \(there[0]) and \(there[1]); move one of them away")
+    }
+    return there.first.map { folder + "/" + $0 }
   }
 
   private static func image(

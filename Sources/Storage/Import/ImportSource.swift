@@ -30,10 +30,19 @@ public struct ImportSource {
 
   /// What is known before the images are read.
   public let header: ImportedHeader
+  /// What the source says of its images, or nil where it says nothing.
+  public let captions: ImageCaptions?
+  /// The names of the images, in order, where each is a file of its own.
+  let names: [String]?
   private let stream: (Sink) throws -> Void
 
-  init(header: ImportedHeader, stream: @escaping (Sink) throws -> Void) {
+  init(
+    header: ImportedHeader, captions: ImageCaptions? = nil, names: [String]? = nil,
+    stream: @escaping (Sink) throws -> Void
+  ) {
     self.header = header
+    self.captions = captions
+    self.names = names
     self.stream = stream
   }
 

@@ -31,6 +31,10 @@ enum ReadFiles {
       _ = try TrainingPlan(configuration, rankCount: 1)
     },
     "csv": { try ImportSource.csv(file: $0).forEachBatch { _, _ in } },
+    "captions": { _ = try CaptionFile.read($0, of: "the images", count: 20, names: nil) },
+    "captioned csv": {
+      try ImportSource.csv(file: $0, caption: .number(66)).forEachBatch { _, _ in }
+    },
     "idx": { try ImportSource.idx(images: $0, labels: nil).forEachBatch { _, _ in } },
     "picture": { _ = try Picture(png: $0, rounding: false) },
   ]
