@@ -78,7 +78,7 @@ let package = Package(
       exclude: ["Fixtures/record.py", "Fixtures/record_learned.py"]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(
-      name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],
+      name: "LayersTests", dependencies: ["HDF5", "Layers", "Storage", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(

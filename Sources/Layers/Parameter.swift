@@ -20,24 +20,44 @@ public struct ParameterRegistry: Sendable {
     case constant(Float)
   }
 
+  /// The parts of a model whose initial weights are drawn by themselves, so that a part more or less
+  /// leaves those of the others as they are.
+  package enum Part: Sendable {
+    /// The network.
+    case network
+    /// What it has for being told what images show.
+    case conditioning
+
+    /// What its random numbers are drawn for.
+    var purpose: RandomStream.Purpose {
+      switch self {
+      case .network: .weights
+      case .conditioning: .conditioningWeights
+      }
+    }
+  }
+
   /// Names, shapes and ranges in forward order.
   public private(set) var layout = ParameterLayout()
   /// The elements that weight decay shrinks, in ascending order: those of tensors that map one
   /// activation to another, none of biases, normalisations and embeddings.
   public private(set) var decaying: [Range<Int>] = []
-  private var initializations: [Initialization] = []
+  private var initializations: [(Initialization, Part)] = []
 
   /// A registry without parameters.
   public init() {}
 
   /// Appends a tensor.
   ///
-  /// - Parameter decays: Whether weight decay shrinks it; nil: where it has two extents or more. An
-  ///   embedding table says false.
+  /// - Parameters:
+  ///   - decays: Whether weight decay shrinks it; nil: where it has two extents or more. An embedding
+  ///     table says false.
+  ///   - part: The part of the model that it belongs to.
   package mutating func add(
-    _ name: String, _ shape: [Int], _ initialization: Initialization, decays: Bool? = nil
+    _ name: String, _ shape: [Int], _ initialization: Initialization, decays: Bool? = nil,
+    part: Part = .network
   ) -> Parameter {
-    initializations.append(initialization)
+    initializations.append((initialization, part))
     let range = layout.append(name, shape: shape)
     if decays ?? (shape.count >= 2) { decaying.append(range) }
     return Parameter(range: range)
@@ -47,13 +67,16 @@ public struct ParameterRegistry: Sendable {
   public func initialWeights(seed: UInt64) -> [Float] {
     var weights = [Float](repeating: 0, count: layout.count)
     weights.withUnsafeMutableBufferPointer { buffer in
-      for (index, entry) in layout.entries.enumerated() {
+      var counts: [Part: Int] = [:]
+      for (entry, (initialization, part)) in zip(layout.entries, initializations) {
+        let index = counts[part, default: 0]
+        counts[part] = index + 1
         let scalars = UnsafeMutableBufferPointer(rebasing: buffer[entry.range])
-        switch initializations[index] {
+        switch initialization {
         case .constant(let value):
           scalars.update(repeating: value)
         case .glorot(let fanIn, let fanOut, let scale):
-          RandomStream(seed: seed, purpose: .weights, shard: index)
+          RandomStream(seed: seed, purpose: part.purpose, shard: index)
             .fillUniform(scalars, limit: scale * (6 / Double(fanIn + fanOut)).squareRoot())
         }
       }

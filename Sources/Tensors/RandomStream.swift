@@ -20,7 +20,7 @@ public struct RandomStream: Sendable {
     case flip
     /// The dropout masks of a training image, layer after layer.
     case dropout
-    /// The initial weights; the shard is the index of the tensor.
+    /// The initial weights of a network; the shard is the index of the tensor.
     case weights
     /// x_T of a sampled image; the shard is the index of the image.
     case start
@@ -33,6 +33,11 @@ public struct RandomStream: Sendable {
     case dequantization
     /// The direction of a probe of the trace of a Jacobian; the step is the probe.
     case probe
+    /// The initial weights of the layers that are told what images show; the shard is the index of the
+    /// tensor among them.
+    case conditioningWeights
+    /// Whether a training image is left without what it shows.
+    case conditionDrop
   }
 
   /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².
