@@ -58,7 +58,8 @@ let package = Package(
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
+        "Benchmark", "Diffusion", "Layers", "MPI", "Models", "Parallel", "Storage", "Tensors",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

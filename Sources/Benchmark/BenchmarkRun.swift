@@ -72,7 +72,11 @@ public final class BenchmarkRun {
     let (rank, ranks) = (communicator.rank, communicator.size)
     var configuration = try options.training.configuration(job)
     let synthetic = try options.images.map { shape in
-      try SyntheticImages(shape, batch: configuration.training.batch, job: job)
+      let conditioning = configuration.conditioning
+      return try SyntheticImages(
+        shape, batch: configuration.training.batch,
+        classes: conditioning.condition == .class ? conditioning.classNames?.count ?? 10 : nil,
+        job: job)
     }
     if let synthetic {
       (configuration.data.path, configuration.data.group) = (synthetic.path, "/")

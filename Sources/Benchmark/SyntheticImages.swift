@@ -20,15 +20,18 @@ final class SyntheticImages {
   /// - Parameters:
   ///   - shape: The extents of an image.
   ///   - batch: The images of a step; the dataset has at least two of them.
+  ///   - classes: The number of classes that they are of; nil: they have no labels.
   ///   - job: The ranks.
   /// - Throws: `AgreedFailure` on all ranks where one cannot write the file, `MPIError`.
-  init(_ shape: ImageShape, batch: Int, job: Job) throws {
+  init(_ shape: ImageShape, batch: Int, classes: Int? = nil, job: Job) throws {
     let node = try job.communicator().splitByNode()
     let name = "ddpm-dist-benchmark-\(UUID().uuidString).h5"
     let own = FileManager.default.temporaryDirectory.appendingPathComponent(name).path
     path = try node.broadcast(own, from: 0)
     isOwner = node.rank == 0
-    try job.together { if isOwner { try Self.write(shape, batch: batch, to: own) } }
+    try job.together {
+      if isOwner { try Self.write(shape, batch: batch, classes: classes, to: own) }
+    }
   }
 
   /// Removes the file.
@@ -36,7 +39,9 @@ final class SyntheticImages {
 
   deinit { remove() }
 
-  private static func write(_ shape: ImageShape, batch: Int, to path: String) throws {
+  private static func write(
+    _ shape: ImageShape, batch: Int, classes: Int?, to path: String
+  ) throws {
     let count = max(2 * batch, min(4096, (16 << 20) / shape.count))
     guard count <= (4 << 30) / shape.count else {
       throw ConfigurationError(
@@ -49,7 +54,8 @@ final class SyntheticImages {
       let stream = RandomStream(seed: 0, purpose: .start, shard: image)
       let words = (0..<(shape.count + 15) / 16).map { stream.words($0) }
       try writer.append(
-        images: words.withUnsafeBytes { Array($0.prefix(shape.count)) })
+        images: words.withUnsafeBytes { Array($0.prefix(shape.count)) },
+        labels: classes.map { [image % $0] })
     }
     _ = try writer.finish()
   }

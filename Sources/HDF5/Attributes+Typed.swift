@@ -2,8 +2,10 @@
 
 extension HDF5Object where Self: ~Copyable {
   /// A string attribute, or nil where there is none of that name.
-  public func string(_ name: String) throws(HDF5Error) -> String? {
-    switch try attribute(name) {
+  ///
+  /// - Parameter isOwn: As that of `attribute`.
+  public func string(_ name: String, isOwn: Bool = false) throws(HDF5Error) -> String? {
+    switch try attribute(name, isOwn: isOwn) {
     case nil: return nil
     case .string(let value): return value
     case .strings(let values) where values.count == 1: return values[0]

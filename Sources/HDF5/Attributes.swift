@@ -60,8 +60,12 @@ extension HDF5Object where Self: ~Copyable {
 
   /// The value of an attribute, or nil where there is none of that name.
   ///
+  /// - Parameter isOwn: Whether only what we may have written is wanted: then nil also for strings of
+  ///   variable length, which are not read.
   /// - Throws: `.refused` for types other than integers, floats and strings and for ranks above 1.
-  public func attribute(_ name: String) throws(HDF5Error) -> AttributeValue? {
+  public func attribute(
+    _ name: String, isOwn: Bool = false
+  ) throws(HDF5Error) -> AttributeValue? {
     let place = attributePlace(name)
     let id = self.id
     // htri_t H5Aexists(hid_t obj_id, const char *attr_name)
@@ -104,7 +108,8 @@ extension HDF5Object where Self: ~Copyable {
     case .float:
       let values = try read(Double(0))
       return isScalar ? .double(values[0]) : .doubles(values)
-    case .string:
+    case .string(let bytes):
+      if isOwn, bytes == nil { return nil }
       let values = try readStrings(type: type, shape: shape, place) {
         H5Aread(attributeID, $0, $1)
       }

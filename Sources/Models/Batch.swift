@@ -1,21 +1,24 @@
 // The images that a loss is of.
 
+import Layers
 import Tensors
 
-/// Some images, and what is known of each.
+/// Some images, and what is said of each.
 public struct Batch {
   /// x_0, (n, h, w, c) in [−1, 1].
   public let images: Tensor
-  /// The class of each image; nil where the dataset has none.
-  public let labels: [Int]?
+  /// What each image is said to show; empty where nothing is said.
+  public let conditions: [Condition]
 
   /// The number of images.
   public var count: Int { images.shape.n }
 
-  /// Images and their classes.
-  public init(images: Tensor, labels: [Int]? = nil) {
-    precondition(labels.map { $0.count == images.shape.n } ?? true, "Each image needs its class.")
+  /// Images, and what they show.
+  public init(images: Tensor, conditions: [Condition] = []) {
+    precondition(
+      conditions.isEmpty || conditions.count == images.shape.n,
+      "Each image needs its condition, or none has one.")
     self.images = images
-    self.labels = labels
+    self.conditions = conditions
   }
 }

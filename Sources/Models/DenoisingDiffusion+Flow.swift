@@ -51,7 +51,7 @@ extension DenoisingDiffusion {
           })
       }
     return try flow.logDensity(of: spread, probes: probes, options.integrator) {
-      estimates($0, $1, $2, shape, flow.times, makePass())
+      estimates($0, $1, $2, shape, flow.times, conditions: batch.conditions, makePass())
     }.map { FlowLikelihood(nats: $0.nats, evaluations: $0.evaluations) }
   }
 
@@ -63,14 +63,16 @@ extension DenoisingDiffusion {
   ///   - directions: v of each; nil: no form is wanted, and nothing is recorded.
   ///   - shape: (n, h, w, c) of the images.
   ///   - times: Those of the schedule.
+  ///   - conditions: What each image is said to show; empty: nothing.
   ///   - pass: A pass for one evaluation.
   package func estimates(
     _ x: [[Double]], _ t: [Double], _ directions: [[Double]]?, _ shape: Shape,
-    _ times: ContinuousTime, _ pass: Pass
+    _ times: ContinuousTime, conditions: [Condition] = [], _ pass: Pass
   ) -> ProbabilityFlow.Estimates {
     let xt = Tensor(shape, x.joined().map(Float.init), in: pass.pool)
     let input = directions == nil ? Variable(xt) : .input(xt)
-    let output = split(network(input, times: t.map(times.timestep), pass), pass).mean
+    let conditioning = Conditioning(times: t.map(times.timestep), conditions: conditions)
+    let output = split(network(input, conditioning, pass), pass).mean
     let toEpsilon = t.map { t in
       guard
         let conversion = diffusion.prediction.conversion(

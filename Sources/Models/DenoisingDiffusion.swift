@@ -18,6 +18,8 @@ public struct DenoisingDiffusion: Objective {
   let target: Target
   let weighting: LossWeighting
   let timesteps: TimestepSampling
+  /// The probability with which training does not tell what an image shows.
+  let conditionDrop: Double
   /// Of use where `timesteps` is `importance`.
   var history: LossHistory
   /// Γ_1 … Γ_T of the weights in use, E‖ε̂(x_t, t)‖²/d over the data; nil where they have not been
@@ -25,9 +27,14 @@ public struct DenoisingDiffusion: Objective {
   public private(set) var noiseNorms: [Double]?
 
   /// A model of some images; a network with a learned variance has twice their channels as output.
+  ///
+  /// - Parameter conditionDrop: The probability with which training does not tell the network what an
+  ///   image shows, so that it also learns what images are at all: classifier-free guidance needs both
+  ///   (Ho, Salimans 2022, algorithm 1).
   public init(
     network: UNet, diffusion: GaussianDiffusion, target: Target,
-    weighting: LossWeighting = .none, timesteps: TimestepSampling = .uniform
+    weighting: LossWeighting = .none, timesteps: TimestepSampling = .uniform,
+    conditionDrop: Double = 0
   ) {
     let outputs = network.images.channels * (diffusion.variance == .learned ? 2 : 1)
     precondition(
@@ -38,6 +45,7 @@ public struct DenoisingDiffusion: Objective {
     }
     (self.network, self.diffusion, self.target) = (network, diffusion, target)
     (self.weighting, self.timesteps) = (weighting, timesteps)
+    self.conditionDrop = conditionDrop
     history = LossHistory(steps: timesteps == .importance ? diffusion.schedule.steps : 0)
   }
 
@@ -49,6 +57,9 @@ public struct DenoisingDiffusion: Objective {
         "prediction": diffusion.prediction.rawValue, "variance": diffusion.variance.rawValue,
       ], tables: ["betas": diffusion.schedule.betas])
   }
+
+  /// That of the network.
+  public var condition: ConditionKind { network.condition }
 
   /// The name of the table of Γ that belongs to some weights of a checkpoint.
   public static func noiseNormTable(weights: String) -> String { "noise_norms_\(weights)" }
@@ -62,9 +73,15 @@ public struct DenoisingDiffusion: Objective {
   /// The network's raw output for noisy images, (n, h, w, c), or (n, h, w, 2c) where the variance is
   /// learned.
   ///
-  /// - Parameter times: The timestep of each image, 0 … T − 1.
-  public func output(_ xt: Tensor, times: [Int], _ pass: Pass) -> Tensor {
-    network(Variable(xt), times: times.map(Double.init), pass).value
+  /// - Parameters:
+  ///   - times: The timestep of each image, 0 … T − 1.
+  ///   - conditions: What each is said to show; empty: nothing.
+  public func output(
+    _ xt: Tensor, times: [Int], conditions: [Condition] = [], _ pass: Pass
+  ) -> Tensor {
+    network(
+      Variable(xt), Conditioning(times: times.map(Double.init), conditions: conditions), pass
+    ).value
   }
 
   /// What the network says of noisy images, on the tape.
@@ -76,18 +93,19 @@ public struct DenoisingDiffusion: Objective {
   }
 
   /// The raw output for the mean, (n, h, w, c).
-  ///
-  /// - Parameter times: The timestep of each image, 0 … T − 1.
-  func meanOutput(_ xt: Tensor, times: [Double], _ pass: Pass) -> Tensor {
-    split(network(Variable(xt), times: times, pass), pass).mean.value
+  func meanOutput(_ xt: Tensor, _ conditioning: Conditioning, _ pass: Pass) -> Tensor {
+    split(network(Variable(xt), conditioning, pass), pass).mean.value
   }
 
   /// What the network says of noisy images, on the tape.
   ///
-  /// - Parameter t: The step of each image, 1 … T.
-  func output(_ xt: Tensor, t: [Int], _ pass: Pass) -> Output {
+  /// - Parameters:
+  ///   - t: The step of each image, 1 … T.
+  ///   - conditions: What each is said to show; empty: nothing.
+  func output(_ xt: Tensor, t: [Int], _ conditions: [Condition], _ pass: Pass) -> Output {
     let times = t.map { Double(diffusion.schedule.timestep($0)) }
-    return split(network(Variable(xt), times: times, pass), pass)
+    return split(
+      network(Variable(xt), Conditioning(times: times, conditions: conditions), pass), pass)
   }
 
   func split(_ raw: Variable, _ pass: Pass) -> Output {

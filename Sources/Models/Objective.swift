@@ -11,6 +11,8 @@ import Tensors
 public protocol Objective: Sendable {
   /// Names, shapes and initial values of everything that is learned, in forward order.
   var parameters: ParameterRegistry { get }
+  /// What images can be said to show.
+  var condition: ConditionKind { get }
   /// The names of the loss's terms, as the metrics call them.
   var terms: [String] { get }
   /// The unit of the terms, `bits/dim` for example; nil where they have none.
@@ -52,6 +54,8 @@ public protocol Objective: Sendable {
 }
 
 extension Objective {
+  /// Nothing.
+  public var condition: ConditionKind { .none }
   /// None.
   public var unit: String? { nil }
   /// None.

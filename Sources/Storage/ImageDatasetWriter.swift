@@ -225,21 +225,7 @@ public final class ImageDatasetWriter {
   ) throws(StorageError) -> TemporaryFile {
     do throws(HDF5Error) {
       try output.images.close()
-      if let labels {
-        let dataset = try output.root.createDataset(
-          "labels", of: Int64.self, shape: [labels.count])
-        let values = labels.map { Int64($0) }
-        try values.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
-          try dataset.write(buffer)
-        }
-        if let classNames, !classNames.needTheirOwnDataset {
-          try dataset.setAttribute("class_names", .strings(classNames))
-        }
-        try dataset.close()
-        if let classNames, classNames.needTheirOwnDataset {
-          try output.root.write("class_names", strings: classNames)
-        }
-      }
+      if let labels { try output.root.write(labels: labels, classNames: classNames) }
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
       try truth?.write(to: output.root, parameters: parameters)
@@ -276,12 +262,5 @@ public final class ImageDatasetWriter {
       repeating: 0, count: max(classNames?.count ?? 0, (labels.max() ?? -1) + 1))
     for label in labels { counts[label] += 1 }
     return counts
-  }
-}
-
-extension [String] {
-  /// Whether these names of classes, each padded to the longest, are too long for an attribute.
-  fileprivate var needTheirOwnDataset: Bool {
-    count * (map(\.utf8.count).max() ?? 0) > largestAttribute
   }
 }

@@ -12,6 +12,8 @@ public struct NoisyImages: Equatable, Sendable {
   public let images: [Float]
   /// The timestep of each image, 0 … T − 1; empty where the file has none.
   public let times: [Int]
+  /// The class of each image, −1 for none; empty where the file has none.
+  public let labels: [Int]
   /// The grid that the images were encoded on, where the file is one of encoded samples.
   public let grid: String?
   /// The extents of one image.
@@ -20,20 +22,22 @@ public struct NoisyImages: Equatable, Sendable {
   /// The number of images.
   public var count: Int { images.count / shape.count }
 
-  /// Reads the images in the dataset `name`, and their times in the dataset `times`.
+  /// Reads the images in the dataset `name`, and their times in the dataset `times`; with times, also the
+  /// classes in the dataset `labels`, if there is one.
   ///
   /// - Parameters:
   ///   - shape: The extents that the images must have.
   ///   - timeLimit: T; each time must be below it.
+  ///   - classes: K; each label must be below it.
   /// - Throws: `StorageError.missingInput`, or `.badData` for anything but n finite images.
   public init(
     path: String, images name: String, times timesName: String? = nil, shape: ImageShape,
-    timeLimit: Int = 0
+    timeLimit: Int = 0, classes: Int = 0
   ) throws(StorageError) {
     _ = try requireFile(path, role: "a file of arrays")
     guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
     try ChildCheck.require(path, .arrays(name, times: timesName))
-    let (extents, scalars, times, grid) = try Self.read(path, name, timesName)
+    let (extents, scalars, times, labels, grid) = try Self.read(path, name, timesName)
     guard extents.count == 4, extents[0] > 0,
       Array(extents.dropFirst()) == [shape.height, shape.width, shape.channels]
     else {
@@ -58,6 +62,18 @@ public struct NoisyImages: Equatable, Sendable {
           reason: "/\(timesName)[\(bad)] is \(times[bad]); times are 0 to \(timeLimit - 1)")
       }
     }
+    guard labels.isEmpty || labels.count == extents[0] else {
+      throw .badData(
+        path: path, reason: "/labels has \(labels.count) classes for \(extents[0]) images")
+    }
+    if let bad = labels.firstIndex(where: { $0 < -1 || $0 >= classes }) {
+      throw .badData(
+        path: path,
+        reason: classes == 0
+          ? "has /labels, but the model is not told classes"
+          : "/labels[\(bad)] is \(labels[bad]); classes are 0 to \(classes - 1), and -1 for none")
+    }
+    self.labels = labels.map { Int($0) }
     images = scalars
     self.times = times.map { Int($0) }
     self.shape = shape
@@ -67,17 +83,26 @@ public struct NoisyImages: Equatable, Sendable {
   /// What is in a file, before it is looked at.
   static func read(
     _ path: String, _ name: String, _ timesName: String?
-  ) throws(StorageError) -> (extents: [Int], scalars: [Float], times: [Int64], grid: String?) {
-    try reading(path) { () throws(HDF5Error) -> ([Int], [Float], [Int64], String?) in
+  ) throws(StorageError) -> (
+    extents: [Int], scalars: [Float], times: [Int64], labels: [Int64], grid: String?
+  ) {
+    try reading(path) { () throws(HDF5Error) -> ([Int], [Float], [Int64], [Int64], String?) in
       let root = try File.open(path).root()
       let dataset = try root.dataset(name)
       let times: [Int64] =
         try timesName.map { (name) throws(HDF5Error) in
           try root.dataset(name).values(as: Int64.self)
         } ?? []
-      let isEncoded = try root.string("format") == FileFormat.samples.rawValue
-      let grid = isEncoded ? try root.string("grid") : nil
-      return (dataset.shape, try dataset.values(as: Float.self), times, grid)
+      // Whether the file is one of ours must not be asked of a damaged heap of strings: what the library
+      // makes of it depends on its memory, and the child may have had other luck.
+      let format = try root.string("format", isOwn: true)
+      let isEncoded = format == FileFormat.samples.rawValue
+      let grid = isEncoded ? try root.string("grid", isOwn: true) : nil
+      var labels: [Int64] = []
+      if timesName != nil, try root.kind(of: "labels") != nil {
+        labels = try root.dataset("labels").values(as: Int64.self)
+      }
+      return (dataset.shape, try dataset.values(as: Float.self), times, labels, grid)
     }
   }
 

@@ -57,6 +57,13 @@ struct Evaluate: JobCommand {
       "The error of a step of the integration in the method flow. (default: 1e-5)",
       valueName: "number"))
   var tolerance: Double?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Of a model that is told what images show: evaluate it told (given), not told (dropped), or \
+      both and what that tells. (default: both)
+      """, valueName: "name"))
+  var condition: EvaluatedCondition?
   @Option(help: .timeLimit)
   var timeLimit: String?
   @Option(
@@ -93,7 +100,7 @@ struct Evaluate: JobCommand {
     }
     for note in evaluation.notes { logger.notice("\(note)") }
     let request = try images.request(
-      loaded, job, workFile: output.first.map { "\($0).unfinished" })
+      loaded, job, isTold: condition != .dropped, workFile: output.first.map { "\($0).unfinished" })
     let groups = ImageGroups(
       communicator: try job.communicator(), workers: try job.workers(requested: images.workers))
     let run = EvaluationRun(
@@ -121,6 +128,7 @@ struct Evaluate: JobCommand {
     options.clipping = clip
     options.draws = draws
     options.tolerance = tolerance
+    options.condition = condition
     return options
   }
 }
@@ -169,8 +177,10 @@ struct EvaluatedImages: ParsableArguments {
   }
 
   /// The images, which must be such as the model was trained on; collective.
+  ///
+  /// - Parameter isTold: Whether the model is told what they show, if it can be.
   func request(
-    _ loaded: TrainedModel.Loaded, _ job: Job, workFile: String? = nil
+    _ loaded: TrainedModel.Loaded, _ job: Job, isTold: Bool = true, workFile: String? = nil
   ) throws -> EvaluationRequest {
     try job.together {
       let dataset =
@@ -186,7 +196,9 @@ struct EvaluatedImages: ParsableArguments {
         }
         part = part.lowerBound..<part.lowerBound + count
       }
-      return EvaluationRequest(dataset, part, seed: seed, workFile: workFile)
+      let conditions =
+        isTold ? try ImageConditions(dataset, loaded.conditioning) : ImageConditions.none
+      return EvaluationRequest(dataset, part, conditions, seed: seed, workFile: workFile)
     }
   }
 
@@ -227,6 +239,7 @@ enum Part: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension ReverseVariance: ExpressibleByArgument {}
+extension EvaluatedCondition: ExpressibleByArgument {}
 
 extension EvaluationGrid: ExpressibleByArgument {
   /// The name of a rule, a list, or `optimal`.

@@ -1,6 +1,7 @@
 // ddpm-dist predict: the network's raw output, for comparison with other implementations.
 
 import ArgumentParser
+import Layers
 import MPI
 import Models
 import Parallel
@@ -14,8 +15,10 @@ struct Predict: JobCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the network's raw output for given noisy images and timesteps.",
     discussion: """
-      The input holds /x_t, Float32 (N, H, W, C), and /t, N integers 0 ... T-1; the output gets \
-      /prediction, Float32 (N, H, W, C), or (N, H, W, 2C) where the variance is learned.
+      The input holds /x_t, Float32 (N, H, W, C), and /t, N integers 0 ... T-1; for a model with K \
+      classes also /labels, N integers 0 ... K-1, or -1 for no class, which is what it is without \
+      them. The output gets /prediction, Float32 (N, H, W, C), or (N, H, W, 2C) where the variance is \
+      learned.
       """)
 
   @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
@@ -58,14 +61,16 @@ struct Predict: JobCommand {
     let model = try job.together {
       try trained.require(DenoisingDiffusion.self, to: "predict noise")
     }
+    let classes = if case .classes(let count) = model.condition { count } else { 0 }
     let noisy = try job.together {
       isFirst
         ? try NoisyImages(
           path: input, images: "x_t", times: "t", shape: trained.shape,
-          timeLimit: model.diffusion.schedule.steps) : nil
+          timeLimit: model.diffusion.schedule.steps, classes: classes) : nil
     }
     let images = try communicator.broadcast(noisy?.images ?? [], from: 0)
     let times = try communicator.broadcast(noisy?.times ?? [], from: 0)
+    let labels = try communicator.broadcast(noisy?.labels ?? [], from: 0)
     let groups = ImageGroups(
       communicator: communicator, workers: try job.workers(requested: workers))
     let (size, width, extents) = (ImageGroups.size, trained.shape.count, trained.shape)
@@ -81,7 +86,12 @@ struct Predict: JobCommand {
       xt.scalars.update(repeating: 0)
       _ = xt.scalars.update(from: images[present.lowerBound * width..<present.upperBound * width])
       let padding = [Int](repeating: 0, count: size - present.count)
-      let output = model.output(xt, times: Array(times[present]) + padding, trained.makePass(pool))
+      let conditions: [Condition] =
+        labels.isEmpty
+        ? [] : labels[present].map { $0 < 0 ? .none : .label($0) } + padding.map { _ in .none }
+      let output = model.output(
+        xt, times: Array(times[present]) + padding, conditions: conditions,
+        trained.makePass(pool))
       let finished = done.add(1, ordering: .relaxed).newValue
       progress.show(isLast: finished == total) {
         "predicting \(Progress.bar(Double(finished) / Double(total)))"

@@ -20,24 +20,29 @@ extension DDPMSample {
     }
     let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
     let trained = loaded.trained
+    let shown = try job.together { try conditions(loaded) }
+    let guide = try loadGuide(job) { logger.warning("\($0)") }
     let starts = try starts(trained, job) { logger.notice("\($0)") }
     let given = try given(trained, job)
     let mask = try mask(trained, job)
-    let images = try job.together { try numbers(starts, given, trained) }
+    let images = try job.together { try numbers(starts, given, shown, trained) }
     let groups = ImageGroups(
       communicator: communicator, workers: try job.workers(requested: workers))
     let sampler = try job.together {
       try ImageSampler(
-        trained, options(starts, mask: mask), groups,
+        trained, options(starts, mask: mask, shown, guide), groups,
         frames: output.trajectory ? task.frames ?? 8 : nil,
         from: given.map { GivenImages($0, images) })
     }
     for note in sampler.generation.notes { logger.notice("\(note)") }
     var request = SamplingRequest(
       images, output.outputs, seed: seed,
-      facts: try job.together { try facts(loaded, starts, given.map { ($0, images) }, mask) })
+      facts: try job.together {
+        try facts(loaded, starts, given.map { ($0, images) }, mask, shown, guide)
+      })
     request.isResumed = output.resume
     request.together = which.batch
+    request.shown = shown
     request.columns = task.interpolate == nil ? nil : task.frames ?? 8
     let stop = StopRequest(communicator, file: nil, timeLimit: output.timeLimit)
     for note in try SamplingRun(sampler, request, groups, logger: logger, stop: stop).run() {
@@ -52,7 +57,20 @@ extension DDPMSample {
 
   /// The files that are read.
   private var inputs: [String] {
-    [ckpt, task.start, task.mask, task.data].compactMap(\.self)
+    [ckpt, task.start, task.mask, task.data, what.guideWith].compactMap(\.self)
+  }
+
+  /// What the images show; nil where nothing is said.
+  private func conditions(_ loaded: TrainedModel.Loaded) throws -> ShownConditions? {
+    guard !what.classes.isEmpty else { return nil }
+    guard let names = loaded.conditioning.classNames else { throw GuidanceError.notConditional }
+    return try ShownConditions(classes: what.classes, of: names)
+  }
+
+  /// The model that guides, of another checkpoint; collective.
+  private func loadGuide(_ job: Job, report: (String) -> Void) throws -> TrainedModel.Loaded? {
+    guard let path = what.guideWith else { return nil }
+    return try TrainedModel.load(path: path, weights, job, report: report)
   }
 
   /// x_T of each image, read on the first rank for all; nil where it is drawn.
@@ -114,12 +132,14 @@ extension DDPMSample {
   ///
   /// - Throws: `StorageError.badData` where there are not as many as are asked for.
   private func numbers(
-    _ starts: [Float]?, _ given: ImageDataset?, _ trained: TrainedModel
+    _ starts: [Float]?, _ given: ImageDataset?, _ shown: ShownConditions?, _ trained: TrainedModel
   ) throws(StorageError) -> Range<Int> {
     let there = starts.map { $0.count / trained.shape.count } ?? given?.count
     let usual =
       starts != nil
-      ? there! : task.interpolate != nil ? task.frames ?? 8 : min(64, there ?? 64)
+      ? there!
+      : task.interpolate != nil
+        ? task.frames ?? 8 : min(shown.map(usualCount) ?? 64, there ?? .max)
     let numbers = which.images?.range ?? 0..<(which.count ?? usual)
     if let there, numbers.upperBound > there {
       let asked =
@@ -132,8 +152,24 @@ extension DDPMSample {
     return numbers
   }
 
-  private func options(_ starts: [Float]?, mask: [Bool]?) -> GenerationOptions {
+  /// Of several conditions as many images each, 8 or such that there are not many more than 512.
+  private func usualCount(_ shown: ShownConditions) -> Int {
+    let count = shown.conditions.count
+    return count == 1 ? 64 : count * max(1, min(8, 512 / count))
+  }
+
+  private func options(
+    _ starts: [Float]?, mask: [Bool]?, _ shown: ShownConditions?, _ guide: TrainedModel.Loaded?
+  ) throws -> GenerationOptions {
     var options = GenerationOptions()
+    options.conditions = shown?.conditions ?? []
+    options.guidance = what.guidance(
+      try guide.map { guide in
+        let trained = guide.trained
+        return Guide(try trained.require(DenoisingDiffusion.self, to: "guide another one")) {
+          trained.makePass($0)
+        }
+      })
     options.seed = seed
     options.sampler = how.sampler
     options.samplerOptions = how.options
@@ -157,7 +193,8 @@ extension DDPMSample {
   /// How the images are made, beside what the generation says.
   private func facts(
     _ loaded: TrainedModel.Loaded, _ starts: [Float]?,
-    _ given: (dataset: ImageDataset, images: Range<Int>)?, _ mask: [Bool]?
+    _ given: (dataset: ImageDataset, images: Range<Int>)?, _ mask: [Bool]?,
+    _ shown: ShownConditions?, _ guide: TrainedModel.Loaded?
   ) throws -> [String: Fact] {
     var facts: [String: Fact] = [
       "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
@@ -169,6 +206,11 @@ extension DDPMSample {
       facts["data_hash"] = .text(
         try given.dataset.contentHash
           ?? GivenImages(given.dataset, given.images).checksum())
+    }
+    if let shown { facts["classes"] = .text(shown.words.joined(separator: ", ")) }
+    if let guide {
+      facts["guide"] = .text(guide.path)
+      facts["guide_hash"] = .text(guide.trained.checksum)
     }
     if let mask { facts["mask_hash"] = .text(checksum(mask.map { $0 ? 1 : 0 })) }
     return facts

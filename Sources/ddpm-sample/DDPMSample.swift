@@ -17,6 +17,7 @@ struct DDPMSample: ParsableCommand {
       ddpm-sample --ckpt runs/digits --count 64 --out digits.png --out digits.npz
       ddpm-sample --ckpt runs/mnist --sampler dpm-solver++ --steps 20
       ddpm-sample --ckpt runs/mnist --images 0-49999 --out samples/ --resume
+      ddpm-sample --ckpt runs/digits-classes --class all --guidance 2
 
       SAMPLERS: \(SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")).
 
@@ -40,6 +41,7 @@ struct DDPMSample: ParsableCommand {
   var seed: UInt64 = 1
 
   @OptionGroup(title: "WHICH IMAGES") var which: WhichImages
+  @OptionGroup(title: "WHAT THEY SHOW") var what: ConditionArguments
   @OptionGroup(title: "SAMPLER") var how: SamplerArguments
   @OptionGroup(title: "IMAGES FROM OTHERS") var task: TaskArguments
   @OptionGroup(title: "OUTPUT") var output: OutputArguments
@@ -65,7 +67,7 @@ struct WhichImages: ParsableArguments {
   @Option(
     help: """
       The number of images. (default: 64, or as many as --init has; as --encode, --inpaint or \
-      --from has, at most 64; the --frames of --interpolate)
+      --from has, at most 64; the --frames of --interpolate; 8 of each of several classes)
       """)
   var count: Int?
   @Option(

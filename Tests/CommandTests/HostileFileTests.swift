@@ -112,8 +112,7 @@ extension CommandTests {
       expect(try await train(file, folder.file("run")), 65, "crashes the HDF5 library")
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func whatIsNoFileIsNotImported() async throws {
+    @Test func whatIsNoFileIsNotImported() async throws {
       let fifo = folder.file("fifo")
       #expect(mkfifo(fifo, 0o600) == 0)
       let link = folder.file("link.png")

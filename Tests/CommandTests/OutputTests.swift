@@ -5,7 +5,7 @@ import Storage
 import TestSupport
 import Testing
 
-/// As `RefusalTests`, a few programs at a time.
+/// As `RefusalTests`, many programs at a time.
 @Suite struct OutputTests {
   /// A command with one of the endings of its output.
   struct Row: CustomTestStringConvertible, Sendable {
@@ -22,7 +22,7 @@ import Testing
   @Test(arguments: rows) func aFileOfItsKindIsReplacedAndWithForceAnyOther(
     _ row: Row
   ) async throws {
-    try await RefusalTests.gate.enter { try await replace(row) }
+    try await RefusalTests.gate.enter(1) { try await replace(row) }
   }
 
   private func replace(_ row: Row) async throws {
@@ -55,9 +55,11 @@ import Testing
 
   /// Options and arguments with a value that name nothing to write.
   static let others: Set = [
-    "accept-other-data", "batch", "block", "channels", "ckpt", "class-names", "config",
-    "contrast", "correlation", "count", "data", "deviation", "draws", "dynamic-threshold",
-    "encode", "eta", "first", "frames", "from", "group", "gzip", "height", "images", "init",
+    "accept-other-data", "batch", "block", "channels", "ckpt", "class", "class-names", "condition",
+    "config", "contrast", "correlation", "count", "data", "deviation", "draws", "dynamic-threshold",
+    "encode", "eta", "first", "frames", "from", "group",
+    "guidance", "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images",
+    "init",
     "inpaint", "input", "interpolate", "keep", "label", "labels", "length", "levels", "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
     "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "shard", "size", "snr",

@@ -55,10 +55,27 @@ func run(
 }
 
 /// Starts a command and waits for its end.
+///
+/// It begins when there is room for its processes; `limit` counts from then on. What is started
+/// `meanwhile` does not wait.
 @discardableResult
 func run(
   _ words: [String], environment: [String: String] = [:], in folder: String? = nil,
   limit: Double = 60, meanwhile: (@Sendable (pid_t) async -> Void)? = nil
+) async throws -> Outcome {
+  let processes =
+    words.first == "mpirun"
+    ? words.firstIndex(of: "-n").flatMap { Int(words[$0 + 1]) } ?? 1 : 1
+  return try await Gate.programs.enter(processes) {
+    try await start(
+      words, environment: environment, in: folder, limit: limit, meanwhile: meanwhile)
+  }
+}
+
+/// Starts a command at once.
+private func start(
+  _ words: [String], environment: [String: String], in folder: String?, limit: Double,
+  meanwhile: (@Sendable (pid_t) async -> Void)?
 ) async throws -> Outcome {
   let scratch = try TemporaryFolder()
   let (output, errors) = (try scratch.write([], to: "out"), try scratch.write([], to: "err"))
@@ -104,8 +121,8 @@ func descendants(of process: pid_t) -> [pid_t] {
 /// The environment that launch/env.sh prepares for more ranks than cores.
 private let launchEnvironment: [String: String] = {
   var environment = ProcessInfo.processInfo.environment.filter {
-    // The tests may run under mpirun themselves.
-    !$0.key.hasPrefix("OMPI_") && !$0.key.hasPrefix("PMI")
+    // The tests may run under mpirun themselves, and without HDF5's locks, as launch/test.sh says.
+    !$0.key.hasPrefix("OMPI_") && !$0.key.hasPrefix("PMI") && $0.key != "HDF5_USE_FILE_LOCKING"
   }
   environment["OMPI_MCA_rmaps_base_oversubscribe"] = "1"
   environment["OMPI_MCA_mpi_yield_when_idle"] = "1"

@@ -6,7 +6,7 @@ import Storage
 import TestSupport
 import Testing
 
-/// Refusals are mostly waiting for mpirun to leave, so a few of them run at a time.
+/// Refusals are mostly waiting for mpirun to leave, so many of them run at a time.
 @Suite struct RefusalTests {
   /// A wrong call of a program, and what the user must be told.
   struct Case: CustomTestStringConvertible, Sendable {
@@ -26,11 +26,11 @@ import Testing
   }
 
   @Test(arguments: cases) func isRefused(_ bad: Case) async throws {
-    try await Self.gate.enter { try await check(bad) }
+    try await Self.gate.enter(1) { try await check(bad) }
   }
 
   /// What keeps the machine from running too many programs at a time.
-  static let gate = Gate(width: 4)
+  static let gate = Gate(width: 8)
 
   private func check(_ bad: Case) async throws {
     for ranks in bad.ranks {

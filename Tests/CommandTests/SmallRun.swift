@@ -5,8 +5,8 @@ import Storage
 import TestSupport
 import Testing
 
-/// All tests of the programs, one after the other: each uses all cores.
-@Suite(.serialized) struct CommandTests {}
+/// All tests of the programs, as many at a time as `Gate.programs` lets in.
+@Suite struct CommandTests {}
 
 /// The folder of a training run of the digits with a small network.
 struct SmallRun: Sendable {

@@ -33,8 +33,6 @@ extension CommandTests {
         "{ sleep 0.2; $C 2>&1; echo $? >$F/code; } | true; c=$(cat $F/code); rm $F/code; exit $c"
     }
 
-    private static let gate = Gate(width: 2)
-
     /// The work is done, byte for byte, and no signal ends it.
     @Test(arguments: CommandCall.all)
     func everyCommandDoesItsWork(_ call: CommandCall) async throws {
@@ -53,25 +51,23 @@ extension CommandTests {
       await withTaskGroup { group in
         for streams in Streams.allCases {
           group.addTask {
-            try? await Self.gate.enter {
-              do {
-                let folder = try TemporaryFolder()
-                try await CommandCall.prepare(folder)
-                // A program that is told something reads it; where stdin is closed, it ends.
-                let line = streams.rawValue.replacing("$C", with: command)
-                let outcome = try await shell(
-                  streams == .abandoned ? line.replacing("$P", with: told + "$P") : told + line,
-                  call.program, in: folder)
-                let isLost = streams == .fullOutput && !expected.output.isEmpty
-                #expect(outcome.status == (isLost ? 74 : 0), "\(streams): \(outcome)")
-                if isLost {
-                  #expect(outcome.errorLines.count == 1, "\(outcome)")
-                  #expect(outcome.errors.contains("standard output: cannot be"), "\(outcome)")
-                }
-                #expect(try Self.content(folder) == content, "\(streams): \(outcome)")
-              } catch {
-                Issue.record(error, "\(streams)")
+            do {
+              let folder = try TemporaryFolder()
+              try await CommandCall.prepare(folder)
+              // A program that is told something reads it; where stdin is closed, it ends.
+              let line = streams.rawValue.replacing("$C", with: command)
+              let outcome = try await shell(
+                streams == .abandoned ? line.replacing("$P", with: told + "$P") : told + line,
+                call.program, in: folder)
+              let isLost = streams == .fullOutput && !expected.output.isEmpty
+              #expect(outcome.status == (isLost ? 74 : 0), "\(streams): \(outcome)")
+              if isLost {
+                #expect(outcome.errorLines.count == 1, "\(outcome)")
+                #expect(outcome.errors.contains("standard output: cannot be"), "\(outcome)")
               }
+              #expect(try Self.content(folder) == content, "\(streams): \(outcome)")
+            } catch {
+              Issue.record(error, "\(streams)")
             }
           }
         }

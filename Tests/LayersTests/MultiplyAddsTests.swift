@@ -18,7 +18,7 @@ import Testing
       let pass = Pass(pool: pool, weights: $0.baseAddress!, profile: profile)
       _ = network(
         Variable(Tensor(shape, normals(shape.count), in: pool)),
-        times: Array(repeating: 7, count: count), pass)
+        Conditioning(times: Array(repeating: 7, count: count)), pass)
     }
     let counts = profile.work.mapValues(\.multiplyAdds).filter { $0.value > 0 }
     #expect(counts.values.allSatisfy { $0 % count == 0 })

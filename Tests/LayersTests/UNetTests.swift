@@ -37,7 +37,10 @@ import Testing
   /// Output, loss and every gradient of diffusers' `UNet2DModel`, recorded by `record_unet.py`.
   ///
   /// Each array agrees within 1e-4 of its largest scalar; so does each gradient with its tensor's.
-  @Test(arguments: ["unet-8x8.h5", "unet-10x10.h5", "unet-16x16.h5", "unet-28x28.h5"])
+  @Test(
+    arguments: [
+      "unet-8x8.h5", "unet-10x10.h5", "unet-16x16.h5", "unet-28x28.h5", "unet-classes.h5",
+    ])
   func recordedPyTorchValues(_ name: String) throws {
     let root = try File.open(fixture(name).path).root()
     let config = try root.group("config")
@@ -51,7 +54,10 @@ import Testing
     configuration.attention = try #require(try config.integers("attention"))
     configuration.groups = try integer("groups")
     configuration.dropout = 0
-    let network = UNet(configuration, images: images)
+    // The other files are older than classes.
+    let classes = try config.integer("classes") ?? 0
+    let network = UNet(
+      configuration, images: images, condition: classes == 0 ? .none : .classes(classes))
     let layout = network.parameters.layout
 
     var weights = [Float](repeating: 0, count: layout.count)
@@ -67,6 +73,12 @@ import Testing
       try x.values(as: Float.self), try root.dataset("target").values(as: Float.self)
     )
     let times = try root.dataset("t").values(as: Int64.self).map { Double($0) }
+    let conditions: [Condition] =
+      classes == 0
+      ? []
+      : try root.dataset("labels").values(as: Int64.self).map {
+        $0 == classes ? .none : .label(Int($0))
+      }
 
     let pool = BufferPool()
     // What was there before is replaced: left or added to, it would show.
@@ -76,7 +88,7 @@ import Testing
         let pass = Pass(
           pool: pool, weights: weights.baseAddress!, gradient: gradient.baseAddress!)
         let input = Variable.input(Tensor(shape, noisy, in: pool))
-        let y = network(input, times: times, pass)
+        let y = network(input, Conditioning(times: times, conditions: conditions), pass)
         let output = Array(y.value.scalars)
         let loss = pass.meanSquaredError(y, Tensor(shape, target, in: pool))
         pass.backward()
@@ -101,16 +113,20 @@ import Testing
   }
 
   /// Two resolutions, of 8×8 and 4×4 pixels, with attention at the lower one.
-  private static var smallNetwork: UNet {
+  private static var smallNetwork: UNet { smallNetwork() }
+
+  private static func smallNetwork(_ condition: ConditionKind = .none) -> UNet {
     var configuration = UNetConfiguration()
     (configuration.channels, configuration.multipliers) = (16, [1, 2])
     (configuration.attention, configuration.groups) = ([4], 4)
-    return UNet(configuration, images: ImageShape(height: 8, width: 8, channels: 1))
+    return UNet(
+      configuration, images: ImageShape(height: 8, width: 8, channels: 1), condition: condition)
   }
 
   /// What the backward pass calls final is: no later operation adds to it.
-  @Test func gradientIsFinalFromTheTail() {
-    let network = Self.smallNetwork
+  @Test(arguments: [.none, .classes(3)] as [ConditionKind])
+  func gradientIsFinalFromTheTail(condition: ConditionKind) {
+    let network = Self.smallNetwork(condition)
     let weights = normals(network.parameters.layout.count, scale: 0.1)
     let shape = Shape(1, 8, 8, 1)
     let (pool, count) = (BufferPool(), weights.count)
@@ -120,7 +136,8 @@ import Testing
     var reports: [Int] = []
     gradient.withUnsafeMutableBufferPointer { gradient in
       let pass = Pass(pool: pool, weights: weights, gradient: gradient.baseAddress!)
-      let y = network(Variable(Tensor(shape, normals(shape.count), in: pool)), times: [3], pass)
+      let y = network(
+        Variable(Tensor(shape, normals(shape.count), in: pool)), Conditioning(times: [3]), pass)
       pass.meanSquaredError(y, Tensor(shape, normals(shape.count, index: 1), in: pool))
       pass.backward { offset in
         reports.append(offset)
@@ -147,7 +164,8 @@ import Testing
           pool: pool, weights: weights, gradient: gradient.baseAddress!,
           dropoutStreams: (0..<24).map { RandomStream(seed: 3, purpose: .dropout, position: $0) })
         let y = network(
-          Variable(Tensor(shape, normals(shape.count), in: pool)), times: (0..<24).map(Double.init),
+          Variable(Tensor(shape, normals(shape.count), in: pool)),
+          Conditioning(times: (0..<24).map(Double.init)),
           pass)
         let loss = pass.meanSquaredError(y, Tensor(shape, normals(shape.count, index: 1), in: pool))
         pass.backward()
@@ -187,7 +205,8 @@ import Testing
         let pass = Pass(
           pool: pool, weights: weights, gradient: records ? gradient.baseAddress! : nil)
         let y = network(
-          Variable(Tensor(shape, normals(shape.count), in: pool)), times: (0..<16).map(Double.init),
+          Variable(Tensor(shape, normals(shape.count), in: pool)),
+          Conditioning(times: (0..<16).map(Double.init)),
           pass)
         outputs.append(Array(y.value.scalars))
         bytes.append(pool.allocatedBytes)
@@ -205,7 +224,7 @@ import Testing
     checkGradient(
       shapes: [Shape(2, 8, 8, 1)], parameterCount: count, step: 1 / 256, tolerance: 2e-2
     ) { x, pass in
-      network(x[0], times: [3, 7.25], pass)
+      network(x[0], Conditioning(times: [3, 7.25]), pass)
     }
   }
 
@@ -219,7 +238,7 @@ import Testing
       weights.withUnsafeBufferPointer {
         let pass = Pass(pool: pool, weights: $0.baseAddress!)
         let x = Variable.input(Tensor(shape, scalars, in: pool))
-        pass.loss(of: network(x, times: times, pass)) {
+        pass.loss(of: network(x, Conditioning(times: times), pass)) {
           _ = $0[0].scalars.update(from: directions)
         }
         pass.backward()
@@ -251,7 +270,8 @@ import Testing
         let pass = Pass(
           pool: pool, weights: weights, gradient: parameters ? gradient.baseAddress! : nil)
         let x = Tensor(shape, normals(shape.count), in: pool)
-        let y = network(input ? .input(x) : Variable(x), times: (0..<8).map(Double.init), pass)
+        let y = network(
+          input ? .input(x) : Variable(x), Conditioning(times: (0..<8).map(Double.init)), pass)
         pass.meanSquaredError(y, x)
         var count = 0
         pass.backward { _ in count += 1 }

@@ -126,7 +126,8 @@ import Testing
       let noise = SampleNoise(seed: 3, images: 8..<16)
       noise.fillStart(x)
       try sampler.run(x, noise, pool) { xt, t in
-        let output = model.network(Variable(xt), times: t.map { $0 - 1 }, makePass()).value
+        let output = model.network(Variable(xt), Conditioning(times: t.map { $0 - 1 }), makePass())
+          .value
         let x0 = Tensor(xt.shape, in: pool)
         for n in 0..<8 {
           // x_0 = √ᾱ x_t − √(1−ᾱ) v.

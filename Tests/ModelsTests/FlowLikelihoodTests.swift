@@ -63,7 +63,8 @@ import Testing
     func network(_ x: [[Double]]) -> [[Double]] {
       weights.withUnsafeBufferPointer { buffer in
         let output = model.network(
-          Variable(Tensor(shape, x.joined().map(Float.init), in: pool)), times: t.map { $0 - 1 },
+          Variable(Tensor(shape, x.joined().map(Float.init), in: pool)),
+          Conditioning(times: t.map { $0 - 1 }),
           Pass(pool: pool, weights: buffer.baseAddress!)
         ).value
         return x.indices.map { n in

@@ -12,7 +12,8 @@ func tinyModel(
   variance: ReverseVariance = .fixedSmall, levels: Int? = 17,
   schedule: NoiseSchedule = NoiseSchedule(.linear(from: 0.05, to: 0.4), steps: 8),
   weighting: LossWeighting = .none, timesteps: DenoisingDiffusion.TimestepSampling = .uniform,
-  images: ImageShape = ImageShape(height: 4, width: 4, channels: 1)
+  images: ImageShape = ImageShape(height: 4, width: 4, channels: 1),
+  condition: ConditionKind = .none, conditionDrop: Double = 0
 ) -> DenoisingDiffusion {
   var network = UNetConfiguration()
   (network.channels, network.multipliers, network.blocks) = (4, [1], 1)
@@ -20,10 +21,10 @@ func tinyModel(
   return DenoisingDiffusion(
     network: UNet(
       network, images: images,
-      outputChannels: images.channels * (variance == .learned ? 2 : 1)),
+      outputChannels: images.channels * (variance == .learned ? 2 : 1), condition: condition),
     diffusion: GaussianDiffusion(
       schedule: schedule, prediction: prediction, variance: variance, levels: levels),
-    target: target, weighting: weighting, timesteps: timesteps)
+    target: target, weighting: weighting, timesteps: timesteps, conditionDrop: conditionDrop)
 }
 
 extension DenoisingDiffusion {

@@ -76,7 +76,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
       return 0.01 * sum * mean
     }
     var byClass = [Double](repeating: 0, count: 10)
-    for label in batch.labels! { byClass[label] += 1 }
+    for label in batch.labels { byClass[label] += 1 }
     return Losses(terms: [error, penalty], sums: [[squares], byClass])
   }
 
@@ -110,7 +110,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
         let error = zip(y.image(n), batch.images.image(n)).reduce(0.0) {
           $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1))
         }
-        return [error + noise, Double(batch.labels![n])]
+        return [error + noise, Double(batch.labels[n])]
       }
     }
 
@@ -158,6 +158,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
     var configuration = Configuration.tiny
     configuration.training.shards = shards
     configuration.training.batch = 3 * shards
+    configuration.conditioning.condition = .class
     return try TrainingPlan(configuration, rankCount: world.size) {
       TinyModel($0.data.shape!)
     }
@@ -245,6 +246,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
       var configuration = Configuration.tiny
       configuration.training.shards = 4 * world.size
       configuration.training.batch = 24 * world.size
+      configuration.conditioning.condition = .class
       (configuration.optimizer.learningRate, configuration.optimizer.warmupSteps) = (0.1, 0)
       configuration.optimizer.clipNorm = 1e9
       let trainer = try Trainer(
@@ -267,7 +269,9 @@ private struct TinyModel: Objective, Likelihood, Generator {
         let evaluation = try trained.require((any Likelihood).self, to: "be evaluated")
           .evaluation(EvaluationOptions())
         let done = Atomic(0)
-        let numbers = try DatasetEvaluation(trained, evaluation, seed: 5).measure(
+        let numbers = try DatasetEvaluation(
+          trained, evaluation, plan.conditions, seed: 5
+        ).measure(
           plan.dataset, 0..<count,
           ImageGroups(communicator: communicator, workers: Workers(count: workers))
         ) { done.add(1, ordering: .relaxed) }
@@ -300,7 +304,8 @@ private struct TinyModel: Objective, Likelihood, Generator {
       func run(seed: UInt64, workFile: String?) -> EvaluationRun {
         EvaluationRun(
           trained, evaluation,
-          EvaluationRequest(plan.dataset, 100..<153, seed: seed, workFile: workFile),
+          EvaluationRequest(
+            plan.dataset, 100..<153, plan.conditions, seed: seed, workFile: workFile),
           ImageGroups(communicator: world, workers: Workers(count: 2)),
           logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
       }
@@ -337,7 +342,9 @@ private struct TinyModel: Objective, Likelihood, Generator {
       let evaluation = try trained.require((any Likelihood).self, to: "be evaluated")
         .evaluation(EvaluationOptions())
       let error = #expect(throws: AgreedFailure.self) {
-        try DatasetEvaluation(trained, evaluation, seed: 5).measure(
+        try DatasetEvaluation(
+          trained, evaluation, plan.conditions, seed: 5
+        ).measure(
           plan.dataset, 0..<40,
           ImageGroups(communicator: world, workers: Workers(count: 1))
         ) {}

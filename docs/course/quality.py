@@ -17,6 +17,12 @@ sees. For each file of samples of ddpm-sample the columns are
   - confidence: the mean probability of the likeliest class.
   - entropy: of the histogram of classes, in bits; log2 of their number if all are as frequent.
 
+Where all files have /labels, as those of `ddpm-sample --class all` do, there are three more:
+
+  - right class: the share of samples that the classifier takes for what they were told to show.
+  - worst class: the same of the class where it is least.
+  - variety: how far features scatter within a class, the sum of the variances, against --test.
+
 --real adds rows of real images, as good as a model can be: one half of --test against the other,
 and as many images as each file has against the rest. Distances of different classifiers cannot be
 compared. Equal calls print equal tables on one machine.
@@ -40,17 +46,15 @@ def fail(sentence):
     sys.exit(f"quality.py: {sentence}")
 
 
-def read(path, name, labels=False):
-    """Images as float32 (N, C, H, W) in [-1, 1], and int64 labels where they are wanted."""
+def read(path, name):
+    """Images as float32 (N, C, H, W) in [-1, 1], and int64 labels; None where there are none."""
     try:
         file = h5py.File(path)
     except OSError as error:
         fail(f"{path}: {error}")
     with file:
-        wanted = [name, "labels"] if labels else [name]
-        for key in wanted:
-            if key not in file:
-                fail(f"{path} has no /{key}.")
+        if name not in file:
+            fail(f"{path} has no /{name}.")
         data = file[name]
         if data.dtype == np.uint8:
             black, white = 0, int(data.attrs.get("levels", 256)) - 1
@@ -61,9 +65,8 @@ def read(path, name, labels=False):
             fail(f"{path} has images that are not finite.")
         if data.attrs.get("layout", b"NHWC") in (b"NHWC", "NHWC"):
             images = images.permute(0, 3, 1, 2).contiguous()
-        if not labels:
-            return images
-        return images, torch.from_numpy(file["labels"][:].astype(np.int64))
+        told = torch.from_numpy(file["labels"][:].astype(np.int64)) if "labels" in file else None
+        return images, told
 
 
 class Classifier(nn.Module):
@@ -146,6 +149,24 @@ def nearest(features, known):
         (squares - 2 * part @ known.T).argmin(1) for part in features.split(500)])
 
 
+def scatter(features, labels, classes):
+    """The sum of the variances of the features within each class that has some images, and which."""
+    present = [k for k in range(classes) if (labels == k).sum() > 1]
+    return {k: float(features[labels == k].var(0).sum()) for k in present}
+
+
+def told_columns(seen, labels, real, real_labels):
+    """How well images show what they were told to."""
+    features, probabilities = seen
+    right = probabilities.argmax(1) == labels
+    shares = [right[labels == k].double().mean() for k in labels.unique()]
+    own = scatter(features, labels, probabilities.shape[1])
+    others = scatter(real, real_labels, probabilities.shape[1])
+    known = own.keys() & others.keys()
+    variety = sum(own[k] for k in known) / max(sum(others[k] for k in known), 1e-30)
+    return f" {right.double().mean():.4f} | {min(shares):.4f} | {variety:.3f} |"
+
+
 def row(name, seen, real, train_features, train_labels):
     """A line of the table, of what the classifier sees in images and in real ones."""
     features, probabilities = seen
@@ -174,13 +195,15 @@ def main():
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
 
-    images, labels = read(options.train, "images", labels=True)
-    test_images, test_labels = read(options.test, "images", labels=True)
+    images, labels = read(options.train, "images")
+    test_images, test_labels = read(options.test, "images")
+    if labels is None or test_labels is None:
+        fail("--train and --test need /labels.")
     named = []
     for argument in options.samples:
         name, _, path = argument.rpartition("=")
-        named.append((name or os.path.basename(path), path, read(path, "samples")))
-    for path, others in [(options.test, test_images), *((p, s) for _, p, s in named)]:
+        named.append((name or os.path.basename(path), path, *read(path, "samples")))
+    for path, others in [(options.test, test_images), *((p, s) for _, p, s, _ in named)]:
         if others.shape[1:] != images.shape[1:]:
             fail(f"the images of {path} have other extents than those of {options.train}.")
         if len(others) < 4:
@@ -191,20 +214,27 @@ def main():
     real = features, probabilities = classifier.look(test_images)
     accuracy = (probabilities.argmax(1) == test_labels).double().mean()
     print(f"The classifier is right for {accuracy:.4f} of the {len(features)} test images.\n")
+    are_told = bool(named) and all(told is not None for *_, told in named)
     print("| samples | images | Fréchet distance | neighbour agrees | confidence "
-          f"| entropy (of {math.log2(probabilities.shape[1]):.3f}) |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, _, samples in named:
-        print(row(name, classifier.look(samples), features, train_features, labels))
+          f"| entropy (of {math.log2(probabilities.shape[1]):.3f}) |"
+          + (" right class | worst class | variety |" if are_told else ""))
+    print("| --- | ---: | ---: | ---: | ---: | ---: |" + " ---: |" * (3 if are_told else 0))
+    for name, _, samples, told in named:
+        seen = classifier.look(samples)
+        print(row(name, seen, features, train_features, labels)
+              + (told_columns(seen, told, features, test_labels) if are_told else ""))
     if options.real:
         # Any order would do, but that of the file may be by classes or by writers.
         order = torch.randperm(len(features), generator=torch.Generator().manual_seed(SEED))
         half = len(order) // 2
-        counts = {min(len(samples), half) for _, _, samples in named} | {half}
+        counts = {min(len(samples), half) for _, _, samples, _ in named} | {half}
         for count in sorted(counts):
             chosen, rest = order[:count], order[count:]
             seen = tuple(part[chosen] for part in real)
-            print(row("real", seen, features[rest], train_features, labels))
+            line = row("real", seen, features[rest], train_features, labels)
+            if are_told:
+                line += told_columns(seen, test_labels[chosen], features, test_labels)
+            print(line)
 
 
 main()

@@ -21,8 +21,12 @@ struct TimeEmbedding: Sendable {
 
   /// SiLU of the embedding, (n, 1, 1, 4 channels), as every residual block reads it.
   ///
-  /// - Parameter times: The timestep of each image, 0 … T − 1, or between two of them.
-  func callAsFunction(_ times: [Double], _ pass: Pass) -> Variable {
+  /// - Parameters:
+  ///   - times: The timestep of each image, 0 … T − 1, or between two of them.
+  ///   - condition: What is added before the last SiLU, (n, 1, 1, 4 channels).
+  func callAsFunction(
+    _ times: [Double], plus condition: Variable? = nil, _ pass: Pass
+  ) -> Variable {
     let half = frequencies.count
     let x = Tensor(Shape(times.count, 1, 1, 2 * half), in: pass.pool)
     for (n, t) in times.enumerated() {
@@ -32,6 +36,6 @@ struct TimeEmbedding: Sendable {
       }
     }
     let hidden = pass.activate(first(Variable(x), pass))
-    return pass.activate(second(hidden, pass))
+    return pass.activate(second(hidden, residual: condition, pass))
   }
 }

@@ -29,9 +29,12 @@ public struct UNet: Sendable {
   public let images: ImageShape
   /// The channels of the output.
   public let outputChannels: Int
+  /// What images can be said to show.
+  public let condition: ConditionKind
   /// Names, shapes, ranges and initial values of the parameters.
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
+  private let classEmbedding: ClassEmbedding?
   private let input: ConvolutionLayer
   private let down: [Resolution]
   private let middle: (Stage, ResidualBlock)
@@ -41,9 +44,16 @@ public struct UNet: Sendable {
 
   /// A network of the given extents, which must have no `defect`.
   ///
-  /// - Parameter outputChannels: The channels of the output; nil: those of an image.
-  public init(_ configuration: UNetConfiguration, images: ImageShape, outputChannels: Int? = nil) {
+  /// - Parameters:
+  ///   - outputChannels: The channels of the output; nil: those of an image.
+  ///   - condition: What images can be said to show. The other layers, and their initial weights, are the
+  ///     same whatever it is.
+  public init(
+    _ configuration: UNetConfiguration, images: ImageShape, outputChannels: Int? = nil,
+    condition: ConditionKind = .none
+  ) {
     if let defect = configuration.defect(of: images) { preconditionFailure(defect) }
+    self.condition = condition
     self.images = images
     self.outputChannels = outputChannels ?? images.channels
     var registry = ParameterRegistry()
@@ -64,6 +74,12 @@ public struct UNet: Sendable {
     }
 
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
+    classEmbedding =
+      switch condition {
+      case .none: nil
+      case .classes(let count):
+        ClassEmbedding("class_embedding", &registry, classes: count, width: 4 * channels)
+      }
     input = ConvolutionLayer(
       "conv_in", &registry, inputs: images.channels, outputs: channels)
 
@@ -126,11 +142,17 @@ public struct UNet: Sendable {
   ///
   /// - Parameters:
   ///   - x: The noisy images x_t, (n, h, w, c).
-  ///   - times: The timestep of each image, 0 … T − 1.
+  ///   - conditioning: Their timesteps, and what they are said to show.
   /// - Returns: The prediction, (n, h, w, `outputChannels`).
-  public func callAsFunction(_ x: Variable, times: [Double], _ pass: Pass) -> Variable {
-    precondition(times.count == x.shape.n, "Each image needs its timestep.")
-    let time = timeEmbedding(times, pass)
+  public func callAsFunction(
+    _ x: Variable, _ conditioning: Conditioning, _ pass: Pass
+  ) -> Variable {
+    precondition(conditioning.times.count == x.shape.n, "Each image needs its timestep.")
+    precondition(
+      condition != .none || conditioning.conditions.allSatisfy { $0 == .none },
+      "This network is not told what images show.")
+    let time = timeEmbedding(
+      conditioning.times, plus: classEmbedding?(conditioning, pass), pass)
     var h = input(x, pass)
     var skips = [h]
     for resolution in down {

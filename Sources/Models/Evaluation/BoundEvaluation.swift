@@ -135,7 +135,8 @@ private struct BoundEvaluation: Evaluation {
           x0.image(n), t: t, draws.stream(.noise, image: n, index: t), into: xt.image(n),
           pass.pool)
       }
-      let output = model.output(xt, t: Array(repeating: t, count: batch.count), pass)
+      let output = model.output(
+        xt, t: Array(repeating: t, count: batch.count), batch.conditions, pass)
       for n in 0..<batch.count {
         let clean = x0.image(n).span
         let predicted = diffusion.predictedX0(

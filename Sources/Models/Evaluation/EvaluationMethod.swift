@@ -38,7 +38,12 @@ extension DenoisingDiffusion: Likelihood {
     if let option = options.names.subtracting(method.options).sorted().first {
       throw EvaluationError.foreignOption(option, method: method.name)
     }
-    return try method.make(self, options)
+    let evaluation = try method.make(self, options)
+    guard condition != .none else {
+      guard options.condition == nil else { throw EvaluationError.notConditional }
+      return evaluation
+    }
+    return ConditionalEvaluation(evaluation, options.condition ?? .both)
   }
 
   /// The variances that a user asks for, or all that the model has, its own first.
@@ -88,6 +93,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case noOptimum(String)
   /// A network that predicts the mean is asked for its flow.
   case flowBetweenSteps
+  /// A model that is not told what images show, and is to be told or not.
+  case notConditional
   /// A number beyond what an option takes.
   case invalid(option: String, needs: String)
 
@@ -114,6 +121,9 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case .flowBetweenSteps:
       "The flow runs between the steps, and a network that predicts the mean knows whole steps only: "
         + "choose another method."
+    case .notConditional:
+      "The model was trained without a condition and is not told what images show: leave --condition "
+        + "out."
     case .invalid(let option, let needs): "--\(option) needs \(needs)."
     }
   }

@@ -49,6 +49,14 @@ public struct EvaluationResults: Sendable {
     /// The sum of the terms of each image.
     public let totals: [Double]
 
+    /// The same under another name.
+    func named(_ name: String) -> Estimate { Estimate(name, self) }
+
+    private init(_ name: String, _ other: Estimate) {
+      (self.name, terms, means) = (name, other.terms, other.means)
+      (errors, totals) = (other.errors, other.totals)
+    }
+
     /// Adds up the terms of some images.
     ///
     /// - Parameter term: The value of a term of an image.

@@ -60,6 +60,9 @@ public struct EvaluationOptions: Equatable, Sendable {
   /// The largest error of a step of an integration, relative to the numbers that are integrated.
   public var tolerance: Double?
 
+  /// Whether the model is told what the images show; nil: both, where it can be told.
+  public var condition: EvaluatedCondition?
+
   /// Nothing is said.
   public init() {}
 

@@ -97,7 +97,8 @@ private struct NeighbourEvaluation: Evaluation {
         }
       }
       let times = Array(repeating: Double(schedule.timestep(t)), count: batch.count)
-      let output = model.meanOutput(xt, times: times, pass)
+      let output = model.meanOutput(
+        xt, Conditioning(times: times, conditions: batch.conditions), pass)
       for n in 0..<batch.count {
         let (x0, current) = (batch.images.image(n).span, xt.image(n).span)
         let term = diffusion.boundTerm(

@@ -45,7 +45,9 @@ private struct NoiseNormEvaluation: Evaluation {
           x0.image(n), t: t, draws.stream(.noise, image: n, index: t), into: xt.image(n),
           pass.pool)
       }
-      let output = model.output(xt, t: Array(repeating: t, count: batch.count), pass).mean.value
+      let output = model.output(
+        xt, t: Array(repeating: t, count: batch.count), batch.conditions, pass
+      ).mean.value
       for n in 0..<batch.count {
         norms[n].append(
           diffusion.noiseNorm(

@@ -8,6 +8,7 @@ import Tensors
 extension DenoisingDiffusion: Generator {
   /// The reverse process by one of the samplers, for one of the tasks.
   public func generation(_ options: GenerationOptions) throws -> any Generation {
+    try requireGuidance(options)
     switch options.task {
     case .images:
       return SampledImages(
@@ -45,44 +46,28 @@ extension DenoisingDiffusion: Generator {
       Shape(count, extents.height, extents.width, extents.channels), in: pool)
   }
 
-  /// What the network sees in noisy images.
+  /// What the network sees in noisy images, guided and then clipped.
   ///
   /// - Parameters:
+  ///   - images: Their numbers.
   ///   - makePass: Makes a pass over the weights for one evaluation.
   ///   - observe: Called after each evaluation.
   func denoiser(
-    _ clipping: Clipping, _ makePass: @escaping () -> Pass,
-    observe: @escaping (Observation) -> Void
+    _ images: Range<Int>, _ options: GenerationOptions, _ clipping: Clipping,
+    _ makePass: @escaping () -> Pass, observe: @escaping (Observation) -> Void
   ) -> Denoise {
     let times = ContinuousTime(diffusion.schedule)
+    let conditions =
+      options.conditions.isEmpty ? [] : images.map { options.condition(ofImage: $0) }
     return { xt, t in
-      let pass = makePass()
-      let output = split(network(Variable(xt), times: t.map(times.timestep), pass), pass)
-      let x0 = Tensor(xt.shape, in: pass.pool)
+      let seen = guidedEstimate(xt, t, times, conditions, options.guidance, makePass)
       for n in 0..<xt.shape.n {
-        let toX0 = conversion(to: .x0, at: t[n], times)
-        let (noisy, raw) = (xt.image(n), output.mean.value.image(n))
-        var image = x0.image(n).mutableSpan
-        for i in image.indices { image[i] = Float(toX0(Double(raw[i]), xt: Double(noisy[i]))) }
+        var image = seen.x0.image(n).mutableSpan
         clipping.apply(to: &image)
       }
-      observe(Observation(xt: xt, t: t, x0: x0))
-      return Denoised(x0: x0, variance: output.variance?.value)
+      observe(Observation(xt: xt, t: t, x0: seen.x0))
+      return seen
     }
-  }
-
-  /// From the network's raw output to another quantity, at a step or between two.
-  private func conversion(
-    to target: Prediction, at t: Double, _ times: ContinuousTime
-  ) -> AffineConversion {
-    if let step = Int(exactly: t) {
-      return diffusion.prediction.conversion(to: target, at: step, of: diffusion.schedule)
-    }
-    guard
-      let conversion = diffusion.prediction.conversion(
-        to: target, for: times.forwardCoefficients(t))
-    else { preconditionFailure("A network that predicts the mean knows whole steps only.") }
-    return conversion
   }
 }
 
@@ -111,6 +96,7 @@ private struct SampledImages: Generation {
 
   var facts: [String: Fact] {
     sampler.facts.merging(clipping.facts) { $1 }.merging(start.facts) { $1 }
+      .merging(options.guidance.facts) { $1 }
   }
 
   func draw(
@@ -121,7 +107,7 @@ private struct SampledImages: Generation {
     let x = model.images(images.count, pool)
     let noise = SampleNoise(seed: options.seed, images: images, start: start)
     noise.fillStart(x)
-    try model.denoising(clipping, makePass, observe: observe) { denoise in
+    try model.denoising(images, options, clipping, makePass, observe: observe) { denoise in
       try sampler.run(x, noise, pool, denoise: denoise)
     }
     return Drawn(x)
@@ -131,12 +117,12 @@ private struct SampledImages: Generation {
 extension DenoisingDiffusion {
   /// Gives what the network sees in noisy images to a body.
   func denoising<Result>(
-    _ clipping: Clipping, _ makePass: () -> Pass, observe: (Observation) -> Void,
-    _ body: (Denoise) throws -> Result
+    _ images: Range<Int>, _ options: GenerationOptions, _ clipping: Clipping,
+    _ makePass: () -> Pass, observe: (Observation) -> Void, _ body: (Denoise) throws -> Result
   ) rethrows -> Result {
     try withoutActuallyEscaping(makePass) { makePass in
       try withoutActuallyEscaping(observe) { observe in
-        try body(denoiser(clipping, makePass, observe: observe))
+        try body(denoiser(images, options, clipping, makePass, observe: observe))
       }
     }
   }

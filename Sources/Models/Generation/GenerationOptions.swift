@@ -1,5 +1,6 @@
 // What a user says of the images that they want.
 
+import Layers
 import Sampling
 
 /// What a user says of the images that they want.
@@ -15,8 +16,18 @@ public struct GenerationOptions: Sendable {
   /// What keeps the predicted x_0 in the range of images, before each step; nil: the task's default.
   public var clipping: Clipping?
 
+  /// What the images show, one after the other and again from the first; empty: nothing is said.
+  public var conditions: [Condition] = []
+  /// How strongly they follow it.
+  public var guidance = Guidance()
+
   /// Images of seed 1.
   public init() {}
+
+  /// What image `number` is to show.
+  public func condition(ofImage number: Int) -> Condition {
+    conditions.isEmpty ? .none : conditions[number % conditions.count]
+  }
 }
 
 /// What is to be made.

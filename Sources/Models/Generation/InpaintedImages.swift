@@ -30,7 +30,10 @@ struct InpaintedImages: Generation {
   private var clipping: Clipping { options.clipping ?? .range }
   var evaluations: Int? { inpainting.evaluations }
   var notes: [String] { inpainting.notes }
-  var facts: [String: Fact] { inpainting.facts.merging(clipping.facts) { $1 } }
+  var facts: [String: Fact] {
+    inpainting.facts.merging(clipping.facts) { $1 }
+      .merging(options.guidance.facts) { $1 }
+  }
 
   func draw(
     _ images: Range<Int>, given: Tensor?, _ makePass: () -> Pass,
@@ -41,7 +44,7 @@ struct InpaintedImages: Generation {
     let x = model.images(images.count, pool)
     let noise = SampleNoise(seed: options.seed, images: images)
     noise.fillStart(x)
-    model.denoising(clipping, makePass, observe: observe) { denoise in
+    model.denoising(images, options, clipping, makePass, observe: observe) { denoise in
       inpainting.run(x, known: given, noise, pool, denoise: denoise)
     }
     return Drawn(x)

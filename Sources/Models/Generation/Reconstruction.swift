@@ -57,7 +57,10 @@ struct Reconstruction: Generation {
   private var clipping: Clipping { options.clipping ?? .none }
   var evaluations: Int? { decoding.evaluations.map { $0 + encoding.evaluations } }
   var notes: [String] { decoding.notes + limit }
-  var facts: [String: Fact] { decoding.facts.merging(clipping.facts) { $1 } }
+  var facts: [String: Fact] {
+    decoding.facts.merging(clipping.facts) { $1 }
+      .merging(options.guidance.facts) { $1 }
+  }
 
   /// x_T, which `--init` reads, and the mean square of what is lost, in [−1, 1].
   var extras: [ExtraArray] {
@@ -77,7 +80,8 @@ struct Reconstruction: Generation {
     let x = model.images(images.count, pool)
     _ = x.scalars.update(from: given.scalars)
     let noise = SampleNoise(seed: options.seed, images: images)
-    let latents = try model.denoising(clipping, makePass, observe: observe) { denoise in
+    let latents = try model.denoising(images, options, clipping, makePass, observe: observe) {
+      denoise in
       encoding.run(x, denoise: denoise)
       let latents = Array(x.scalars)
       try decoding.run(x, noise, pool, denoise: denoise)

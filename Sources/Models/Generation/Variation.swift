@@ -30,6 +30,7 @@ struct Variation: Generation {
 
   var facts: [String: Fact] {
     sampler.facts.merging(clipping.facts) { $1 }
+      .merging(options.guidance.facts) { $1 }
       .merging(["noise_level": .integer(noiseLevel)]) { $1 }
   }
 
@@ -47,7 +48,7 @@ struct Variation: Generation {
       x.pointer[k] = Float(
         level.x0 * Double(given.pointer[k]) + level.noise * Double(x.pointer[k]))
     }
-    try model.denoising(clipping, makePass, observe: observe) { denoise in
+    try model.denoising(images, options, clipping, makePass, observe: observe) { denoise in
       try sampler.run(x, noise, pool, denoise: denoise)
     }
     return Drawn(x)

@@ -20,7 +20,8 @@ public struct SampleLayout: Equatable, Sendable {
     /// An array of 32-bit floats (n, extents…).
     public init(_ name: String, extents: [Int], attributes: [String: AttributeValue] = [:]) {
       precondition(
-        !name.isEmpty && !name.contains("/") && name != "samples",
+        !name.isEmpty && !name.contains("/")
+          && !["samples", "labels", "class_names"].contains(name),
         "An extra array has a name of its own.")
       precondition(extents.allSatisfy { $0 > 0 }, "The extents of an extra array are positive.")
       (self.name, self.extents, self.attributes) = (name, extents, attributes)
@@ -37,6 +38,10 @@ public struct SampleLayout: Equatable, Sendable {
   public let attributes: [String: AttributeValue]
   /// The arrays beside the images.
   public let extras: [Extra]
+  /// The class of each image, where all have one.
+  public let labels: [Int]?
+  /// The names of the classes.
+  public let classNames: [String]?
 
   /// The bytes of one image.
   public var imageBytes: Int { shape.count * format.bytes }
@@ -44,15 +49,18 @@ public struct SampleLayout: Equatable, Sendable {
   /// A file of `count` images.
   public init(
     images count: Int, shape: ImageShape, format: PixelFormat,
-    attributes: [String: AttributeValue] = [:], extras: [Extra] = []
+    attributes: [String: AttributeValue] = [:], extras: [Extra] = [], labels: [Int]? = nil,
+    classNames: [String]? = nil
   ) {
     precondition(count > 0 && shape.count > 0, "A file of samples holds at least one image.")
     precondition(Set(extras.map(\.name)).count == extras.count, "The names of arrays differ.")
+    precondition(labels.map { $0.count == count } ?? true, "Each image has a class, or none has.")
     self.count = count
     self.shape = shape
     self.format = format
     self.attributes = attributes
     self.extras = extras
+    (self.labels, self.classNames) = (labels, classNames)
   }
 
   /// Creates the file with everything but the elements of its datasets.
@@ -87,6 +95,7 @@ public struct SampleLayout: Equatable, Sendable {
           try Self.reserve(
             extra.name, of: Float.self, [count] + extra.extents, extra.attributes, in: root))
       }
+      if let labels { try root.write(labels: labels, classNames: classNames) }
       try root.close()
       try file.close()
       return (samples, places)

@@ -15,6 +15,7 @@ extension Configuration {
     try old.apply(yaml: yaml, source: "the checkpoint's configuration")
     training.shards = training.shards ?? old.training.shards
     data.fill(from: old.data)
+    conditioning.fill(from: old.conditioning)
     optimizer.learningRateSteps = optimizer.learningRateSteps ?? old.optimizer.learningRateSteps
     // Only the cosine schedule has an end: a run without one may be given it now.
     old.optimizer.learningRateSteps = old.optimizer.learningRateSteps ?? optimizer.learningRateSteps

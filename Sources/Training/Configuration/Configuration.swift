@@ -14,6 +14,8 @@ public struct Configuration: Equatable, Sendable {
   public var network = UNetConfiguration.digits
   /// The diffusion process.
   public var diffusion = DiffusionSettings()
+  /// What the network is told that images show.
+  public var conditioning = ConditioningSettings()
   /// Steps, batches and who computes them.
   public var training = TrainingSettings()
   /// The optimizer and the moving average.
@@ -30,9 +32,9 @@ public struct Configuration: Equatable, Sendable {
   /// write.
   public static let sections: [(title: String, settings: [Setting<Configuration>])] = [
     section("run", \.run), section("data", \.data), section("network", \.network),
-    section("diffusion", \.diffusion), section("training", \.training),
-    section("optimizer", \.optimizer), section("validation", \.validation),
-    section("recording", \.recording),
+    section("diffusion", \.diffusion), section("conditioning", \.conditioning),
+    section("training", \.training), section("optimizer", \.optimizer),
+    section("validation", \.validation), section("recording", \.recording),
   ]
 
   /// Every setting.

@@ -18,7 +18,8 @@ extension ModelFamily {
     let process = try settings.process(levels: levels)
     let network = UNet(
       configuration.network, images: images,
-      outputChannels: images.channels * (process.variance == .learned ? 2 : 1))
+      outputChannels: images.channels * (process.variance == .learned ? 2 : 1),
+      condition: try configuration.conditioning.kind())
     guard network.parameters.layout.count <= Int(Int32.max) else {
       throw ConfigurationError(
         source: "network",
@@ -26,6 +27,7 @@ extension ModelFamily {
     }
     return DenoisingDiffusion(
       network: network, diffusion: process, target: settings.objective,
-      weighting: settings.lossWeighting, timesteps: settings.timesteps)
+      weighting: settings.lossWeighting, timesteps: settings.timesteps,
+      conditionDrop: configuration.conditioning.labelDrop)
   }
 }

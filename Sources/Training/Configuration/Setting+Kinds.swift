@@ -138,6 +138,31 @@ extension Setting {
     }
   }
 
+  /// A list of different texts, or `auto`: nil.
+  static func texts(
+    _ key: String, _ role: SettingRole, _ path: Path<[String]?>, limit: Int, _ help: String
+  ) -> Setting {
+    Setting(
+      key: key, help: help, values: "auto, or a list of texts", role: role,
+      node: { root in
+        root[keyPath: path].map {
+          Node($0.map { Node($0, .implicit, .doubleQuoted) }, .implicit, .flow)
+        }
+          ?? Node("auto")
+      },
+      assign: { (root, node) throws(Mismatch) in
+        if node.scalar?.string == "auto" { return root[keyPath: path] = nil }
+        let texts = node.sequence.map { $0.compactMap(\.string) }
+        guard let texts, texts.count == node.sequence?.count, !texts.isEmpty,
+          texts.allSatisfy({ !$0.isEmpty }), Set(texts).count == texts.count
+        else { throw Mismatch(reason: "needs auto, or a list of texts, none twice") }
+        guard texts.count <= limit else {
+          throw Mismatch(reason: "needs at most \(limit) texts, not \(texts.count)")
+        }
+        root[keyPath: path] = texts
+      })
+  }
+
   /// A list of whole numbers from 1.
   static func integers(
     _ key: String, _ role: SettingRole, _ path: Path<[Int]>, unit: String? = nil, _ help: String

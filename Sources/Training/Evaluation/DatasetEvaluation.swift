@@ -14,11 +14,18 @@ import Tensors
 public struct DatasetEvaluation: Sendable {
   private let trained: TrainedModel
   private let evaluation: any Evaluation
+  private let conditions: ImageConditions
   private let seed: UInt64
 
   /// The evaluation of a model; the same on all ranks.
-  public init(_ trained: TrainedModel, _ evaluation: any Evaluation, seed: UInt64) {
+  ///
+  /// - Parameter conditions: What the model is told of the dataset's images.
+  public init(
+    _ trained: TrainedModel, _ evaluation: any Evaluation, _ conditions: ImageConditions = .none,
+    seed: UInt64
+  ) {
     (self.trained, self.evaluation, self.seed) = (trained, evaluation, seed)
+    self.conditions = conditions
   }
 
   /// Evaluates some images of a dataset; collective.
@@ -40,7 +47,7 @@ public struct DatasetEvaluation: Sendable {
       min(
         part.lowerBound + mine.lowerBound * size, part.upperBound)..<min(
         part.lowerBound + mine.upperBound * size, part.upperBound)
-    let (trained, evaluation, seed) = (trained, evaluation, seed)
+    let (trained, evaluation, conditions, seed) = (trained, evaluation, conditions, seed)
     return try groups.map(part.count, width: evaluation.width) {
       (images, pool) throws(Failure) in
       do {
@@ -55,8 +62,7 @@ public struct DatasetEvaluation: Sendable {
         let shape = dataset.shape
         let x0 = Tensor(Shape(size, shape.height, shape.width, shape.channels), in: pool)
         try reader.read(indices, into: x0.pointer)
-        let batch = Batch(
-          images: x0, labels: dataset.labels.map { labels in indices.map { labels[$0] } })
+        let batch = Batch(images: x0, conditions: conditions.conditions(of: indices))
         let numbers = try evaluation.measure(
           batch, Draws(seed: seed, firstImage: part.lowerBound + images.lowerBound),
           { trained.makePass(pool) }, progress: progress)

@@ -77,7 +77,9 @@ public struct EvaluationReport: Sendable {
   }
 
   private func row(_ cells: [String]) -> String {
-    var line = cells[0].padding(toLength: max(12, cells[0].count), withPad: " ", startingAt: 0)
+    let width = results.estimates.reduce(12) { max($0, $1.name.count) }
+    var line = cells[0].padding(
+      toLength: max(width, cells[0].count), withPad: " ", startingAt: 0)
     for cell in cells.dropFirst() {
       line += "  " + String(repeating: " ", count: max(0, 13 - cell.count)) + cell
     }

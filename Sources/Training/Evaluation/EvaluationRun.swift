@@ -16,14 +16,18 @@ public struct EvaluationRequest: Sendable {
   public var part: Range<Int>
   /// The seed of all random numbers.
   public var seed: UInt64
+  /// What the model is told of them.
+  public var conditions: ImageConditions
   /// Where the numbers of the images that are done are kept; nil: nowhere.
   public var workFile: String?
 
   /// Some images of a dataset.
   public init(
-    _ dataset: ImageDataset, _ part: Range<Int>, seed: UInt64, workFile: String? = nil
+    _ dataset: ImageDataset, _ part: Range<Int>, _ conditions: ImageConditions = .none,
+    seed: UInt64, workFile: String? = nil
   ) {
     (self.dataset, self.part, self.seed, self.workFile) = (dataset, part, seed, workFile)
+    self.conditions = conditions
   }
 
   /// What the images cost in truth, nats of an image, where the dataset knows its distribution: the
@@ -68,7 +72,8 @@ public struct EvaluationRun {
     var numbers = try earlierNumbers()
     var done = try groups.communicator.broadcast([numbers.count / width], from: 0)[0]
     if done > 0 { logger.notice("Going on after \(done) of \(total) images.") }
-    let images = DatasetEvaluation(trained, evaluation, seed: request.seed)
+    let images = DatasetEvaluation(
+      trained, evaluation, request.conditions, seed: request.seed)
     let progress = EvaluationProgress(
       evaluation.evaluations, images: total - done, groups, isSilent: !isFirst)
     // Rounds end together: several groups for each worker make the wait short.

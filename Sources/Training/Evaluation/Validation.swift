@@ -17,6 +17,7 @@ package struct Validation {
   package let subject: String
   private let images: ValidationImages
   private let reader: ImageReader?
+  private let conditions: ImageConditions
   private let seed: UInt64
   private let groups: ImageGroups
 
@@ -40,6 +41,7 @@ package struct Validation {
       : try ImageReader(
         images.dataset,
         range: range.lowerBound + owned.lowerBound..<range.lowerBound + owned.upperBound)
+    conditions = try ImageConditions(images.dataset, plan.configuration.conditioning)
     // What may change in a run and makes another loss of the same terms.
     let settings = DiffusionSettings.settings.filter { $0.role == .training }
       .map { "\($0.key)=\($0.value(in: plan.configuration.diffusion))" }
@@ -56,7 +58,7 @@ package struct Validation {
   /// - Throws: `AgreedFailure` where images cannot be read, `MPIError`.
   package func loss(of trained: TrainedModel) throws -> LossReport {
     let (model, range, reader, seed) = (trained.model, images.range, reader, seed)
-    let (shape, labels) = (trained.shape, images.dataset.labels)
+    let (shape, conditions) = (trained.shape, conditions)
     let width = model.terms.count + model.sums.reduce(0) { $0 + $1.count }
     let sums: [Double] = try groups.mapGroups(of: range.count, width: width) {
       (group, pool) throws(Failure) in
@@ -68,7 +70,7 @@ package struct Validation {
         throw ExitCode.failure(for: error)
       }
       let losses = model.loss(
-        Batch(images: x0, labels: labels.map { labels in indices.map { labels[$0] } }),
+        Batch(images: x0, conditions: conditions.conditions(of: indices)),
         Draws(seed: seed, firstImage: group.lowerBound), trained.makePass(pool))
       // A term is a mean over its group's images, and groups need not be equally large.
       return losses.terms.map { $0 * Double(group.count) } + losses.sums.joined()

@@ -6,7 +6,8 @@ import Tensors
 
 /// The picture of drawn images.
 ///
-/// Images stand one after the other. Those that are made from others stand right of them. Of images whose
+/// Images stand one after the other; where they show several things in turn, a row has what shows one.
+/// Those that are made from others stand right of them. Of images whose
 /// way is told, each has two rows, its x_t and its x̂_0, from the first evaluation to the last.
 struct SamplePicture {
   private let sampler: ImageSampler
@@ -36,6 +37,10 @@ struct SamplePicture {
       ).picture(of: floats)
     }
     guard let source = sampler.source else {
+      if let shown = request.shown, shown.haveRows {
+        return try shown.picture(
+          of: request.images, shape: trained.shape, format: trained.format, samples)
+      }
       return ImageGrid(shape: trained.shape, count: count, columns: request.columns)
         .picture(of: try samples(0..<count), trained.format)
     }

@@ -20,6 +20,8 @@ public struct SamplingRequest: Sendable {
   public var seed: UInt64
   /// How the images are made, beside what their generation says: the checkpoint, the weights.
   public var facts: [String: Fact]
+  /// What the images show, one after the other and again from the first, where they are told.
+  public var shown: ShownConditions?
   /// Images in a row of a picture; nil: such that it is about square.
   public var columns: Int?
 

@@ -15,6 +15,8 @@ extension TrainedModel {
     public let path: String
     /// The number of training steps.
     public let step: Int
+    /// What the model is told that images show.
+    public let conditioning: ConditioningSettings
     /// How many images at the end of its dataset the run has not trained on.
     public let heldOut: Int
   }
@@ -62,17 +64,16 @@ extension TrainedModel {
     let state = try Checkpoint.shareState(read?.checkpoint, communicator)
     let facts = try Checkpoint.shareFacts(read?.checkpoint, communicator)
     let kind = try shared(read?.kind.rawValue)
-    let (trained, heldOut) = try communicator.together {
+    let (trained, configuration) = try communicator.together {
       let configuration = try Configuration.described(in: yaml, path: file)
       var model = try makeModel(configuration)
       model.state = state
       if let facts { model.adopt(facts, weights: kind) }
-      return (
-        TrainedModel(model, weights: weights, configuration.data),
-        configuration.validation.heldOut ?? 0
-      )
+      return (TrainedModel(model, weights: weights, configuration.data), configuration)
     }
-    return Loaded(trained: trained, path: file, step: step, heldOut: heldOut)
+    return Loaded(
+      trained: trained, path: file, step: step, conditioning: configuration.conditioning,
+      heldOut: configuration.validation.heldOut ?? 0)
   }
 
   /// Reads and checks a checkpoint.

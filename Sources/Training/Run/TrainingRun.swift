@@ -386,6 +386,10 @@ public final class TrainingRun {
     let count = plan.configuration.recording.sampleCount
     var options = GenerationOptions()
     options.seed = plan.seed
+    let shown = plan.configuration.conditioning.classNames.map { names in
+      ShownConditions(names.indices.map { .label($0) }, words: names, classNames: names)
+    }
+    options.conditions = shown?.conditions ?? []
     let sampler = try ImageSampler(
       try trainer.emaModel(), options,
       ImageGroups(communicator: communicator, workers: workers))
@@ -396,13 +400,24 @@ public final class TrainingRun {
     guard isFirst else { return }
     let path = folder.samples(step: trainer.step)
     do throws(StorageError) {
-      try ImageGrid(shape: plan.dataset.shape, count: count)
-        .picture(of: images, plan.dataset.format).writePNG(to: path)
+      try picture(of: images, count: count, shown).writePNG(to: path)
       progress.interrupt()
       logger.info("drew \(path)")
     } catch {
       // It can be drawn again from the checkpoint.
       warn("\(error): this grid is not drawn; training goes on")
+    }
+  }
+
+  /// A grid of images, where they are told what they show with a row for each of it.
+  private func picture(of images: [UInt8], count: Int, _ shown: ShownConditions?) -> Picture {
+    let (shape, format) = (plan.dataset.shape, plan.dataset.format)
+    guard let shown, shown.haveRows else {
+      return ImageGrid(shape: shape, count: count).picture(of: images, format)
+    }
+    let bytes = shape.count * format.bytes
+    return shown.picture(of: 0..<count, shape: shape, format: format) {
+      Array(images[$0.lowerBound * bytes..<$0.upperBound * bytes])
     }
   }
 }

@@ -13,6 +13,7 @@ struct ShardImages: Sendable {
   let shards: Range<Int>
   private let orders: [ShardOrder]
   private let reader: ImageReader
+  private let conditions: ImageConditions
   private let shape: Shape
 
   /// Opens the part of the dataset that a rank trains on.
@@ -23,6 +24,7 @@ struct ShardImages: Sendable {
     orders = shards.map { plan.order(ofShard: $0) }
     reader = try ImageReader(
       plan.dataset, range: orders.first!.images.lowerBound..<orders.last!.images.upperBound)
+    conditions = plan.conditions
     let images = plan.dataset.shape
     shape = Shape(plan.shardBatch, images.height, images.width, images.channels)
   }
@@ -38,7 +40,6 @@ struct ShardImages: Sendable {
     let indices = orders[index].indices(step: step)
     let images = Tensor(shape, in: pool)
     try reader.read(indices, into: images.pointer)
-    return Batch(
-      images: images, labels: reader.dataset.labels.map { labels in indices.map { labels[$0] } })
+    return Batch(images: images, conditions: conditions.conditions(of: indices))
   }
 }

@@ -13,6 +13,8 @@ public struct TrainingPlan: Sendable {
   public let dataset: ImageDataset
   /// The images that tell whether the run is still learning; nil where none are asked.
   public let validation: ValidationImages?
+  /// What the model is told of the images.
+  package let conditions: ImageConditions
   /// The model to train, before its first step.
   public let objective: any Objective
   /// The order in which the shards of a batch are added.
@@ -39,6 +41,8 @@ public struct TrainingPlan: Sendable {
     var configuration = configuration
     dataset = try Self.openDataset(configuration.data)
     try configuration.data.adopt(dataset)
+    try configuration.conditioning.adopt(dataset)
+    conditions = try ImageConditions(dataset, configuration.conditioning)
     let batch = configuration.training.batch
     try configuration.validation.holdOut(of: dataset)
     let heldOut = configuration.validation.heldOut!

@@ -13,10 +13,11 @@ Conventions of the files are this project's: images (N, H, W, C), convolutions (
 1x1 convolutions and linear layers (in, out), names of Ho's TensorFlow code without `model/`.
 
     /config           attributes image_size, channels, base_channels, multipliers, blocks,
-                      attention (resolutions), groups
+                      attention (resolutions), groups, classes (0: not told any)
     /model/<name>     weights; every one is random, also those that training starts at zero,
                       so that no term of the gradient hides behind a zero
     /x /t /target     input, time step counted from 0, and what the loss compares with
+    /labels           the class of each image, K for none, where there are classes
     /output /loss     the prediction, and the mean of (output - target)^2 over all elements
     /gradient/<name>  d loss / d weight; that of a key's bias is zero but for rounding (a softmax
                       does not see what is added to all of its arguments), so compare it with
@@ -49,6 +50,8 @@ class Configuration:
     blocks: int
     attention: tuple[int, ...]
     groups: int
+    # K; the network is then told classes, of which the last row of the table is "none".
+    classes: int = 0
 
     def widths(self) -> list[int]:
         return [self.base_channels * m for m in self.multipliers]
@@ -69,6 +72,8 @@ RECORDED = {
     "16x16": Configuration(16, 3, 6, (1, 2, 2, 2), 1, (8,), 3),
     # Nothing is a multiple of a vector register; attention on both levels, one of them odd; N = 3.
     "10x10": Configuration(10, 2, 6, (1, 2), 2, (10, 5), 2),
+    # Told classes, one of the images none.
+    "classes": Configuration(8, 1, 8, (1,), 1, (8,), 4, classes=3),
 }
 
 
@@ -86,6 +91,7 @@ def unet(c: Configuration) -> diffusers.UNet2DModel:
         norm_num_groups=c.groups,
         add_attention=True,
         dropout=0.0,
+        num_class_embeds=c.classes + 1 if c.classes else None,
         # The defaults of these five are other values, and give another network without an error.
         attention_head_dim=None,
         downsample_padding=0,
@@ -143,6 +149,8 @@ def tensor_names(c: Configuration) -> list[tuple[str, str]]:
 
     weight_and_bias("temb/dense0", "time_embedding.linear_1")
     weight_and_bias("temb/dense1", "time_embedding.linear_2")
+    if c.classes:
+        names.append(("class_embedding/W", "class_embedding.weight"))
     weight_and_bias("conv_in", "conv_in")
 
     width = c.base_channels
@@ -182,8 +190,10 @@ def tensor_names(c: Configuration) -> list[tuple[str, str]]:
     return names
 
 
-def our_layout(tensor: torch.Tensor) -> torch.Tensor:
+def our_layout(name: str, tensor: torch.Tensor) -> torch.Tensor:
     """(out, in, kh, kw) to (kh, kw, in, out), 1x1 and linear (out, in) to (in, out)."""
+    if name == "class_embedding/W":
+        return tensor
     if tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
         return tensor[:, :, 0, 0].T
     if tensor.ndim == 4:
@@ -243,7 +253,8 @@ def record(c: Configuration, path: pathlib.Path):
         for _ in range(2)
     )
     x.requires_grad_(True)
-    output = model(x, t).sample
+    labels = torch.tensor([1, c.classes]) if c.classes else None
+    output = model(x, t, class_labels=labels).sample
     loss = torch.mean((output - target) ** 2)
     loss.backward()
 
@@ -264,13 +275,15 @@ def record(c: Configuration, path: pathlib.Path):
             config.attrs[field.name] = np.array(getattr(c, field.name), dtype=np.int64)
         file["x"] = images(x)
         file["t"] = t.numpy().astype(np.int64)
+        if labels is not None:
+            file["labels"] = labels.numpy().astype(np.int64)
         file["target"] = images(target)
         file["output"] = images(output)
         file["loss"] = np.float64(loss.item())
         file["input_gradient"] = images(x.grad)
         for ours, parameter in parameters.items():
-            write(file, f"model/{ours}", stored(our_layout(parameter)))
-            write(file, f"gradient/{ours}", stored(our_layout(parameter.grad)))
+            write(file, f"model/{ours}", stored(our_layout(ours, parameter)))
+            write(file, f"gradient/{ours}", stored(our_layout(ours, parameter.grad)))
 
     heard = [p for ours, p in parameters.items() if not ours.endswith("/k/b")]
     quietest = min(float(p.grad.abs().max()) for p in heard)
@@ -288,7 +301,7 @@ def cifar10_tensors() -> dict[str, tuple[int, ...]]:
     with torch.device("meta"):
         model = unet(CIFAR10)
     parameters = named_parameters(CIFAR10, model)
-    shapes = {name: tuple(our_layout(tensor).shape) for name, tensor in parameters.items()}
+    shapes = {name: tuple(our_layout(name, tensor).shape) for name, tensor in parameters.items()}
     count = sum(math.prod(shape) for shape in shapes.values())
     assert len(shapes) == 328 and count == 35_746_307, f"{len(shapes)} tensors, {count} parameters"
     return shapes

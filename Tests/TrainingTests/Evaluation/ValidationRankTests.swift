@@ -29,7 +29,7 @@ private struct Brightness: Objective {
     for n in 0..<batch.count {
       let noise = Double(draws.stream(.timestep, image: n).integer(below: 1000))
       terms[0] += 2 * batch.images.image(n).reduce(0.0) { $0 + Double($1) } + noise
-      terms[1] += Double(batch.labels![n])
+      terms[1] += Double(batch.labels[n])
     }
     let scale = state["scale"]![0]
     return Losses(
@@ -46,6 +46,7 @@ private struct Brightness: Objective {
     configuration.training.batch = 12 * world.size
     configuration.validation.source = .share(0.2)
     configuration.validation.images = images
+    configuration.conditioning.condition = .class
     change(&configuration)
     return try TrainingPlan(configuration, rankCount: world.size)
   }
