@@ -84,7 +84,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "LayersTests", dependencies: ["HDF5", "Layers", "Tensors", "TestSupport"],
+      name: "LayersTests", dependencies: ["HDF5", "Layers", "Storage", "Tensors", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(

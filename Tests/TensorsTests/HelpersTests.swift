@@ -163,7 +163,7 @@ import Testing
         slopes: ($0.baseAddress!, $0.baseAddress! + shape.c), pool)
     }
     let attention = Attention(heads: 2)
-    let weights = Tensor(attention.weightsShape(for: shape), in: pool)
+    let weights = Tensor(attention.weightsShape(for: shape, shape), in: pool)
     let z = Tensor(shape, in: pool)
     let gradients = [0, 1, 2].map { _ in Tensor(shape, in: pool) }
     attention.forward(x, dy, y, weights: weights, into: z, pool)

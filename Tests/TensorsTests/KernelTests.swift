@@ -69,7 +69,7 @@ import Testing
       }
       let (q, k, v) = (tensors[0], tensors[1], tensors[2])
       let attention = Attention(heads: heads)
-      let p = Tensor(attention.weightsShape(for: shape), in: pool)
+      let p = Tensor(attention.weightsShape(for: shape, shape), in: pool)
       let y = Tensor(shape, in: pool)
       attention.forward(q, k, v, weights: p, into: y, pool)
       var worst = 0.0

@@ -41,14 +41,18 @@ struct LinearLayer: Sendable {
   let bias: Parameter
 
   /// Registers `name/W` and `name/b`, W uniform with the fans c and o times `scale`.
+  ///
+  /// - Parameter part: The part of the model that it belongs to.
   init(
     _ name: String, _ registry: inout ParameterRegistry, inputs c: Int, outputs o: Int,
-    scale: Double = 1
+    scale: Double = 1, part: ParameterRegistry.Part = .network
   ) {
     convolution = Convolution(
       kernel: 1, stride: 1, paddingBefore: 0, paddingAfter: 0, outputChannels: o)
-    weight = registry.add("\(name)/W", [c, o], .glorot(fanIn: c, fanOut: o, scale: scale))
-    bias = registry.add("\(name)/b", [o], .constant(0))
+    weight = registry.add(
+      "\(name)/W", [c, o],
+      scale == 0 ? .constant(0) : .glorot(fanIn: c, fanOut: o, scale: scale), part: part)
+    bias = registry.add("\(name)/b", [o], .constant(0), part: part)
   }
 
   /// (n, h, w, c) → (n, h, w, o), plus a map (n, h, w, o) if given.
@@ -64,13 +68,15 @@ struct GroupNormalizationLayer: Sendable {
   let bias: Parameter
 
   /// Registers `name/gamma`, all 1, and `name/beta`, all 0.
+  ///
+  /// - Parameter part: The part of the model that it belongs to.
   init(
     _ name: String, _ registry: inout ParameterRegistry, channels c: Int, groups: Int,
-    activates: Bool
+    activates: Bool, part: ParameterRegistry.Part = .network
   ) {
     normalization = GroupNormalization(groups: groups, activates: activates)
-    scale = registry.add("\(name)/gamma", [c], .constant(1))
-    bias = registry.add("\(name)/beta", [c], .constant(0))
+    scale = registry.add("\(name)/gamma", [c], .constant(1), part: part)
+    bias = registry.add("\(name)/beta", [c], .constant(0), part: part)
   }
 
   /// (n, h, w, c) → (n, h, w, c).

@@ -1,4 +1,4 @@
-// SiLU on the tape, where no normalisation precedes it.
+// Activations on the tape, where no normalisation precedes them.
 
 import Tensors
 
@@ -19,6 +19,20 @@ extension Pass {
       let dx = Tensor(x.shape, in: pool)
       dx.pointer.update(from: dy.pointer, count: dy.shape.count)
       SiLU.applyDerivative(at: x.value.pointer, to: dx.pointer, count: dx.shape.count)
+      x.slot?.add(dx, pool)
+    }
+  }
+
+  /// GELU(x) for each scalar.
+  package func activate(_ x: Variable, _ gelu: GELU) -> Variable {
+    let y = Tensor(x.shape, in: pool)
+    profile.measure(.elementwise) {
+      gelu.apply(x.value.pointer, into: y.pointer, count: x.shape.count)
+    }
+    return record(y, as: .elementwise, from: x.slot) { [unowned self] dy in
+      let dx = Tensor(x.shape, in: pool)
+      dx.pointer.update(from: dy.pointer, count: dy.shape.count)
+      gelu.applyDerivative(at: x.value.pointer, to: dx.pointer, count: dx.shape.count)
       x.slot?.add(dx, pool)
     }
   }
