@@ -185,6 +185,31 @@ import Testing
     }
   }
 
+  /// A model of captions is told captions, that it can read.
+  @Test func captionsAreChecked() throws {
+    var encoder = TextEncoderConfiguration(vocabulary: 9)
+    (encoder.width, encoder.context) = (16, 3)
+    let reader = tinyModel(condition: .text(encoder))
+    let frozen = tinyModel(condition: .encodedText(width: 5))
+    let text = EncodedText(sequence: [1, 2, 3, 4, 5], summary: [1, 2, 3, 4, 5])
+    let other = EncodedText(sequence: [1, 2], summary: [1, 2])
+    for (model, condition, expected) in [
+      (reader, .tokens([0, 8, 2]), nil), (reader, .none, nil), (frozen, .encoded(text), nil),
+      (reader, .tokens([]), .captionOfOtherLength(0, most: 3)),
+      (reader, .tokens([1, 2, 3, 4]), .captionOfOtherLength(4, most: 3)),
+      (reader, .tokens([9]), .otherVocabulary), (reader, .tokens([-1]), .otherVocabulary),
+      (frozen, .encoded(other), .otherVocabulary), (reader, .label(0), .toldOtherwise),
+      (reader, .encoded(text), .toldOtherwise), (frozen, .tokens([1]), .toldOtherwise),
+      (self.model, .tokens([1]), .toldOtherwise), (tinyModel(), .tokens([1]), .notConditional),
+    ] as [(DenoisingDiffusion, Condition, GuidanceError?)] {
+      var options = GenerationOptions()
+      options.conditions = [.none, condition]
+      var error: GuidanceError?
+      do { _ = try model.generation(options) } catch let fault as GuidanceError { error = fault }
+      #expect(error == expected, "\(condition)")
+    }
+  }
+
   /// What is said of images to be drawn must be something that the model can be told.
   @Test func wishesAreChecked() throws {
     func error(
@@ -199,6 +224,7 @@ import Testing
     #expect(error(plain, [], guidance(2)) == .nothingToGuide)
     #expect(error(model, [.label(3)]) == .unknownClass(3, classes: 3))
     #expect(error(model, [.label(-1)]) == .unknownClass(-1, classes: 3))
+    #expect(error(model, [.label(0), .none, .label(3)]) == .unknownClass(3, classes: 3))
     #expect(error(model, [], guidance(2)) == .nothingIsSaid)
     #expect(error(tinyModel(condition: .classes(3)), [.label(0)], guidance(2)) == .neverDropped)
     func guided(by other: DenoisingDiffusion) -> Guidance {

@@ -16,7 +16,12 @@ func tinyModel(
   condition: ConditionKind = .none, conditionDrop: Double = 0
 ) -> DenoisingDiffusion {
   var network = UNetConfiguration()
-  (network.channels, network.multipliers, network.blocks) = (4, [1], 1)
+  let readsCaptions =
+    switch condition {
+    case .none, .classes: false
+    case .text, .encodedText: true
+    }
+  (network.channels, network.multipliers, network.blocks) = (readsCaptions ? 16 : 4, [1], 1)
   (network.attention, network.groups, network.dropout) = ([], 2, 0)
   return DenoisingDiffusion(
     network: UNet(

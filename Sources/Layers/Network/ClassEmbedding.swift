@@ -26,6 +26,7 @@ struct ClassEmbedding: Sendable {
       case .label(let label):
         precondition(0..<classes ~= label, "There is no class \(label).")
         return label
+      case .tokens, .encoded: preconditionFailure("This network is told classes, not captions.")
       }
     }
     return pass.lookUp(rows, in: table, width: width, shape: Shape(rows.count, 1, 1, width))

@@ -6,6 +6,10 @@ public enum Condition: Equatable, Sendable {
   case none
   /// An image of a class, 0 … K − 1.
   case label(Int)
+  /// What a caption says, in tokens, at least one.
+  case tokens([Int])
+  /// What a caption says, as another model has encoded it.
+  case encoded(EncodedText)
 }
 
 /// What the network is told beside noisy images: their timesteps, and what they are said to show.
@@ -32,4 +36,8 @@ public enum ConditionKind: Equatable, Sendable {
   case none
   /// So many classes.
   case classes(Int)
+  /// Captions, that an encoder reads which learns beside the network.
+  case text(TextEncoderConfiguration)
+  /// Captions that another model has encoded, with so many channels of each token.
+  case encodedText(width: Int)
 }

@@ -8,14 +8,19 @@ import Tensors
 /// channels. Parameter names
 /// follow the original TensorFlow code, so that its checkpoints convert by renaming.
 public struct UNet: Sendable {
-  /// One residual block and the attention behind it.
+  /// One residual block, the attention behind it, and that to text behind both.
   private struct Stage: Sendable {
     let block: ResidualBlock
     let attention: AttentionBlock?
+    let crossAttention: CrossAttentionBlock?
 
-    func callAsFunction(_ x: Variable, time: Variable, _ pass: Pass) -> Variable {
-      let h = block(x, time: time, pass)
-      return attention?(h, pass) ?? h
+    func callAsFunction(
+      _ x: Variable, time: Variable, text: TextEncoding?, _ pass: Pass
+    ) -> Variable {
+      var h = block(x, time: time, pass)
+      if let attention { h = attention(h, pass) }
+      if let crossAttention, let text { h = crossAttention(h, text, pass) }
+      return h
     }
   }
 
@@ -35,6 +40,7 @@ public struct UNet: Sendable {
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
   private let classEmbedding: ClassEmbedding?
+  private let text: CaptionReader?
   private let input: ConvolutionLayer
   private let down: [Resolution]
   private let middle: (Stage, ResidualBlock)
@@ -52,7 +58,9 @@ public struct UNet: Sendable {
     _ configuration: UNetConfiguration, images: ImageShape, outputChannels: Int? = nil,
     condition: ConditionKind = .none
   ) {
-    if let defect = configuration.defect(of: images) { preconditionFailure(defect) }
+    if let defect = configuration.defect(of: images, condition: condition) {
+      preconditionFailure(defect)
+    }
     self.condition = condition
     self.images = images
     self.outputChannels = outputChannels ?? images.channels
@@ -61,22 +69,29 @@ public struct UNet: Sendable {
     let widths = configuration.multipliers.map { channels * $0 }
     let last = widths.count - 1
 
-    func stage(_ path: String, _ index: Int, height: Int, inputs: Int, outputs: Int) -> Stage {
+    text = CaptionReader(condition, &registry, outputs: 4 * channels)
+    let textWidth = text?.width
+    func stage(
+      _ path: String, _ index: Int, attends: Bool, inputs: Int, outputs: Int
+    ) -> Stage {
       let block = ResidualBlock(
         "\(path)/block_\(index)", &registry, configuration, inputs: inputs, outputs: outputs)
-      guard configuration.attention.contains(height) else {
-        return Stage(block: block, attention: nil)
-      }
+      guard attends else { return Stage(block: block, attention: nil, crossAttention: nil) }
       return Stage(
         block: block,
         attention: AttentionBlock(
-          "\(path)/attn_\(index)", &registry, configuration, channels: outputs))
+          "\(path)/attn_\(index)", &registry, configuration, channels: outputs),
+        crossAttention: textWidth.map {
+          CrossAttentionBlock(
+            "\(path)/cross_attn_\(index)", &registry, configuration, channels: outputs,
+            textWidth: $0)
+        })
     }
 
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
     classEmbedding =
       switch condition {
-      case .none: nil
+      case .none, .text, .encodedText: nil
       case .classes(let count):
         ClassEmbedding("class_embedding", &registry, classes: count, width: 4 * channels)
       }
@@ -91,7 +106,8 @@ public struct UNet: Sendable {
       for block in 0..<configuration.blocks {
         resolution.stages.append(
           stage(
-            "down_\(index)", block, height: images.height >> index, inputs: current,
+            "down_\(index)", block,
+            attends: configuration.attention.contains(images.height >> index), inputs: current,
             outputs: width))
         current = width
         skips.append(width)
@@ -105,12 +121,10 @@ public struct UNet: Sendable {
     }
     self.down = down
 
-    let first = ResidualBlock(
-      "mid/block_1", &registry, configuration, inputs: current, outputs: current)
-    let attention = AttentionBlock("mid/attn_1", &registry, configuration, channels: current)
+    let first = stage("mid", 1, attends: true, inputs: current, outputs: current)
     let second = ResidualBlock(
       "mid/block_2", &registry, configuration, inputs: current, outputs: current)
-    middle = (Stage(block: first, attention: attention), second)
+    middle = (first, second)
 
     var up: [Resolution] = []
     for (index, width) in widths.enumerated().reversed() {
@@ -118,7 +132,8 @@ public struct UNet: Sendable {
       for block in 0...configuration.blocks {
         resolution.stages.append(
           stage(
-            "up_\(index)", block, height: images.height >> index,
+            "up_\(index)", block,
+            attends: configuration.attention.contains(images.height >> index),
             inputs: current + skips.removeLast(), outputs: width))
         current = width
       }
@@ -151,13 +166,14 @@ public struct UNet: Sendable {
     precondition(
       condition != .none || conditioning.conditions.allSatisfy { $0 == .none },
       "This network is not told what images show.")
+    let text = text?(conditioning, pass)
     let time = timeEmbedding(
-      conditioning.times, plus: classEmbedding?(conditioning, pass), pass)
+      conditioning.times, plus: text?.pooled ?? classEmbedding?(conditioning, pass), pass)
     var h = input(x, pass)
     var skips = [h]
     for resolution in down {
       for stage in resolution.stages {
-        h = stage(h, time: time, pass)
+        h = stage(h, time: time, text: text, pass)
         skips.append(h)
       }
       if let downsample = resolution.resize {
@@ -165,11 +181,11 @@ public struct UNet: Sendable {
         skips.append(h)
       }
     }
-    h = middle.0(h, time: time, pass)
+    h = middle.0(h, time: time, text: text, pass)
     h = middle.1(h, time: time, pass)
     for resolution in up {
       for stage in resolution.stages {
-        h = stage(pass.concatenate(h, skips.removeLast()), time: time, pass)
+        h = stage(pass.concatenate(h, skips.removeLast()), time: time, text: text, pass)
       }
       if let convolution = resolution.resize { h = convolution(pass.upsample(h), pass) }
     }

@@ -26,7 +26,9 @@ public struct UNetConfiguration: Equatable, Sendable {
   public init() {}
 
   /// Why no network of images can have these extents, as a sentence; nil where one can.
-  public func defect(of images: ImageShape) -> String? {
+  ///
+  /// - Parameter condition: What the images can be said to show.
+  public func defect(of images: ImageShape, condition: ConditionKind = .none) -> String? {
     let (height, width) = (images.height, images.width)
     let factor = 1 << max(0, multipliers.count - 1)
     if height < 1 || width < 1 || images.channels < 1 {
@@ -66,6 +68,25 @@ public struct UNetConfiguration: Equatable, Sendable {
       }
     }
     if !(0..<1).contains(dropout) { return "The dropout rate must lie in [0, 1)." }
+    return defect(of: condition)
+  }
+
+  /// Why no network can be told what images show in this way.
+  private func defect(of condition: ConditionKind) -> String? {
+    switch condition {
+    case .none: return nil
+    case .classes(let count): return count < 1 ? "There must be at least one class." : nil
+    case .text(let encoder):
+      if let defect = encoder.defect { return defect }
+    case .encodedText(let width):
+      if width < 1 { return "A token's vector needs at least one channel." }
+    }
+    // Other products round a row otherwise when there are more rows: an image would depend on how
+    // long the captions of the others are.
+    guard channels % 16 == 0 else {
+      return "A network that reads captions needs channels that are a multiple of 16, not "
+        + "\(channels)."
+    }
     return nil
   }
 

@@ -66,14 +66,7 @@ extension DenoisingDiffusion {
   /// - Throws: `GuidanceError`.
   func requireGuidance(_ options: GenerationOptions) throws(GuidanceError) {
     let guidance = options.guidance
-    if let condition = options.conditions.first(where: { $0 != .none }) {
-      switch (network.condition, condition) {
-      case (.none, _): throw .notConditional
-      case (.classes(let count), .label(let label)):
-        guard 0..<count ~= label else { throw .unknownClass(label, classes: count) }
-      case (.classes, .none): break
-      }
-    }
+    for condition in options.conditions { try require(condition) }
     guard guidance.scale != 1 else { return }
     if let guide = guidance.guide {
       let (own, other) = (diffusion.schedule.betas, guide.model.diffusion.schedule.betas)
@@ -211,12 +204,38 @@ private func standardDeviation(_ values: [Double]) -> Double {
   return (squares / Double(values.count)).squareRoot()
 }
 
+extension DenoisingDiffusion {
+  /// Requires that the network can be told something.
+  private func require(_ condition: Condition) throws(GuidanceError) {
+    switch (network.condition, condition) {
+    case (_, .none): break
+    case (.none, _): throw .notConditional
+    case (.classes(let count), .label(let label)):
+      guard 0..<count ~= label else { throw .unknownClass(label, classes: count) }
+    case (.text(let encoder), .tokens(let tokens)):
+      guard 1...encoder.context ~= tokens.count else {
+        throw .captionOfOtherLength(tokens.count, most: encoder.context)
+      }
+      guard tokens.allSatisfy({ 0..<encoder.vocabulary ~= $0 }) else { throw .otherVocabulary }
+    case (.encodedText(let width), .encoded(let text)):
+      guard text.summary.count == width else { throw .otherVocabulary }
+    case (.classes, _), (.text, _), (.encodedText, _): throw .toldOtherwise
+    }
+  }
+}
+
 /// The faults that a user's wishes can have here.
 public enum GuidanceError: Error, Equatable, CustomStringConvertible {
   /// A model that is not told what images show.
   case notConditional
   /// A class that the model does not have.
   case unknownClass(Int, classes: Int)
+  /// A caption of more tokens than the model reads, or of none.
+  case captionOfOtherLength(Int, most: Int)
+  /// A caption in the tokens, or by the encoder, of another model.
+  case otherVocabulary
+  /// A class for a model that reads captions, or the other way round.
+  case toldOtherwise
   /// Guidance of a model that is not told what images show, without another model.
   case nothingToGuide
   /// Guidance where nothing is said.
@@ -238,6 +257,13 @@ public enum GuidanceError: Error, Equatable, CustomStringConvertible {
         + "out, or train with condition=class."
     case .unknownClass(let label, let classes):
       "There is no class \(label): the model has the classes 0 to \(classes - 1)."
+    case .captionOfOtherLength(let length, let most):
+      "A caption has \(length) tokens; the model reads 1 to \(most): say it in other words."
+    case .otherVocabulary:
+      "The caption was encoded for another model: encode it with the vocabulary of this one."
+    case .toldOtherwise:
+      "The model is told other things: a class is for a model of classes, and a caption for one of "
+        + "captions."
     case .nothingToGuide:
       "The model was trained without a condition, so there is nothing to guide to: leave --guidance "
         + "out, or guide with an earlier checkpoint (--guide-with)."
