@@ -47,7 +47,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Diffusion", "HDF5", "Layers", "MPI", "Models", "Parallel", "Sampling", "Storage",
-        "Tensors",
+        "Tensors", "Text",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -70,7 +70,7 @@ let package = Package(
     .executableTarget(
       name: "ddpm-sample",
       dependencies: [
-        "Diffusion", "Models", "Parallel", "Sampling", "Storage", "Tensors", "Training",
+        "Diffusion", "MPI", "Models", "Parallel", "Sampling", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -38,6 +38,8 @@ public struct RandomStream: Sendable {
     case conditioningWeights
     /// Whether a training image is left without what it shows.
     case conditionDrop
+    /// Which of an image's captions is told.
+    case caption
   }
 
   /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².

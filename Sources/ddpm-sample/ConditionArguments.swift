@@ -16,10 +16,30 @@ struct ConditionArguments: ParsableArguments {
       """, valueName: "name"))
   var classes: [String] = []
   @Option(
+    name: .customLong("prompt"),
     help: ArgumentHelp(
       """
-      How strongly images follow their class: 1 as the data do, 0 not at all; more makes them more \
-      typical and less various, and takes a second evaluation at each step. (default: 1)
+      Of a model that reads captions: what the images are to show; of several, image 0 shows the first, \
+      image 1 the second, and so on and again. A .png has a row for each. (default: nothing is said)
+      """, valueName: "words"))
+  var prompts: [String] = []
+  @Option(
+    name: .customLong("prompts"),
+    help: ArgumentHelp("A text file with a prompt in each line.", valueName: "FILE"))
+  var promptFile: String?
+  @Option(
+    help: ArgumentHelp(
+      "The weights of CLIP's text model, where they are not where training found them.",
+      valueName: "FILE.safetensors"))
+  var textEncoder: String?
+  @Option(
+    help: ArgumentHelp("The same of its vocabulary.", valueName: "tokenizer.json|DIR"))
+  var textVocabulary: String?
+  @Option(
+    help: ArgumentHelp(
+      """
+      How strongly images follow their class or prompt: 1 as the data do, 0 not at all; more makes them \
+      more typical and less various, and takes a second evaluation at each step. (default: 1)
       """, valueName: "s"))
   var guidance: Double?
   @Option(
@@ -45,6 +65,15 @@ struct ConditionArguments: ParsableArguments {
   var guideWith: String?
 
   func validate() throws {
+    let said = [
+      ("class", !classes.isEmpty), ("prompt", !prompts.isEmpty), ("prompts", promptFile != nil),
+    ].filter(\.1).map { "--\($0.0)" }
+    if said.count > 1 {
+      throw ValidationError("\(said.joined(separator: " and ")) exclude each other.")
+    }
+    if prompts.contains(where: { $0.allSatisfy(\.isWhitespace) }) {
+      throw ValidationError("--prompt needs words.")
+    }
     if let guidance, !(0...1000).contains(guidance) {
       throw ValidationError("--guidance needs a number from 0 to 1000, not \(guidance).")
     }

@@ -1,6 +1,7 @@
 // The work of ddpm-sample, from its arguments to its files.
 
 import Diffusion
+import MPI
 import Models
 import Parallel
 import Sampling
@@ -20,7 +21,8 @@ extension DDPMSample {
     }
     let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
     let trained = loaded.trained
-    let shown = try job.together { try conditions(loaded) }
+    let prompts = try prompts(job)
+    let shown = try job.together { try conditions(loaded, prompts) }
     let guide = try loadGuide(job) { logger.warning("\($0)") }
     let starts = try starts(trained, job) { logger.notice("\($0)") }
     let given = try given(trained, job)
@@ -57,14 +59,55 @@ extension DDPMSample {
 
   /// The files that are read.
   private var inputs: [String] {
-    [ckpt, task.start, task.mask, task.data, what.guideWith].compactMap(\.self)
+    [
+      ckpt, task.start, task.mask, task.data, what.guideWith, what.promptFile, what.textEncoder,
+      what.textVocabulary,
+    ].compactMap(\.self)
+  }
+
+  /// The prompts, read on the first rank for all; none where none are given.
+  private func prompts(_ job: Job) throws -> [String] {
+    guard let path = what.promptFile else { return what.prompts }
+    let communicator = try job.communicator()
+    let read = try job.together { () throws -> String? in
+      guard communicator.rank == 0 else { return nil }
+      let bytes = try readSmallFile(path, role: "a file of prompts", limit: 1 << 24)
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw StorageError.badData(path: path, reason: "is not UTF-8")
+      }
+      let lines = text.split(whereSeparator: \.isNewline).filter {
+        !$0.allSatisfy(\.isWhitespace)
+      }
+      guard !lines.isEmpty else { throw StorageError.badData(path: path, reason: "has no prompt") }
+      return lines.joined(separator: "\n")
+    }
+    return try communicator.broadcast(read ?? "", from: 0).split(separator: "\n").map(String.init)
   }
 
   /// What the images show; nil where nothing is said.
-  private func conditions(_ loaded: TrainedModel.Loaded) throws -> ShownConditions? {
-    guard !what.classes.isEmpty else { return nil }
-    guard let names = loaded.conditioning.classNames else { throw GuidanceError.notConditional }
-    return try ShownConditions(classes: what.classes, of: names)
+  private func conditions(
+    _ loaded: TrainedModel.Loaded, _ prompts: [String]
+  ) throws -> ShownConditions? {
+    var settings = loaded.conditioning
+    func refuse(_ option: String, _ told: String, _ other: String) -> Failure {
+      Failure("--\(option): the model is told \(told): use \(other).", exitCode: ExitCode.usage)
+    }
+    if !what.classes.isEmpty {
+      switch settings.condition {
+      case .none: throw GuidanceError.notConditional
+      case .text: throw refuse("class", "captions, not classes", "--prompt")
+      case .class: return try ShownConditions(classes: what.classes, of: settings.classNames ?? [])
+      }
+    }
+    guard !prompts.isEmpty else { return nil }
+    switch settings.condition {
+    case .none: throw GuidanceError.notConditional
+    case .class: throw refuse("prompt", "classes, not captions", "--class")
+    case .text:
+      settings.textEncoderFile = what.textEncoder ?? settings.textEncoderFile
+      settings.textVocabulary = what.textVocabulary ?? settings.textVocabulary
+      return try ShownConditions(prompts: prompts, PromptReader(settings))
+    }
   }
 
   /// The model that guides, of another checkpoint; collective.
@@ -207,7 +250,11 @@ extension DDPMSample {
         try given.dataset.contentHash
           ?? GivenImages(given.dataset, given.images).checksum())
     }
-    if let shown { facts["classes"] = .text(shown.words.joined(separator: ", ")) }
+    if let shown {
+      let words = shown.words.joined(separator: "; ")
+      facts["shown"] = .text(words.count > 2000 ? String(words.prefix(1999)) + "…" : words)
+      facts["shown_hash"] = .text(shown.checksum)
+    }
     if let guide {
       facts["guide"] = .text(guide.path)
       facts["guide_hash"] = .text(guide.trained.checksum)

@@ -52,6 +52,44 @@ extension CommandTests {
       #expect(digests.count == 1 && images.count == 1)
     }
 
+    /// The same with captions, of which each visit chooses one.
+    @Test func captionsOnRanksDoNotShow() async throws {
+      let folder = try TemporaryFolder()
+      let scenes = folder.file("scenes.h5")
+      let made = try await run(
+        .dist, ["dataset", "make", "digit-scenes", "--count", "64", "--output", scenes])
+      try #require(made.status == 0, "\(made)")
+      let settings = [
+        "condition=text", "caption_drop=0.3", "merges=20", "channels=16", "multipliers=[1, 1]",
+        "attention=[8]", "text_width=32", "text_layers=1",
+      ]
+      var (digests, images): (Set<String>, Set<[UInt8]>) = ([], [])
+      for ranks in [nil, 2, 4] {
+        let small = SmallRun(folder.file("run\(ranks ?? 1)"))
+        let first = try await small.train(
+          ["--data", scenes, "--steps", "\(ranks == 2 ? 1 : 3)", "--workers", "1"],
+          settings: settings, ranks: ranks)
+        try #require(first.status == 0, "\(first)")
+        if ranks == 2 {
+          let second = try await small.train(
+            ["--resume", "--steps", "3", "--workers", "2"], settings: settings)
+          try #require(second.status == 0, "\(second)")
+        }
+        digests.insert(try small.digest(3))
+        let samples = try await run(
+          .sample,
+          [
+            "--ckpt", small.path, "--prompt", "two sevens side by side", "--prompt",
+            "a nine over a one",
+          ]
+            + ["--guidance", "2", "--count", "10", "--out", "a.npz", "a.png", "a.h5"],
+          ranks: ranks, in: small.path)
+        try #require(samples.status == 0, "\(samples)")
+        images.insert(try [UInt8](contentsOf: "\(small.path)/a.npz"))
+      }
+      #expect(digests.count == 1 && images.count == 1)
+    }
+
     @Test func everyByteOutsideProvenanceIsEqual() async throws {
       let folder = try TemporaryFolder()
       var files: [[UInt8]] = []

@@ -62,9 +62,11 @@ import Testing
     "inpaint", "input", "interpolate", "keep", "label", "labels", "language", "length", "levels",
     "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
-    "probability", "repeats", "rounds", "sampler", "second", "seed", "set", "shard", "size", "snr",
+    "probability", "prompt", "prompts", "repeats", "rounds", "sampler", "second", "seed", "set",
+    "shard", "size", "snr",
     "step",
-    "steps", "time-limit", "tolerance", "variance", "weights", "width", "workers",
+    "steps", "text-encoder", "text-vocabulary", "time-limit", "tolerance", "variance", "weights",
+    "width", "workers",
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
     "dataset import csv file", "dataset import images folder", "dataset inspect file",

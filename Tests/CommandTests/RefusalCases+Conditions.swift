@@ -19,6 +19,8 @@ extension RefusalTests {
     ("an interval backwards", ["--guidance-interval", "3,1"], ["'3,1'"]),
     ("an interval without guidance", ["--guidance-interval", "1,3"], ["needs a --guidance"]),
     ("a guide without guidance", ["--guide-with", "x"], ["needs a --guidance"]),
+    ("a class and a prompt", ["--class", "7", "--prompt", "a"], ["--class and --prompt exclude"]),
+    ("a prompt of nothing", ["--prompt", " "], ["--prompt needs words"]),
   ].map { name, words, parts in
     Case(
       name: "sample: \(name)", program: .sample, words: ["--ckpt", "x"] + words, code: 64,
@@ -48,6 +50,43 @@ extension RefusalTests {
       parts: ["plain.h5", "no labels", "condition"],
       prepare: { try write("plain.h5", labels: nil, in: $0) }),
     Case(
+      name: "train: captions of a dataset without any", words: train([], ["condition=text"]),
+      code: 65, parts: ["no captions", "condition"]),
+    Case(
+      name: "train: pairs that are none",
+      words: train(
+        ["--data", "@words.h5"],
+        ["condition=text", "token_pairs=[1, 300]", "channels=16", "batch=4"]), code: 64,
+      parts: ["token_pairs", "merge 0"], ranks: [nil],
+      prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
+    Case(
+      name: "train: CLIP without its file",
+      words: train(
+        ["--data", "@words.h5"], ["condition=text", "text_encoder=clip", "batch=4"]), code: 64,
+      parts: ["text_encoder_file", "clip"], ranks: [nil],
+      prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
+    Case(
+      name: "train: a CLIP that is none",
+      words: train(
+        ["--data", "@words.h5"],
+        [
+          "condition=text", "text_encoder=clip", "batch=4", "text_encoder_file=@words.h5",
+          "text_vocabulary=@words.h5",
+        ]), code: 65, parts: ["words.h5"], ranks: [nil],
+      prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
+    Case(
+      name: "train: captions longer than the context",
+      words: train(
+        ["--data", "@words.h5"], ["condition=text", "context=3", "channels=16", "batch=4"]),
+      code: 65, parts: ["words.h5", "tokens", "context"],
+      prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
+    Case(
+      name: "train: an encoder of odd width",
+      words: train(
+        ["--data", "@words.h5"], ["condition=text", "text_width=40", "channels=16", "batch=4"]),
+      code: 64, parts: ["multiple of 16"], ranks: [nil],
+      prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
+    Case(
       name: "train: too few names for the labels",
       words: train(["--data", "@far.h5"], ["condition=class", "class_names=[a,b]", "batch=4"]),
       code: 64, parts: ["class_names", "far.h5", "class 5"],
@@ -57,6 +96,7 @@ extension RefusalTests {
   /// A model that is not told what images show.
   private static let plainModel = [
     (["--class", "7"], ["without a condition", "--class"]),
+    (["--prompt", "a seven"], ["without a condition", "--prompt"]),
     (["--guidance", "2"], ["nothing to guide to", "--guidance"]),
   ].map { words, parts in
     Case(
@@ -87,6 +127,15 @@ extension RefusalTests {
     told(
       "guidance of a model that was always told", .sample,
       ["--ckpt", "@run", "--class", "7", "--guidance", "2"], 64, ["label_drop 0"]),
+    told(
+      "a prompt", .sample, ["--ckpt", "@run", "--prompt", "a seven"], 64,
+      ["--prompt", "told classes", "--class"]),
+    told(
+      "prompts that are not there", .sample, ["--ckpt", "@run", "--prompts", "@no.txt"], 66,
+      ["no.txt"]),
+    told(
+      "prompts that are no text", .sample, ["--ckpt", "@run", "--prompts", "@plain.h5"], 65,
+      ["plain.h5", "UTF-8"]),
     told(
       "no guide there", .sample,
       ["--ckpt", "@run", "--class", "7", "--guidance", "2", "--guide-with", "@no.h5"], 66,
@@ -125,12 +174,16 @@ extension RefusalTests {
 
   /// Four black images of the digits' size.
   @Sendable private static func write(
-    _ name: String, labels: [Int]?, names: [String]? = nil, in folder: TemporaryFolder
+    _ name: String, labels: [Int]?, names: [String]? = nil, captions: Bool = false,
+    in folder: TemporaryFolder
   ) throws {
     let writer = try ImageDatasetWriter(
       output: folder.file(name), shape: ImageShape(height: 8, width: 8, channels: 1),
-      format: .levels(17), name: "x", classNames: names)
-    try writer.append(images: [UInt8](repeating: 0, count: 256), labels: labels)
+      format: .levels(17), name: "x", classNames: names,
+      captionsPerImage: captions ? 1 : 0)
+    try writer.append(
+      images: [UInt8](repeating: 0, count: 256), labels: labels,
+      captions: captions ? (0..<4).map { ["number \($0)"] } : nil)
     _ = try writer.finish()
   }
 }

@@ -52,6 +52,11 @@ class Kind:
         self.reader, self.seeds, self.command = reader, seeds, command
 
 
+def fixtures(pattern: str) -> list[str]:
+    """Files that the tests have."""
+    return sorted(map(str, Path(__file__).resolve().parents[1].glob(pattern)))
+
+
 def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
     """The list that every new reader of files adds itself to."""
     dist, sample = programs / "ddpm-dist", programs / "ddpm-sample"
@@ -116,6 +121,8 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "csv": Kind("csv", files.csv(), imports("csv")),
         "idx": Kind("idx", files.idx(), imports("idx")),
         "picture": Kind("picture", files.pictures(), pictures),
+        "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
+        "vocabulary": Kind("vocabulary", fixtures("StorageTests/Fixtures/clip/tokenizer.json")),
     }
 
 

@@ -254,7 +254,7 @@ public enum GuidanceError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .notConditional:
       "The model was trained without a condition and is not told what images show: leave --class "
-        + "out, or train with condition=class."
+        + "and --prompt out, or train with condition=class or condition=text."
     case .unknownClass(let label, let classes):
       "There is no class \(label): the model has the classes 0 to \(classes - 1)."
     case .captionOfOtherLength(let length, let most):
@@ -268,16 +268,16 @@ public enum GuidanceError: Error, Equatable, CustomStringConvertible {
       "The model was trained without a condition, so there is nothing to guide to: leave --guidance "
         + "out, or guide with an earlier checkpoint (--guide-with)."
     case .nothingIsSaid:
-      "--guidance needs to know where to: say which --class."
+      "--guidance needs to know where to: say which --class, or a --prompt."
     case .neverDropped:
-      "The model was trained with label_drop 0 and has never seen an image of no class: train with "
-        + "label_drop=0.1, or guide with an earlier checkpoint (--guide-with)."
+      "The model was trained with label_drop 0 or caption_drop 0 and was always told what images show: "
+        + "train with 0.1, or guide with an earlier checkpoint (--guide-with)."
     case .guideOfAnotherProcess:
       "The guide has another schedule of variances: choose an earlier checkpoint of the same run."
     case .guideOfOtherImages:
       "The guide's images have other extents: choose an earlier checkpoint of the same run."
     case .guideOfOtherConditions:
-      "The guide knows other classes: choose an earlier checkpoint of the same run."
+      "The guide is told other things: choose an earlier checkpoint of the same run."
     }
   }
 }

@@ -21,7 +21,7 @@ public struct SampleLayout: Equatable, Sendable {
     public init(_ name: String, extents: [Int], attributes: [String: AttributeValue] = [:]) {
       precondition(
         !name.isEmpty && !name.contains("/")
-          && !["samples", "labels", "class_names"].contains(name),
+          && !["samples", "labels", "class_names", "captions"].contains(name),
         "An extra array has a name of its own.")
       precondition(extents.allSatisfy { $0 > 0 }, "The extents of an extra array are positive.")
       (self.name, self.extents, self.attributes) = (name, extents, attributes)
@@ -42,6 +42,8 @@ public struct SampleLayout: Equatable, Sendable {
   public let labels: [Int]?
   /// The names of the classes.
   public let classNames: [String]?
+  /// The caption that each image was drawn for, where all have one.
+  public let captions: [String]?
 
   /// The bytes of one image.
   public var imageBytes: Int { shape.count * format.bytes }
@@ -50,17 +52,19 @@ public struct SampleLayout: Equatable, Sendable {
   public init(
     images count: Int, shape: ImageShape, format: PixelFormat,
     attributes: [String: AttributeValue] = [:], extras: [Extra] = [], labels: [Int]? = nil,
-    classNames: [String]? = nil
+    classNames: [String]? = nil, captions: [String]? = nil
   ) {
     precondition(count > 0 && shape.count > 0, "A file of samples holds at least one image.")
     precondition(Set(extras.map(\.name)).count == extras.count, "The names of arrays differ.")
-    precondition(labels.map { $0.count == count } ?? true, "Each image has a class, or none has.")
+    precondition(
+      labels?.count ?? count == count && captions?.count ?? count == count,
+      "Each image has a class or a caption, or none has.")
     self.count = count
     self.shape = shape
     self.format = format
     self.attributes = attributes
     self.extras = extras
-    (self.labels, self.classNames) = (labels, classNames)
+    (self.labels, self.classNames, self.captions) = (labels, classNames, captions)
   }
 
   /// Creates the file with everything but the elements of its datasets.
@@ -96,6 +100,9 @@ public struct SampleLayout: Equatable, Sendable {
             extra.name, of: Float.self, [count] + extra.extents, extra.attributes, in: root))
       }
       if let labels { try root.write(labels: labels, classNames: classNames) }
+      if let captions {
+        try ImageCaptions(captions.map { [$0] }).write(to: root, named: "captions", gzip: nil)
+      }
       try root.close()
       try file.close()
       return (samples, places)

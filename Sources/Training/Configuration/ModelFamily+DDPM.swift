@@ -11,7 +11,8 @@ extension ModelFamily {
     guard let images = configuration.data.shape, let levels = configuration.data.levels else {
       preconditionFailure("The facts of the images are filled in first.")
     }
-    if let defect = configuration.network.defect(of: images) {
+    let condition = try configuration.conditioning.kind()
+    if let defect = configuration.network.defect(of: images, condition: condition) {
       throw ConfigurationError(source: "network", reason: defect)
     }
     let settings = configuration.diffusion
@@ -19,7 +20,7 @@ extension ModelFamily {
     let network = UNet(
       configuration.network, images: images,
       outputChannels: images.channels * (process.variance == .learned ? 2 : 1),
-      condition: try configuration.conditioning.kind())
+      condition: condition)
     guard network.parameters.layout.count <= Int(Int32.max) else {
       throw ConfigurationError(
         source: "network",
@@ -28,6 +29,6 @@ extension ModelFamily {
     return DenoisingDiffusion(
       network: network, diffusion: process, target: settings.objective,
       weighting: settings.lossWeighting, timesteps: settings.timesteps,
-      conditionDrop: configuration.conditioning.labelDrop)
+      conditionDrop: configuration.conditioning.drop)
   }
 }

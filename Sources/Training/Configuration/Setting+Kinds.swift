@@ -163,6 +163,38 @@ extension Setting {
       })
   }
 
+  /// A list of whole numbers from 0, or `auto`: nil.
+  static func wholeNumbers(
+    _ key: String, _ role: SettingRole, _ path: Path<[Int]?>, limit: Int, _ help: String
+  ) -> Setting {
+    Setting(
+      key: key, help: help, values: "auto, or a list of whole numbers", role: role,
+      node: { root in
+        root[keyPath: path].map { Node($0.map { Node("\($0)") }, .implicit, .flow) } ?? Node("auto")
+      },
+      assign: { (root, node) throws(Mismatch) in
+        if node.scalar?.string == "auto" { return root[keyPath: path] = nil }
+        let numbers = node.sequence.map { $0.compactMap { $0.string.flatMap { Int($0) } } }
+        guard let numbers, numbers.count == node.sequence?.count, numbers.allSatisfy({ $0 >= 0 })
+        else { throw Mismatch(reason: "needs auto, or a list of whole numbers from 0") }
+        guard numbers.count <= limit else {
+          throw Mismatch(reason: "needs at most \(limit) numbers, not \(numbers.count)")
+        }
+        root[keyPath: path] = numbers
+      })
+  }
+
+  /// The path of a file, or `none`: nil.
+  static func path(
+    _ key: String, _ role: SettingRole, _ path: Path<String?>, _ help: String
+  ) -> Setting {
+    scalar(key, role, path, values: "none, or a path", help, text: { $0 ?? "none" }) {
+      (text) throws(Mismatch) in
+      guard !text.isEmpty else { throw Mismatch(reason: "needs a path") }
+      return text == "none" ? nil : text
+    }
+  }
+
   /// A list of whole numbers from 1.
   static func integers(
     _ key: String, _ role: SettingRole, _ path: Path<[Int]>, unit: String? = nil, _ help: String

@@ -62,10 +62,10 @@ public struct DatasetEvaluation: Sendable {
         let shape = dataset.shape
         let x0 = Tensor(Shape(size, shape.height, shape.width, shape.channels), in: pool)
         try reader.read(indices, into: x0.pointer)
-        let batch = Batch(images: x0, conditions: conditions.conditions(of: indices))
+        let draws = Draws(seed: seed, firstImage: part.lowerBound + images.lowerBound)
+        let batch = Batch(images: x0, conditions: conditions.conditions(of: indices, draws))
         let numbers = try evaluation.measure(
-          batch, Draws(seed: seed, firstImage: part.lowerBound + images.lowerBound),
-          { trained.makePass(pool) }, progress: progress)
+          batch, draws, { trained.makePass(pool) }, progress: progress)
         precondition(
           numbers.count == size && numbers.allSatisfy { $0.count == evaluation.width },
           "An evaluation has all numbers of all images.")

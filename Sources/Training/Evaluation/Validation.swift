@@ -26,7 +26,7 @@ package struct Validation {
   /// Reads this rank's part of the images, into memory where it fits.
   ///
   /// - Throws: `StorageError`.
-  package init?(_ plan: TrainingPlan, _ groups: ImageGroups) throws(StorageError) {
+  package init?(_ plan: TrainingPlan, _ groups: ImageGroups) throws {
     guard let images = plan.validation else { return nil }
     (self.images, self.groups, seed) = (images, groups, plan.seed)
     let (range, count) = (images.range, images.range.count)
@@ -69,9 +69,9 @@ package struct Validation {
       } catch {
         throw ExitCode.failure(for: error)
       }
-      let losses = model.loss(
-        Batch(images: x0, conditions: conditions.conditions(of: indices)),
-        Draws(seed: seed, firstImage: group.lowerBound), trained.makePass(pool))
+      let draws = Draws(seed: seed, firstImage: group.lowerBound)
+      let batch = Batch(images: x0, conditions: conditions.conditions(of: indices, draws))
+      let losses = model.loss(batch, draws, trained.makePass(pool))
       // A term is a mean over its group's images, and groups need not be equally large.
       return losses.terms.map { $0 * Double(group.count) } + losses.sums.joined()
     }

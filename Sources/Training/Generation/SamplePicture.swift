@@ -6,7 +6,7 @@ import Tensors
 
 /// The picture of drawn images.
 ///
-/// Images stand one after the other; where they show several things in turn, a row has what shows one.
+/// Images stand one after the other; `ShownConditions` says how those that were told what to show do.
 /// Those that are made from others stand right of them. Of images whose
 /// way is told, each has two rows, its x_t and its x̂_0, from the first evaluation to the last.
 struct SamplePicture {
@@ -37,9 +37,10 @@ struct SamplePicture {
       ).picture(of: floats)
     }
     guard let source = sampler.source else {
-      if let shown = request.shown, shown.haveRows {
+      if let shown = request.shown {
         return try shown.picture(
-          of: request.images, shape: trained.shape, format: trained.format, samples)
+          of: request.images, columns: request.columns, shape: trained.shape,
+          format: trained.format, samples)
       }
       return ImageGrid(shape: trained.shape, count: count, columns: request.columns)
         .picture(of: try samples(0..<count), trained.format)

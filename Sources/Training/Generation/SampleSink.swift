@@ -51,7 +51,8 @@ final class SampleSink {
         attributes: facts.merging(["first_image": .integer(request.images.lowerBound)]) { $1 }
           .mapValues(AttributeValue.init).merging(["seed": .unsigned(request.seed)]) { $1 },
         extras: sampler.generation.extras.map { SampleLayout.Extra($0.name, extents: $0.extents) },
-        labels: request.shown?.labels(of: request.images), classNames: request.shown?.classNames)
+        labels: request.shown?.labels(of: request.images), classNames: request.shown?.classNames,
+        captions: request.shown?.captions(of: request.images))
       let work = try UnfinishedSamples(for: main, layout, resuming: request.isResumed)
       done = work.done
       self.work = work

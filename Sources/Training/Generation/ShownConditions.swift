@@ -11,7 +11,7 @@ public struct ShownConditions: Sendable {
   public let conditions: [Condition]
   /// The same in words, for pictures and files.
   public let words: [String]
-  /// The names of all classes; nil where the conditions are none.
+  /// The names of all classes; nil where the conditions are captions.
   public let classNames: [String]?
 
   /// - Parameter words: One for each condition.
@@ -47,6 +47,24 @@ public struct ShownConditions: Sendable {
     self.init(labels.map { .label($0) }, words: labels.map { names[$0] }, classNames: names)
   }
 
+  /// The prompts of users.
+  ///
+  /// - Throws: `Failure` for what cannot be said to the model.
+  public init(prompts: [String], _ reader: PromptReader) throws(Failure) {
+    var conditions: [Condition] = []
+    let pool = BufferPool()
+    for prompt in prompts {
+      do throws(CaptionFault) {
+        conditions.append(try reader.condition(prompt, in: pool))
+      } catch {
+        throw Failure(
+          "the prompt '\(prompt.prefix(80))' \(error.reason): say it otherwise.",
+          exitCode: ExitCode.usage)
+      }
+    }
+    self.init(conditions, words: prompts)
+  }
+
   /// The classes of images, where each has one.
   func labels(of images: Range<Int>) -> [Int]? {
     var labels: [Int] = []
@@ -57,15 +75,46 @@ public struct ShownConditions: Sendable {
     return labels
   }
 
-  /// Whether each condition has a row of its own in a picture: more than a few would be too many.
-  var haveRows: Bool { (2...64).contains(conditions.count) }
+  /// The captions that images were drawn for, one for each; nil where they are classes.
+  func captions(of images: Range<Int>) -> [String]? {
+    classNames == nil ? images.map { words[$0 % words.count] } : nil
+  }
+
+  /// A checksum of the words.
+  public var checksum: String {
+    var hash = ContentHash()
+    for word in words { Array((word + "\0").utf8).withUnsafeBytes { hash.update($0) } }
+    return hash.hexadecimal()
+  }
+
+  /// A picture of images and the words for them: with a row for each condition where there are several and
+  /// not too many, else with the words under each image; those of a single condition stand once.
+  ///
+  /// - Parameters:
+  ///   - images: The numbers of the images.
+  ///   - columns: Images in a row where conditions have none; nil: such that it is about square.
+  ///   - samples: The bytes of some of them, counted from the first.
+  func picture(
+    of images: Range<Int>, columns: Int? = nil, shape: ImageShape, format: PixelFormat,
+    _ samples: (Range<Int>) throws -> [UInt8]
+  ) rethrows -> Picture {
+    if (2...64).contains(conditions.count) {
+      return try rows(of: images, shape: shape, format: format, samples)
+    }
+    let grid = ImageGrid(shape: shape, count: images.count, columns: columns)
+    let captions: GridCaptions =
+      conditions.count == 1
+      ? .rows(Array(repeating: "", count: grid.rows - 1) + words)
+      : .images(images.map { words[$0 % words.count] })
+    return grid.picture(of: try samples(0..<images.count), format, captions: captions)
+  }
 
   /// A picture with a row for each condition.
   ///
   /// - Parameters:
   ///   - images: The numbers of the images.
   ///   - samples: The bytes of some of them, counted from the first.
-  func picture(
+  private func rows(
     of images: Range<Int>, shape: ImageShape, format: PixelFormat,
     _ samples: (Range<Int>) throws -> [UInt8]
   ) rethrows -> Picture {
@@ -83,6 +132,6 @@ public struct ShownConditions: Sendable {
       for _ in row.count..<columns { bytes += nothing }
     }
     return ImageGrid(shape: shape, count: rows.count * columns, columns: columns)
-      .picture(of: bytes, format)
+      .picture(of: bytes, format, captions: .rows(words))
   }
 }

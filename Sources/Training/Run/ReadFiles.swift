@@ -35,6 +35,11 @@ enum ReadFiles {
     "captioned csv": {
       try ImportSource.csv(file: $0, caption: .number(66)).forEachBatch { _, _ in }
     },
+    "safetensors": { path in
+      let file = try Safetensors(path: path)
+      for name in file.entries.keys.sorted() { _ = try file.values(name) }
+    },
+    "vocabulary": { _ = try CLIPTokenizer(path: $0) },
     "idx": { try ImportSource.idx(images: $0, labels: nil).forEachBatch { _, _ in } },
     "picture": { _ = try Picture(png: $0, rounding: false) },
   ]

@@ -386,9 +386,7 @@ public final class TrainingRun {
     let count = plan.configuration.recording.sampleCount
     var options = GenerationOptions()
     options.seed = plan.seed
-    let shown = plan.configuration.conditioning.classNames.map { names in
-      ShownConditions(names.indices.map { .label($0) }, words: names, classNames: names)
-    }
+    let shown = plan.conditions.examples(8)
     options.conditions = shown?.conditions ?? []
     let sampler = try ImageSampler(
       try trainer.emaModel(), options,
@@ -412,7 +410,7 @@ public final class TrainingRun {
   /// A grid of images, where they are told what they show with a row for each of it.
   private func picture(of images: [UInt8], count: Int, _ shown: ShownConditions?) -> Picture {
     let (shape, format) = (plan.dataset.shape, plan.dataset.format)
-    guard let shown, shown.haveRows else {
+    guard let shown else {
       return ImageGrid(shape: shape, count: count).picture(of: images, format)
     }
     let bytes = shape.count * format.bytes

@@ -14,6 +14,7 @@ struct ShardImages: Sendable {
   private let orders: [ShardOrder]
   private let reader: ImageReader
   private let conditions: ImageConditions
+  private let plan: TrainingPlan
   private let shape: Shape
 
   /// Opens the part of the dataset that a rank trains on.
@@ -25,6 +26,7 @@ struct ShardImages: Sendable {
     reader = try ImageReader(
       plan.dataset, range: orders.first!.images.lowerBound..<orders.last!.images.upperBound)
     conditions = plan.conditions
+    self.plan = plan
     let images = plan.dataset.shape
     shape = Shape(plan.shardBatch, images.height, images.width, images.channels)
   }
@@ -40,6 +42,8 @@ struct ShardImages: Sendable {
     let indices = orders[index].indices(step: step)
     let images = Tensor(shape, in: pool)
     try reader.read(indices, into: images.pointer)
-    return Batch(images: images, conditions: conditions.conditions(of: indices))
+    let draws = Draws(
+      seed: plan.seed, step: step, shard: shards.lowerBound + index, of: plan.tree.shards)
+    return Batch(images: images, conditions: conditions.conditions(of: indices, draws))
   }
 }

@@ -25,7 +25,11 @@ import Training
     "keep_checkpoints": "5", "sample_every": "0", "sample_count": "17",
     "sample_last": "true", "value_range": "[-1.5, 2.0]", "validation": "0.25", "held_out": "9",
     "validation_every": "50", "validation_images": "64", "patience": "3", "condition": "class",
-    "class_names": "[cat, dog]", "label_drop": "0.25",
+    "class_names": "[cat, dog]", "label_drop": "0.25", "caption_drop": "0.5",
+    "text_encoder": "clip", "merges": "0", "token_pairs": "[97, 98, 258, 99]", "context": "77",
+    "text_width": "32", "text_layers": "3", "text_heads": "2",
+    "text_encoder_file": "/w.safetensors",
+    "text_vocabulary": "/tokenizer.json",
   ]
 
   /// A configuration with all of `others`.

@@ -2,6 +2,7 @@
 
 import Layers
 import Storage
+import Text
 
 /// What the network is told that images show.
 public struct ConditioningSettings: SettingsSection {
@@ -11,6 +12,16 @@ public struct ConditioningSettings: SettingsSection {
     case none
     /// The class of each image, the dataset's label.
     case `class`
+    /// A caption of each image.
+    case text
+  }
+
+  /// Who reads captions.
+  public enum Encoder: String, CaseIterable, Sendable {
+    /// A transformer that learns beside the network.
+    case learned
+    /// CLIP's text model, from a file, which learns no more.
+    case clip
   }
 
   /// What the network is told.
@@ -19,27 +30,72 @@ public struct ConditioningSettings: SettingsSection {
   public var classNames: [String]?
   /// The probability with which training does not tell the class of an image.
   public var labelDrop = 0.1
+  /// The probability with which training does not tell the caption of an image.
+  public var captionDrop = 0.1
+  /// Who reads captions.
+  public var textEncoder = Encoder.learned
+  /// How many pairs of tokens the tokenizer of a learned encoder joins at most.
+  public var merges = 256
+  /// The pairs that it joins, the left and the right token of each; nil: learned from the captions.
+  public var tokenPairs: [Int]?
+  /// The most tokens of a caption, those that begin and end it included.
+  public var context = 32
+  /// The channels of a token; nil: 64, or those of the file.
+  public var textWidth: Int?
+  /// The blocks of a learned encoder.
+  public var textLayers = 2
+  /// The heads of each attention of a learned encoder.
+  public var textHeads = 4
+  /// The file of CLIP's text model, safetensors.
+  public var textEncoderFile: String?
+  /// The vocabulary of CLIP's text model: tokenizer.json, or a folder with vocab.json and merges.txt.
+  public var textVocabulary: String?
 
   /// A network that is told nothing.
   public init() {}
 
   /// The most classes.
-  private static let largestCount = 1 << 16
+  private static let mostClasses = 1 << 16
 
-  /// The keys: what is told, and how often it is not.
+  /// The keys: what is told, how often it is not, and who reads captions.
   public static let settings: [Setting<Self>] = [
     .choice("condition", .model, \.condition, "what the network is told of an image"),
     .texts(
-      "class_names", .model, \.classNames, limit: largestCount,
+      "class_names", .model, \.classNames, limit: mostClasses,
       "names of the classes; auto: the dataset's"),
     .number(
       "label_drop", .training, \.labelDrop, 0...1,
       "probability that training does not tell the class; guidance needs it"),
+    .number(
+      "caption_drop", .training, \.captionDrop, 0...1,
+      "probability that training does not tell the caption; guidance needs it"),
+    .choice("text_encoder", .model, \.textEncoder, "who reads captions"),
+    .integer(
+      "merges", .model, \.merges, from: 0, to: 4096,
+      "pairs of tokens that the tokenizer joins at most; 0: bytes"),
+    .wholeNumbers(
+      "token_pairs", .model, \.tokenPairs, limit: 2 * 4096,
+      "the pairs that it joins; auto: learned from the captions"),
+    .integer(
+      "context", .model, \.context, from: 3, to: 1024, unit: "tokens",
+      "the longest caption, with its two ends"),
+    .integer(
+      "text_width", .model, \.textWidth, from: 16, to: 4096,
+      "channels of a token; auto: 64, or those of the file"),
+    .integer("text_layers", .model, \.textLayers, from: 1, to: 48, "blocks of the text encoder"),
+    .integer("text_heads", .model, \.textHeads, from: 1, "heads of the text encoder"),
+    .path("text_encoder_file", .training, \.textEncoderFile, "CLIP's weights (safetensors)"),
+    .path(
+      "text_vocabulary", .training, \.textVocabulary,
+      "CLIP's tokenizer.json, or the folder of its vocab.json and merges.txt"),
   ]
+
+  /// The probability with which training does not tell what an image shows.
+  var drop: Double { condition == .text ? captionDrop : labelDrop }
 
   /// The layers that it takes.
   ///
-  /// - Throws: `ConfigurationError` where there are no names of classes.
+  /// - Throws: `ConfigurationError` where something is missing or does not fit.
   func kind() throws(ConfigurationError) -> ConditionKind {
     switch condition {
     case .none: return .none
@@ -49,35 +105,71 @@ public struct ConditioningSettings: SettingsSection {
           source: "class_names", reason: "are needed for condition: class.")
       }
       return .classes(classNames.count)
+    case .text:
+      guard textEncoder == .learned else {
+        guard let textWidth else {
+          throw ConfigurationError(
+            source: "text_width", reason: "is needed for text_encoder: clip.")
+        }
+        return .encodedText(width: textWidth)
+      }
+      var encoder = TextEncoderConfiguration(vocabulary: try tokenizer().vocabularySize)
+      (encoder.width, encoder.layers) = (textWidth ?? 64, textLayers)
+      (encoder.heads, encoder.context) = (textHeads, context)
+      if let defect = encoder.defect {
+        throw ConfigurationError(source: "text_encoder", reason: defect)
+      }
+      return .text(encoder)
     }
   }
 
-  /// Fills in the names of the classes, or refuses a dataset that has others.
-  mutating func adopt(_ dataset: ImageDataset) throws {
-    guard condition == .class else {
-      guard classNames == nil else {
-        throw ConfigurationError(
-          source: "class_names", reason: "are of no use without condition=class.")
-      }
-      return
+  /// The tokenizer of a learned encoder.
+  ///
+  /// - Throws: `ConfigurationError` where its pairs are missing or are none.
+  func tokenizer() throws(ConfigurationError) -> BytePairTokenizer {
+    guard let tokenPairs else {
+      throw ConfigurationError(source: "token_pairs", reason: "are needed for condition: text.")
     }
+    do throws(TokenizerFault) {
+      return try BytePairTokenizer(pairs: tokenPairs.map { Int64($0) })
+    } catch {
+      throw ConfigurationError(source: "token_pairs", reason: "are no tokenizer: \(error).")
+    }
+  }
+
+  // MARK: Meeting a dataset
+
+  /// Fills in what the dataset says, or refuses one that says something else.
+  mutating func adopt(_ dataset: ImageDataset) throws {
+    guard condition == .class || classNames == nil else {
+      throw ConfigurationError(
+        source: "class_names", reason: "are of no use without condition=class.")
+    }
+    switch condition {
+    case .none: break
+    case .class: try adoptClasses(dataset)
+    case .text: try adoptCaptions(dataset)
+    }
+  }
+
+  private mutating func adoptClasses(_ dataset: ImageDataset) throws {
     guard let labels = dataset.labels else {
       throw StorageError.badData(
         path: dataset.path,
         reason: "has no labels, which condition=class needs; import it with labels, or set "
           + "condition=none")
     }
-    guard labels.allSatisfy({ $0 < Self.largestCount }) else {
+    guard labels.allSatisfy({ $0 < Self.mostClasses }) else {
       throw StorageError.badData(
         path: dataset.path,
-        reason: "has an image of class \(labels.max()!); \(Self.largestCount) classes are possible")
+        reason: "has an image of class \(labels.max()!); \(Self.mostClasses) classes are possible")
     }
     let own = dataset.classNames ?? classNames ?? (0...(labels.max() ?? 0)).map { "\($0)" }
     guard classNames ?? own == own else {
       throw ConfigurationError(
         source: "class_names",
-        reason: "are \(Self.list(classNames!)), but those of \(dataset.path) are \(Self.list(own))."
-      )
+        reason: "are \(Self.list(classNames!)), but those of \(dataset.path) are "
+          + "\(Self.list(own)).")
     }
     if let large = labels.max(), large >= own.count {
       throw ConfigurationError(
@@ -87,9 +179,44 @@ public struct ConditioningSettings: SettingsSection {
     classNames = own
   }
 
+  private mutating func adoptCaptions(_ dataset: ImageDataset) throws {
+    guard let captions = dataset.captions else {
+      throw StorageError.badData(
+        path: dataset.path,
+        reason: "has no captions, which condition=text needs; import it with captions, or set "
+          + "condition=none")
+    }
+    switch textEncoder {
+    case .learned:
+      guard textEncoderFile == nil, textVocabulary == nil else {
+        throw ConfigurationError(
+          source: textEncoderFile == nil ? "text_vocabulary" : "text_encoder_file",
+          reason: "is of no use without text_encoder=clip.")
+      }
+      if tokenPairs == nil {
+        tokenPairs = BytePairTokenizer(learnedFrom: captions.unique, merges: merges).pairs
+          .map { Int($0) }
+      }
+      textWidth = textWidth ?? 64
+    case .clip:
+      let width = try PromptReader.width(of: self)
+      guard textWidth ?? width == width else {
+        throw ConfigurationError(
+          source: "text_width",
+          reason: "is \(textWidth!), but the tokens of \(textEncoderFile!) have \(width) channels.")
+      }
+      textWidth = width
+    }
+  }
+
   /// Takes what is `auto` here from another run.
   mutating func fill(from old: ConditioningSettings) {
     if condition == .class { classNames = classNames ?? old.classNames }
+    guard condition == .text, old.condition == .text else { return }
+    tokenPairs = tokenPairs ?? old.tokenPairs
+    textWidth = textWidth ?? old.textWidth
+    textEncoderFile = textEncoderFile ?? old.textEncoderFile
+    textVocabulary = textVocabulary ?? old.textVocabulary
   }
 
   private static func list(_ names: [String]) -> String {
