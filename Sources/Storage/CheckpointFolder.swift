@@ -54,6 +54,14 @@ public struct CheckpointFolder: Sendable {
     try folderNames(path).compactMap { step(of: $0) }.sorted()
   }
 
+  /// The paths of HDF5 files whose names are none of a checkpoint, in the order of their names.
+  ///
+  /// - Throws: `.missingInput` where the folder cannot be listed.
+  public func strangers() throws(StorageError) -> [String] {
+    try folderNames(path).filter { $0.hasSuffix(".h5") && step(of: $0) == nil }.sorted()
+      .map { "\(path)/\($0)" }
+  }
+
   /// Reads the checkpoint of a step, and requires that it is of this step.
   ///
   /// - Throws: As `Checkpoint.read`, and `.badData` for the checkpoint of another step.

@@ -25,7 +25,8 @@ struct CheckpointCommand: ParsableCommand {
 
     func run(_ job: Job) throws {
       try job.onFirstRank {
-        let rows = try CheckpointList(run: RunFolder(run)).entries.map { entry in
+        let list = try CheckpointList(run: RunFolder(run))
+        let rows = list.entries.map { entry in
           [
             "\(entry.step)", entry.date ?? "-", entry.bytes.map { "\($0)" } ?? "-",
             entry.loss.map { String(format: "%.6g", $0) } ?? "-",
@@ -33,7 +34,10 @@ struct CheckpointCommand: ParsableCommand {
               + (entry.isBest ? ", best" : ""),
           ]
         }
-        try printColumns([["step", "date", "bytes", "loss", "state"]] + rows)
+        let strangers = list.strangers.map {
+          ["-", "-", "-", "-", "\($0) has no name of a checkpoint: see checkpoint repair-name"]
+        }
+        try printColumns([["step", "date", "bytes", "loss", "state"]] + rows + strangers)
       }
     }
   }

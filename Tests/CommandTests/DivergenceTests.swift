@@ -163,7 +163,7 @@ extension CommandTests {
       ] {
         #expect(outcome.errors.contains("step \(step) diverged (the loss"), "\(outcome)")
         #expect(outcome.errors.contains("going back to \(target), without"), "\(outcome)")
-        #expect(outcome.errors.contains("(\(count). time of at most 3)"), "\(outcome)")
+        #expect(outcome.errors.contains("(time \(count) of at most 3)"), "\(outcome)")
       }
       // The newest states are described, and no more.
       let names = try FileManager.default.contentsOfDirectory(atPath: run.path + "/diverged")

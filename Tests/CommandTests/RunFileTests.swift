@@ -161,6 +161,8 @@ extension CommandTests {
       try FileManager.default.createDirectory(
         atPath: run.checkpoint(800), withIntermediateDirectories: false)
       try FileManager.default.copyItem(atPath: run.checkpoint(4), toPath: run.checkpoint(700))
+      let stranger = "\(run.path)/checkpoints/mine.h5"
+      try FileManager.default.copyItem(atPath: run.checkpoint(4), toPath: stranger)
       try run.forge(700) {
         ($0.progress.step, $0.progress.imagesSeen) = (700, 700 * 32)
         $0.configuration = $0.configuration.replacing("blocks: 1", with: "blocks: 2")
@@ -172,6 +174,8 @@ extension CommandTests {
       for step in [6, 700, 800, 900] {
         #expect(outcome.errors.contains("skipped \(run.checkpoint(step))"), "\(outcome)")
       }
+      #expect(outcome.errors.contains("\(stranger) has no name of a checkpoint"), "\(outcome)")
+      try FileManager.default.removeItem(atPath: stranger)
       #expect(outcome.errors.contains("steps 5 to 6"), "\(outcome)")
       #expect(try run.digest(6) == digest)
       #expect(

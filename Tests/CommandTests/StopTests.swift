@@ -101,7 +101,9 @@ extension CommandTests {
       ) { process in
         try? await Task.sleep(for: .seconds(1))
         kill(process, SIGINT)
-        try? await Task.sleep(for: .milliseconds(100))
+        // Twice at once is one wish.
+        kill(process, SIGINT)
+        try? await Task.sleep(for: .milliseconds(600))
         kill(process, SIGINT)
       }
       #expect(stopped.status == -SIGINT, "\(stopped)")

@@ -25,6 +25,8 @@ public struct CheckpointList {
 
   /// The files, the oldest step first.
   public let entries: [Entry]
+  /// The paths of HDF5 files whose names are none of a checkpoint.
+  public let strangers: [String]
 
   /// Looks at every checkpoint of a run.
   ///
@@ -32,6 +34,7 @@ public struct CheckpointList {
   public init(run: RunFolder) throws(StorageError) {
     let folder = run.checkpoints
     let best = try folder.bestStep
+    strangers = try folder.strangers()
     entries = try folder.steps().map { step in
       let path = folder.path(step: step)
       var (checkpoint, fault): (Checkpoint?, StorageError?)

@@ -28,6 +28,13 @@ extension RunFolder {
   ///   disk is to blame.
   func checkpointToGoOnFrom(_ logger: Logger) throws(StorageError) -> Checkpoint? {
     let found = try newestUsable()
+    for path in (try checkpoints.exists) ? try checkpoints.strangers() : [] {
+      logger.warning(
+        """
+        \(path) has no name of a checkpoint and is passed over; if it is one, ddpm-dist checkpoint \
+        repair-name \(path) gives it back its name.
+        """)
+    }
     if found.checkpoint != nil {
       for error in found.skipped { logger.warning("skipped \(error)") }
     } else if let newest = found.skipped.first {

@@ -6,7 +6,8 @@ import Synchronization
 /// The signals that ask this process to stop: noted by a handler, looked at between two steps.
 ///
 /// A signal that comes again, and an interrupt from the keyboard after any other, end the process at
-/// once, as they would without a handler.
+/// once, as they would without a handler. What comes within a third of a second of the first is the same
+/// wish: launchers and `timeout` deliver one signal twice.
 enum StopSignals {
   /// Those that ask for a checkpoint and a requeue, and are forwarded by mpirun: USR1 and USR2; and those
   /// that say that the end is near: TERM, INT and HUP.
@@ -16,11 +17,16 @@ enum StopSignals {
   private static let first = Atomic<Int32>(0)
   /// A bit for each signal that has come.
   private static let seen = Atomic<UInt64>(0)
+  /// When the first signal came, in milliseconds of the monotonic clock.
+  private static let firstTime = Atomic<Int>(0)
 
   /// Installs the handler, before a loop that looks at `received`.
   static func install() {
     // Made before a handler can want them: making a static is nothing for a handler.
-    _ = (first.load(ordering: .relaxed), seen.load(ordering: .relaxed))
+    _ = (
+      first.load(ordering: .relaxed), seen.load(ordering: .relaxed),
+      firstTime.load(ordering: .relaxed)
+    )
     // A launcher may have blocked them, and this thread inherited that.
     var blocked = sigset_t()
     sigemptyset(&blocked)
@@ -47,7 +53,13 @@ enum StopSignals {
   private static func note(_ number: Int32) {
     let bit = UInt64(1) << UInt64(number)
     let before = seen.bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue
-    if before & bit != 0 || before != 0 && number == SIGINT {
+    var now = timespec()
+    // int clock_gettime(clockid_t clockid, struct timespec *tp)
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    let time = now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+    if before == 0 { firstTime.store(time, ordering: .releasing) }
+    let isAgain = before & bit != 0 || before != 0 && number == SIGINT
+    if isAgain, time - firstTime.load(ordering: .acquiring) > 333 {
       // sighandler_t signal(int signum, sighandler_t handler); int raise(int sig)
       signal(number, SIG_DFL)
       raise(number)

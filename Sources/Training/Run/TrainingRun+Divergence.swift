@@ -17,7 +17,7 @@ extension TrainingRun {
     case .skipped(let evidence):
       if isFirst {
         warn(
-          "step \(evidence.step) is left out, the \(trainer.step - trainer.adam.updates). in all: "
+          "step \(evidence.step) is left out, number \(trainer.step - trainer.adam.updates) in all: "
             + description(of: evidence))
       }
       return nil
@@ -83,7 +83,7 @@ extension TrainingRun {
       warn(
         """
         step \(evidence.step) diverged (\(description(of: evidence))): going back to \(place), without \
-        the batches since then (\(trainer.rollbacks.count). time of at most \
+        the batches since then (time \(trainer.rollbacks.count) of at most \
         \(DivergencePolicy.rollbacks))
         """)
     }
@@ -96,15 +96,21 @@ extension TrainingRun {
     let message = try job.together { [saver, folder, isFirst] in
       guard isFirst else { return "" }
       _ = try? saver.finish(isLast: false)
-      let healthy = targets.among((try? folder.checkpoints.steps()) ?? []).first
+      let steps = (try? folder.checkpoints.steps()) ?? []
+      // A checkpoint that the run itself would not go back to, as another run has it not, is good too.
+      let healthy =
+        targets.among(steps).first ?? steps.last { $0 > 0 && $0 <= evidence.lastHealthyStep }
       let reason =
-        evidence.loss.isFinite && evidence.norm.isFinite
-        ? "for \(evidence.row) steps loss or gradient have been far above what they were"
-        : "loss or gradient are not finite"
+        !evidence.loss.isFinite || !evidence.norm.isFinite
+        ? "loss or gradient are not finite"
+        : evidence.isExplosion
+          ? "loss and gradient have exploded"
+          : "for \(evidence.row) steps loss or gradient have been far above what they were"
       return "step \(evidence.step) diverged: \(reason); \(description(of: evidence)). "
-        + (healthy.map {
-          "The last healthy checkpoint is \(folder.checkpoints.path(step: $0)): go on from it with a "
-            + "smaller learning_rate, after removing later ones."
+        + (healthy.map { step in
+          "The last healthy checkpoint is \(folder.checkpoints.path(step: step)): go on from it with a "
+            + "smaller learning_rate"
+            + (steps.contains { $0 > step } ? ", after removing later ones." : ".")
         } ?? "There is no checkpoint from before: begin again with a smaller learning_rate.")
     }
     return AgreedFailure(

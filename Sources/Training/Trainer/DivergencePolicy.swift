@@ -30,7 +30,9 @@ public enum DivergencePolicy: String, CaseIterable, Equatable, Sendable {
   package func action(for verdict: DivergenceWatch.Verdict) -> Action {
     switch verdict {
     case .healthy: .update
-    case .suspicious(let evidence) where evidence.isDivergence: .diverge(evidence)
+    case .suspicious(let evidence)
+    where evidence.isDivergence || evidence.isExplosion && self != .skip:
+      .diverge(evidence)
     case .suspicious(let evidence): self == .skip ? .skip(evidence) : .update
     case .notFinite(let evidence):
       self == .skip && !evidence.isDivergence ? .skip(evidence) : .diverge(evidence)

@@ -11,7 +11,9 @@
 /// with the median m of the hundred steps before the first of a row of suspicious ones, and the median d of
 /// their distances from m. Twenty suspicious steps in a row are a divergence. Numbers that are not finite
 /// are suspicious, too. While there are fewer than twenty steps that are not, medians say little, and
-/// a step is suspicious only where both are above a thousand times what they were.
+/// a step is suspicious only where both are above a thousand times what they were, or where it is an
+/// explosion: a loss of ten thousand times the smallest before, and a norm of a thousand times. No healthy
+/// run makes one, and what is left of a network after it may look quiet again: it is a divergence at once.
 ///
 /// The numbers: with the objective `bound` and a network that predicts the noise, a batch in which t = 1 is
 /// drawn costs a hundred times one in which it is not, so that medians say little of a single step. In forty
@@ -51,6 +53,9 @@ package struct DivergenceWatch: Equatable {
     /// The median norm before.
     package let usualNorm: Double
 
+    /// Whether a young run has exploded.
+    package var isExplosion = false
+
     /// The last step before the row.
     package var lastHealthyStep: Int { step - row }
     /// Whether there are so many in a row that the run has diverged.
@@ -82,7 +87,8 @@ package struct DivergenceWatch: Equatable {
       Self.median(before.map(\.loss)), Self.median(before.map(\.norm))
     )
     let isFinite = loss.isFinite && norm.isFinite
-    if isFinite, isUsual(loss: loss, norm: norm, usualLoss, usualNorm) {
+    let isExplosion = isFinite && isExplosion(loss: loss, norm: norm)
+    if isFinite, !isExplosion, isUsual(loss: loss, norm: norm, usualLoss, usualNorm) {
       before = (before + row + [Step(loss: loss, norm: norm)]).suffix(Self.window)
       row = []
       return .healthy
@@ -90,12 +96,19 @@ package struct DivergenceWatch: Equatable {
     row.append(Step(loss: Self.finite(loss), norm: Self.finite(norm)))
     let evidence = Evidence(
       step: step, row: row.count, loss: loss, usualLoss: usualLoss, norm: norm,
-      usualNorm: usualNorm)
+      usualNorm: usualNorm, isExplosion: isExplosion)
     return isFinite ? .suspicious(evidence) : .notFinite(evidence)
   }
 
   /// Forgets the row: its steps are undone.
   package mutating func forgetRow() { row = [] }
+
+  private func isExplosion(loss: Double, norm: Double) -> Bool {
+    guard before.count < Self.least, let smallestLoss = before.map({ abs($0.loss) }).min(),
+      let smallestNorm = before.map(\.norm).min()
+    else { return false }
+    return loss > 10_000 * smallestLoss && norm > 1000 * smallestNorm
+  }
 
   private func isUsual(
     loss: Double, norm: Double, _ usualLoss: Double, _ usualNorm: Double

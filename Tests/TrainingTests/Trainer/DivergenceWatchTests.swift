@@ -78,6 +78,40 @@ import Training
     }
   }
 
+  /// One step of ten thousand times the smallest loss, after which the numbers calm down.
+  @Test func anExplosionIsOneAtOnce() {
+    func last(_ steps: [(Double, Double)]) -> DivergenceWatch.Verdict? {
+      var watch = DivergenceWatch()
+      var verdict: DivergenceWatch.Verdict?
+      for (i, (loss, norm)) in steps.enumerated() {
+        verdict = watch.note(step: i + 1, loss: loss, norm: norm)
+      }
+      return verdict
+    }
+    // As seen of learning_rate 10.
+    let seen: [(Double, Double)] = [
+      (0.997, 2.13), (87.7, 459), (85.4, 151), (92.2, 152), (503, 758), (91.7, 352),
+    ]
+    #expect(last(seen) == .healthy)
+    guard case .suspicious(let evidence) = last(seen + [(75_700, 31_700)]) else {
+      Issue.record("The explosion is not seen.")
+      return
+    }
+    #expect(evidence.isExplosion && evidence.lastHealthyStep == 6)
+    #expect(DivergencePolicy.stop.action(for: .suspicious(evidence)) == .diverge(evidence))
+    #expect(DivergencePolicy.rollback.action(for: .suspicious(evidence)) == .diverge(evidence))
+    #expect(DivergencePolicy.skip.action(for: .suspicious(evidence)) == .skip(evidence))
+    // Of the loss alone, or later, it is none.
+    #expect(last(seen + [(75_700, 900)]) == .healthy)
+    let later = last(
+      Array(repeating: (1.0, 1.0), count: 50) + [(75_700, 31_700)])
+    guard case .suspicious(let late) = later else {
+      Issue.record("A late step is not suspicious.")
+      return
+    }
+    #expect(!late.isExplosion)
+  }
+
   @Test(arguments: [Double.nan, .infinity]) func whatIsNotFiniteIsSeenAtOnce(value: Double) {
     for (loss, norm) in [(value, 1.0), (1.0, value)] {
       var watch = DivergenceWatch()
