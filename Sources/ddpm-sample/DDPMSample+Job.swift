@@ -75,7 +75,8 @@ extension DDPMSample {
       guard let text = String(validating: bytes, as: UTF8.self) else {
         throw StorageError.badData(path: path, reason: "is not UTF-8")
       }
-      let lines = text.split(whereSeparator: \.isNewline).filter {
+      // Some editors begin a file with a byte order mark.
+      let lines = text.drop { $0 == "\u{FEFF}" }.split(whereSeparator: \.isNewline).filter {
         !$0.allSatisfy(\.isWhitespace)
       }
       guard !lines.isEmpty else { throw StorageError.badData(path: path, reason: "has no prompt") }

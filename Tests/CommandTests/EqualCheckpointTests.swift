@@ -76,6 +76,17 @@ extension CommandTests {
           try #require(second.status == 0, "\(second)")
         }
         digests.insert(try small.digest(3))
+        if ranks == nil {
+          // The same pictures, told in other words.
+          let chinese = try await run(
+            .dist,
+            ["dataset", "make", "digit-scenes", "--count", "64", "--language", "chinese"]
+              + ["--output", folder.file("chinese.h5")])
+          try #require(chinese.status == 0, "\(chinese)")
+          let other = try await small.train(
+            ["--resume", "--data", folder.file("chinese.h5"), "--steps", "4"], settings: settings)
+          #expect(other.status == 65 && other.errors.contains("says other things"), "\(other)")
+        }
         let samples = try await run(
           .sample,
           [

@@ -87,6 +87,16 @@ extension RefusalTests {
       code: 64, parts: ["multiple of 16"], ranks: [nil],
       prepare: { try write("words.h5", labels: nil, captions: true, in: $0) }),
     Case(
+      name: "train: a dataset's names twice",
+      words: train(["--data", "@twice.h5"], ["condition=class", "batch=4"]), code: 65,
+      parts: ["twice.h5", "class names", "'a' stands twice"], ranks: [nil],
+      prepare: { try write("twice.h5", labels: [0, 1, 2, 0], names: ["a", "a", "b"], in: $0) }),
+    Case(
+      name: "train: names that YAML would change",
+      words: train(["--data", "@mark.h5"], ["condition=class", "batch=4"]), code: 65,
+      parts: ["mark.h5", "control character"], ranks: [nil],
+      prepare: { try write("mark.h5", labels: [0, 1, 1, 0], names: ["\u{FEFF}a", "b"], in: $0) }),
+    Case(
       name: "train: too few names for the labels",
       words: train(["--data", "@far.h5"], ["condition=class", "class_names=[a,b]", "batch=4"]),
       code: 64, parts: ["class_names", "far.h5", "class 5"],

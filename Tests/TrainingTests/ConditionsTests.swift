@@ -86,6 +86,10 @@ import Training
     }
     #expect(counts.allSatisfy { (30...70).contains($0) }, "\(counts)")
     #expect(conditions.examples(3)?.words.count == 3)
+    let other = try self.dataset((0..<8).map { ["a \($0 % 2)", "one \($0 % 2) here"] })
+    #expect(
+      try ImageConditions(other, settings).checksum != conditions.checksum
+        && ImageConditions.none.checksum.isEmpty)
     settings.context = 5
     let error = #expect(throws: StorageError.self) { try ImageConditions(dataset, settings) }
     #expect(error?.reason.contains("reads at most 5; set a larger context") == true)

@@ -52,6 +52,13 @@ public struct CLIPTextConfiguration: Equatable, Sendable {
     var layers = 1
     while shapes["\(prefix)encoder.layers.\(layers).mlp.fc1.weight"] != nil { layers += 1 }
     self.layers = layers
+    let blocks = prefix + "encoder.layers."
+    for name in shapes.keys.sorted() where name.hasPrefix(blocks) {
+      guard let layer = Int(name.dropFirst(blocks.count).prefix { $0 != "." }), layer < layers
+      else {
+        throw LayersError("holds \(name), but no \(blocks)\(layers).mlp.fc1.weight")
+      }
+    }
     guard heads != nil || width % 64 == 0 else {
       throw LayersError(
         "has tokens of \(width) channels, which 64 do not divide: the number of heads must be given"

@@ -87,9 +87,24 @@ public struct ImageConditions: Sendable {
     if let (place, fault) = faults.withLock({ $0.min { $0.key < $1.key } }) {
       throw .badData(
         path: path,
-        reason: "the caption '\(captions[place].prefix(80))' \(fault.reason); set a larger context")
+        reason:
+          "the caption '\(String(captions[place].unicodeScalars.prefix(80)))' \(fault.reason); set a larger context"
+      )
     }
     return told.withLock(\.self)
+  }
+
+  /// A checksum of what is said of the images, in words that follow that of the images; empty where
+  /// nothing is said.
+  package var checksum: String {
+    switch source {
+    case .nothing: return ""
+    case .labels(let labels, _):
+      var hash = ContentHash()
+      labels.map { Int64($0).littleEndian }.withUnsafeBytes { hash.update($0) }
+      return " told \(hash.hexadecimal())"
+    case .captions(let captions, _): return " told \(captions.hash)"
+    }
   }
 
   /// What some images are said to show; empty where nothing is said.

@@ -1,5 +1,6 @@
 // From the words of a caption to what the network is told.
 
+import Foundation
 import Layers
 import Storage
 import Tensors
@@ -27,6 +28,8 @@ public struct PromptReader: Sendable {
       context = settings.context
     case .clip:
       let (weights, vocabulary) = try Self.files(of: settings)
+      try Self.require(
+        try Self.checksum(of: settings), as: settings.textEncoderHash, weights)
       let file = try Safetensors(path: weights)
       let extents: CLIPTextConfiguration
       do {
@@ -59,6 +62,49 @@ public struct PromptReader: Sendable {
       return try CLIPTextConfiguration(shapes: try Safetensors(path: weights).shapes).width
     } catch let error as LayersError {
       throw StorageError.badData(path: weights, reason: "\(error)")
+    }
+  }
+
+  /// The checksum of a frozen encoder's files: the bytes of the weights, and those of the vocabulary.
+  ///
+  /// - Throws: `ConfigurationError`, `StorageError`.
+  static func checksum(of settings: ConditioningSettings) throws -> String {
+    let (weights, vocabulary) = try files(of: settings)
+    // They refuse what is no file.
+    _ = try Safetensors(path: weights)
+    _ = try CLIPTokenizer(path: vocabulary)
+    var isFolder: ObjCBool = false
+    _ = FileManager.default.fileExists(atPath: vocabulary, isDirectory: &isFolder)
+    // As `CLIPTokenizer` looks for them: in a folder, or a vocab.json with its neighbour.
+    let url = URL(fileURLWithPath: vocabulary)
+    let parts =
+      isFolder.boolValue
+      ? ["tokenizer.json", "vocab.json", "merges.txt"].map { "\(vocabulary)/\($0)" }
+        .filter { FileManager.default.fileExists(atPath: $0) }
+      : url.lastPathComponent == "vocab.json"
+        ? [vocabulary, url.deletingLastPathComponent().path + "/merges.txt"] : [vocabulary]
+    var hash = ContentHash()
+    for path in [weights] + parts {
+      do {
+        try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+          .withUnsafeBytes { hash.update($0) }
+      } catch {
+        throw StorageError.inputOutput(path: path, reason: "cannot be read")
+      }
+    }
+    return hash.hexadecimal()
+  }
+
+  /// Requires the files that the model was trained with.
+  static func require(
+    _ hash: String, as expected: String?, _ path: String
+  ) throws(StorageError) {
+    guard expected ?? hash == hash else {
+      throw .badData(
+        path: path,
+        reason:
+          "is not the text encoder, with its vocabulary, that the model was trained with: the "
+          + "checksum is \(hash), not \(expected!)")
     }
   }
 

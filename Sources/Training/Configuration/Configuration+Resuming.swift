@@ -29,9 +29,15 @@ extension Configuration {
       guard before == now else {
         throw ConfigurationError(
           source: setting.key,
-          reason: "is \(now), but the run to be resumed has \(before); "
+          reason:
+            "is \(Self.shortened(now)), but the run to be resumed has \(Self.shortened(before)); "
             + "leave it, or start a new run with another --run.")
       }
     }
+  }
+
+  /// A value that fits in a line: the beginning of a long list.
+  private static func shortened(_ value: String) -> String {
+    value.unicodeScalars.count <= 100 ? value : String(value.unicodeScalars.prefix(99)) + "…"
   }
 }

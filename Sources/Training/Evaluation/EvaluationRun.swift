@@ -133,7 +133,8 @@ public struct EvaluationRun {
     let facts = evaluation.facts.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     return
       ([
-        "weights=\(trained.checksum)", "images=\(Provenance.checksum(of: request.dataset))",
+        "weights=\(trained.checksum)",
+        "images=\(Provenance.checksum(of: request.dataset))\(request.conditions.checksum)",
         "part=\(request.part)", "seed=\(request.seed)",
       ] + facts).joined(separator: " ")
   }

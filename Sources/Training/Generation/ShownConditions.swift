@@ -58,7 +58,7 @@ public struct ShownConditions: Sendable {
         conditions.append(try reader.condition(prompt, in: pool))
       } catch {
         throw Failure(
-          "the prompt '\(prompt.prefix(80))' \(error.reason): say it otherwise.",
+          "the prompt '\(String(prompt.unicodeScalars.prefix(80)))' \(error.reason): say it otherwise.",
           exitCode: ExitCode.usage)
       }
     }

@@ -22,7 +22,7 @@ extension ImageDataset {
   /// has to do.
   ///
   /// - Parameters:
-  ///   - checksum: The checksum of these images.
+  ///   - checksum: The checksum of these images, and of what is said of them.
   ///   - advice: What to do, the end of a sentence.
   /// - Throws: `StorageError.badData`.
   package func requireImages(
@@ -34,7 +34,9 @@ extension ImageDataset {
     else { return }
     throw .badData(
       path: path,
-      reason: "holds other images than those that the run was trained on: their checksum is "
+      reason:
+        "holds other images than those that the run was trained on, or says other things of them: "
+        + "their checksum is "
         + "\(checksum) and was \(before); \(advice)")
   }
 }

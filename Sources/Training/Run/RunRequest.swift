@@ -118,9 +118,11 @@ struct RunRequest {
       return plan
     }
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
-    try Self.requireSameImages(plan.dataset, job)
-    if let validation = plan.validation { try Self.requireSameImages(validation.dataset, job) }
-    images = try plan.dataset.sharedChecksum(job)
+    try Self.requireSameImages(plan.dataset, plan.conditions, job)
+    if let validation = plan.validation {
+      try Self.requireSameImages(validation.dataset, .none, job)
+    }
+    images = try plan.dataset.sharedChecksum(job) + plan.conditions.checksum
     try job.together { [plan, images] in
       guard !options.acceptsOtherData, let checkpoint else { return }
       try plan.dataset.requireImages(of: checkpoint, checksum: images)
@@ -128,8 +130,12 @@ struct RunRequest {
   }
 
   /// Requires the dataset of rank 0: another node may hold a stale copy, for example.
-  private static func requireSameImages(_ dataset: ImageDataset, _ job: Job) throws {
-    let own = "\(dataset.count) images of \(dataset.shape), \(Provenance.checksum(of: dataset))"
+  private static func requireSameImages(
+    _ dataset: ImageDataset, _ conditions: ImageConditions, _ job: Job
+  ) throws {
+    let own =
+      "\(dataset.count) images of \(dataset.shape), \(Provenance.checksum(of: dataset))"
+      + conditions.checksum
     let first = try job.communicator().broadcast(own, from: 0)
     try job.together {
       guard own != first else { return }

@@ -60,7 +60,8 @@ public struct Replay: Sendable {
     }
     plan = try TrainingPlan(configuration, rankCount: 1)
     try plan.dataset.requireImages(
-      of: checkpoint, checksum: try plan.dataset.contentHash ?? plan.dataset.verify(),
+      of: checkpoint,
+      checksum: try (plan.dataset.contentHash ?? plan.dataset.verify()) + plan.conditions.checksum,
       advice: "name the right ones with --data")
     var objective = plan.objective
     objective.state = checkpoint.state

@@ -29,6 +29,7 @@ import Training
     "text_encoder": "clip", "merges": "0", "token_pairs": "[97, 98, 258, 99]", "context": "77",
     "text_width": "32", "text_layers": "3", "text_heads": "2",
     "text_encoder_file": "/w.safetensors",
+    "text_encoder_hash": "0123456789abcdef0123456789abcdef",
     "text_vocabulary": "/tokenizer.json",
   ]
 

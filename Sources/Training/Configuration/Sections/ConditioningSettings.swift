@@ -48,6 +48,8 @@ public struct ConditioningSettings: SettingsSection {
   public var textHeads = 4
   /// The file of CLIP's text model, safetensors.
   public var textEncoderFile: String?
+  /// The checksum of both files; nil while they have not been read.
+  public var textEncoderHash: String?
   /// The vocabulary of CLIP's text model: tokenizer.json, or a folder with vocab.json and merges.txt.
   public var textVocabulary: String?
 
@@ -84,6 +86,16 @@ public struct ConditioningSettings: SettingsSection {
       "channels of a token; auto: 64, or those of the file"),
     .integer("text_layers", .model, \.textLayers, from: 1, to: 48, "blocks of the text encoder"),
     .integer("text_heads", .model, \.textHeads, from: 1, "heads of the text encoder"),
+    .scalar(
+      "text_encoder_hash", .model, \.textEncoderHash, values: "auto, or 32 hexadecimal digits",
+      "the checksum of CLIP's files; auto: that of the files", text: { $0 ?? "auto" }
+    ) { (text) throws(Setting<Self>.Mismatch) in
+      if text == "auto" { return nil }
+      guard text.count == 32, text.allSatisfy(\.isHexDigit) else {
+        throw .init(reason: "needs auto, or 32 hexadecimal digits")
+      }
+      return text.lowercased()
+    },
     .path("text_encoder_file", .training, \.textEncoderFile, "CLIP's weights (safetensors)"),
     .path(
       "text_vocabulary", .training, \.textVocabulary,
@@ -164,6 +176,10 @@ public struct ConditioningSettings: SettingsSection {
         path: dataset.path,
         reason: "has an image of class \(labels.max()!); \(Self.mostClasses) classes are possible")
     }
+    if let fault = dataset.classNames.flatMap(Self.fault(inNames:)) {
+      throw StorageError.badData(
+        path: dataset.path, reason: "has class names that cannot be used: \(fault)")
+    }
     let own = dataset.classNames ?? classNames ?? (0...(labels.max() ?? 0)).map { "\($0)" }
     guard classNames ?? own == own else {
       throw ConfigurationError(
@@ -177,6 +193,21 @@ public struct ConditioningSettings: SettingsSection {
         reason: "are \(own.count), but \(dataset.path) has an image of class \(large).")
     }
     classNames = own
+  }
+
+  /// Why a configuration could not hold names; nil where it can.
+  private static func fault(inNames names: [String]) -> String? {
+    if names.count > mostClasses { return "there are \(names.count); \(mostClasses) are possible" }
+    if names.contains("") { return "one is empty" }
+    // YAML drops a byte order mark, and escapes what a terminal must not see.
+    let isOdd = { (scalar: Unicode.Scalar) in
+      scalar.value == 0xFEFF || scalar.properties.generalCategory == .control
+    }
+    if let odd = names.first(where: { $0.unicodeScalars.contains(where: isOdd) }) {
+      return "'\(odd)' holds a control character"
+    }
+    var seen: Set<String> = []
+    return names.first { !seen.insert($0).inserted }.map { "'\($0)' stands twice" }
   }
 
   private mutating func adoptCaptions(_ dataset: ImageDataset) throws {
@@ -206,6 +237,9 @@ public struct ConditioningSettings: SettingsSection {
           reason: "is \(textWidth!), but the tokens of \(textEncoderFile!) have \(width) channels.")
       }
       textWidth = width
+      let hash = try PromptReader.checksum(of: self)
+      try PromptReader.require(hash, as: textEncoderHash, textEncoderFile!)
+      textEncoderHash = hash
     }
   }
 
@@ -215,6 +249,7 @@ public struct ConditioningSettings: SettingsSection {
     guard condition == .text, old.condition == .text else { return }
     tokenPairs = tokenPairs ?? old.tokenPairs
     textWidth = textWidth ?? old.textWidth
+    textEncoderHash = textEncoderHash ?? old.textEncoderHash
     textEncoderFile = textEncoderFile ?? old.textEncoderFile
     textVocabulary = textVocabulary ?? old.textVocabulary
   }
