@@ -62,7 +62,7 @@ extension CommandTests {
     /// A network that learns nothing: the first checkpoint is the best, stays, and ends the run.
     @Test func theBestStaysAndPatienceEnds() async throws {
       let run = SmallRun(folder.file("run"))
-      let settings = Self.settings + ["learning_rate=10", "warmup_steps=0", "patience=4"]
+      let settings = Self.settings + ["learning_rate=0.5", "warmup_steps=0", "patience=4"]
       let outcome = try await run.train(["--steps", "400"], settings: settings, ranks: 2)
       try #require(outcome.status == 0, "\(outcome)")
       let found = try losses(run)
