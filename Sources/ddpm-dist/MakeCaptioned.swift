@@ -6,26 +6,9 @@ import Training
 
 /// What every dataset of pictures with captions asks for.
 struct CaptionedOptions: ParsableArguments {
-  @Option(
-    help: "The dataset to write, .h5 or .hdf5; a dataset that is there is replaced.")
-  var output: String
-  @Flag(help: .force)
-  var force = false
-  @Option(help: "The number of images, at most 10000000.")
-  var count = 10_000
-  @Option(help: "The seed of the images: equal seeds give equal files.")
-  var seed: UInt64 = 1
+  @OptionGroup var file: MadeFile
   @Option(help: "The language of the captions.")
   var language: CaptionLanguage = .english
-
-  func validate() throws {
-    if !(1...10_000_000).contains(count) {
-      throw ValidationError("--count needs a number from 1 to 10000000.")
-    }
-    if let fault = OutputKind.dataset.fault(inName: output) {
-      throw ValidationError("--output \(fault)")
-    }
-  }
 
   /// Draws and writes on the first rank, with a progress bar, and prints the summary.
   ///
@@ -36,26 +19,21 @@ struct CaptionedOptions: ParsableArguments {
     _ job: Job, words: String = "", _ images: (EmbeddedDigits) -> Images
   ) throws {
     try job.onFirstRank {
-      try OutputKind.dataset.check(target: output, isForced: force)
-      let progress = Progress()
-      let file = try images(EmbeddedDigits()).write(
-        count: count, seed: seed,
-        origin: "ddpm-dist dataset make \(Images.name) --count \(count) --seed \(seed) "
-          + "--language \(language)\(words)",
-        to: output
-      ) { done in
-        progress.show(isLast: done == count) {
-          "drawing \(Progress.bar(Double(done) / Double(count))) \(done)/\(count) images"
-        }
+      let made = try file.make { progress in
+        try images(EmbeddedDigits()).write(
+          count: file.count, seed: file.seed,
+          origin: "ddpm-dist dataset make \(Images.name) --count \(file.count) --seed \(file.seed) "
+            + "--language \(language)\(words)",
+          to: file.output, progress: progress)
       }
       try printTable(
         [
-          ("file", "\(file.path), \(file.bytes) bytes"),
-          ("images", "\(file.count) of \(file.shape) (rows, columns, channels)"),
-          ("pixels", "\(file.format)"),
-          ("checksum", file.contentHash),
-          ("classes", "\((file.classCounts ?? []).count { $0 > 0 }) with images"),
-        ] + (file.captions.map { [captionLine($0)] } ?? []))
+          ("file", "\(made.path), \(made.bytes) bytes"),
+          ("images", "\(made.count) of \(made.shape) (rows, columns, channels)"),
+          ("pixels", "\(made.format)"),
+          ("checksum", made.contentHash),
+          ("classes", "\((made.classCounts ?? []).count { $0 > 0 }) with images"),
+        ] + (made.captions.map { [captionLine($0)] } ?? []))
     }
   }
 }
@@ -84,7 +62,7 @@ struct MakeDigitScenes: JobCommand {
 
   func run(_ job: Job) throws {
     try options.run(job, words: " --part \(part.rawValue)") {
-      DigitScenes($0, part: part, language: options.language, seed: options.seed)
+      DigitScenes($0, part: part, language: options.language, seed: options.file.seed)
     }
   }
 }

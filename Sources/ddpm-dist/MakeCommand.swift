@@ -24,7 +24,7 @@ struct MakeCommand: ParsableCommand {
 }
 
 /// What every dataset that is made asks for.
-struct MakeOptions: ParsableArguments {
+struct MadeFile: ParsableArguments {
   @Option(
     help: "The dataset to write, .h5 or .hdf5; a dataset that is there is replaced.")
   var output: String
@@ -34,17 +34,38 @@ struct MakeOptions: ParsableArguments {
   var count = 10_000
   @Option(help: "The seed of the images: equal seeds give equal files.")
   var seed: UInt64 = 1
-  @Option(help: "The rows and columns of an image, 1 to 8.")
-  var size = 8
 
   func validate() throws {
     if !(1...10_000_000).contains(count) {
       throw ValidationError("--count needs a number from 1 to 10000000.")
     }
-    if !(1...8).contains(size) { throw ValidationError("--size needs a number from 1 to 8.") }
     if let fault = OutputKind.dataset.fault(inName: output) {
       throw ValidationError("--output \(fault)")
     }
+  }
+
+  /// Refuses a file that must not be replaced, draws and writes with a progress bar.
+  ///
+  /// - Parameter write: Writes the file, and tells how many images are done.
+  func make<Made>(_ write: (_ progress: (Int) -> Void) throws -> Made) throws -> Made {
+    try OutputKind.dataset.check(target: output, isForced: force)
+    let progress = Progress()
+    return try write { done in
+      progress.show(isLast: done == count) {
+        "drawing \(Progress.bar(Double(done) / Double(count))) \(done)/\(count) images"
+      }
+    }
+  }
+}
+
+/// What every dataset of a known distribution asks for.
+struct MakeOptions: ParsableArguments {
+  @OptionGroup var file: MadeFile
+  @Option(help: "The rows and columns of an image, 1 to 8.")
+  var size = 8
+
+  func validate() throws {
+    if !(1...8).contains(size) { throw ValidationError("--size needs a number from 1 to 8.") }
   }
 
   /// Refuses a normal whose draws could leave the range −1 … 1 of a pixel.
@@ -72,17 +93,12 @@ struct MakeOptions: ParsableArguments {
     _ job: Job, _ distribution: Distribution, words: String
   ) throws {
     try job.onFirstRank {
-      try OutputKind.dataset.check(target: output, isForced: force)
-      let progress = Progress()
-      let summary = try DrawnDataset.write(
-        distribution, count: count, seed: seed,
-        origin: "ddpm-dist dataset make \(Distribution.name) --count \(count) --seed \(seed) "
-          + "--size \(size) \(words)",
-        to: output
-      ) { done in
-        progress.show(isLast: done == count) {
-          "drawing \(Progress.bar(Double(done) / Double(count))) \(done)/\(count) images"
-        }
+      let summary = try self.file.make { progress in
+        try DrawnDataset.write(
+          distribution, count: self.file.count, seed: self.file.seed,
+          origin: "ddpm-dist dataset make \(Distribution.name) --count \(self.file.count) --seed "
+            + "\(self.file.seed) --size \(size) \(words)",
+          to: self.file.output, progress: progress)
       }
       let file = summary.file
       let classes = zip(distribution.classNames ?? [], file.classCounts ?? []).enumerated()

@@ -23,7 +23,7 @@ extension DDPMSample {
     let trained = loaded.trained
     let prompts = try prompts(job)
     let shown = try job.together { try conditions(loaded, prompts) }
-    let guide = try loadGuide(job) { logger.warning("\($0)") }
+    let guide = try loadGuide(job, for: loaded) { logger.warning("\($0)") }
     let starts = try starts(trained, job) { logger.notice("\($0)") }
     let given = try given(trained, job)
     let mask = try mask(trained, job)
@@ -112,9 +112,17 @@ extension DDPMSample {
   }
 
   /// The model that guides, of another checkpoint; collective.
-  private func loadGuide(_ job: Job, report: (String) -> Void) throws -> TrainedModel.Loaded? {
+  private func loadGuide(
+    _ job: Job, for guided: TrainedModel.Loaded, report: (String) -> Void
+  ) throws -> TrainedModel.Loaded? {
     guard let path = what.guideWith else { return nil }
-    return try TrainedModel.load(path: path, weights, job, report: report)
+    let guide = try TrainedModel.load(path: path, weights, job, report: report)
+    try job.together {
+      guard guide.conditioning.tellsAs(guided.conditioning) else {
+        throw GuidanceError.guideOfOtherConditions
+      }
+    }
+    return guide
   }
 
   /// x_T of each image, read on the first rank for all; nil where it is drawn.

@@ -234,6 +234,7 @@ import Testing
     #expect(error(plain, [], guided(by: longer)) == .guideOfAnotherProcess)
     let larger = tinyModel(images: ImageShape(height: 8, width: 4, channels: 1))
     #expect(error(plain, [], guided(by: larger)) == .guideOfOtherImages)
+    #expect(error(plain, [], guided(by: tinyModel(prediction: .mean))) == .guideOfMeans)
     #expect(
       error(model, [.label(0)], guided(by: tinyModel(condition: .classes(4))))
         == .guideOfOtherConditions)

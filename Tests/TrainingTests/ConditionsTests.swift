@@ -55,6 +55,18 @@ import Training
       try TrainingPlan(configuration, rankCount: 1).configuration.conditioning.tokenPairs == pairs)
   }
 
+  /// A guide must mean the same by what it is told.
+  @Test func modelsAreToldTheSame() {
+    let own = settings { $0.tokenPairs = [97, 98] }
+    #expect(own.tellsAs(settings { ($0.tokenPairs, $0.captionDrop) = ([97, 98], 0.5) }))
+    #expect(!own.tellsAs(settings { $0.tokenPairs = [98, 97] }))
+    #expect(ConditioningSettings().tellsAs(own) && !own.tellsAs(ConditioningSettings()))
+    var (cats, dogs) = (ConditioningSettings(), ConditioningSettings())
+    (cats.condition, dogs.condition) = (.class, .class)
+    (cats.classNames, dogs.classNames) = (["cat", "dog"], ["dog", "cat"])
+    #expect(cats.tellsAs(cats) && !cats.tellsAs(dogs))
+  }
+
   /// A caption is told as its tokens; one that is too long, or none, is refused.
   @Test func captionsAreRead() throws {
     let reader = try PromptReader(settings { ($0.tokenPairs, $0.context) = ([97, 98], 5) })

@@ -33,7 +33,7 @@ extension Pass {
       let gradient = gradient(table)
       for (pixel, row) in rows.enumerated() {
         guard let row else { continue }
-        for i in 0..<width { gradient[row * width + i] += dy.pointer[pixel * width + i] }
+        Elementwise.add(dy.pointer + pixel * width, to: gradient + row * width, count: width)
       }
     }
   }

@@ -75,6 +75,10 @@ extension DenoisingDiffusion {
       guard guide.model.network.images == network.images else { throw .guideOfOtherImages }
       guard guide.model.network.condition == .none || guide.model.network.condition == condition
       else { throw .guideOfOtherConditions }
+      // One that predicts the mean knows whole steps only, where samplers may ask between them.
+      guard guide.model.diffusion.prediction != .mean || diffusion.prediction == .mean else {
+        throw .guideOfMeans
+      }
       return
     }
     if network.condition == .none { throw .nothingToGuide }
@@ -248,6 +252,8 @@ public enum GuidanceError: Error, Equatable, CustomStringConvertible {
   case guideOfOtherImages
   /// A guide that is told other things.
   case guideOfOtherConditions
+  /// A guide that predicts the mean, of a model that does not.
+  case guideOfMeans
 
   /// What is wrong and what to do, in one line.
   public var description: String {
@@ -276,6 +282,8 @@ public enum GuidanceError: Error, Equatable, CustomStringConvertible {
       "The guide has another schedule of variances: choose an earlier checkpoint of the same run."
     case .guideOfOtherImages:
       "The guide's images have other extents: choose an earlier checkpoint of the same run."
+    case .guideOfMeans:
+      "The guide predicts the mean of a step, which the model does not: choose another checkpoint."
     case .guideOfOtherConditions:
       "The guide is told other things: choose an earlier checkpoint of the same run."
     }

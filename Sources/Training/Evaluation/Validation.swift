@@ -26,7 +26,7 @@ package struct Validation {
   /// Reads this rank's part of the images, into memory where it fits.
   ///
   /// - Throws: `StorageError`.
-  package init?(_ plan: TrainingPlan, _ groups: ImageGroups) throws {
+  package init?(_ plan: TrainingPlan, _ groups: ImageGroups) throws(StorageError) {
     guard let images = plan.validation else { return nil }
     (self.images, self.groups, seed) = (images, groups, plan.seed)
     let (range, count) = (images.range, images.range.count)
@@ -41,7 +41,7 @@ package struct Validation {
       : try ImageReader(
         images.dataset,
         range: range.lowerBound + owned.lowerBound..<range.lowerBound + owned.upperBound)
-    conditions = try ImageConditions(images.dataset, plan.configuration.conditioning)
+    conditions = images.conditions
     // What may change in a run and makes another loss of the same terms.
     let settings = DiffusionSettings.settings.filter { $0.role == .training }
       .map { "\($0.key)=\($0.value(in: plan.configuration.diffusion))" }

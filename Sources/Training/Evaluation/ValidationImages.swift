@@ -6,6 +6,8 @@ import Storage
 public struct ValidationImages: Sendable {
   /// The dataset that they are in: the one that is trained on, or one of their own.
   public let dataset: ImageDataset
+  /// What the model is told of the dataset's images.
+  package let conditions: ImageConditions
   /// Their numbers in it.
   public let range: Range<Int>
   /// How many there are that could be used.
@@ -17,10 +19,13 @@ public struct ValidationImages: Sendable {
   /// - Parameters:
   ///   - configuration: With everything that the dataset decides filled in.
   ///   - training: The dataset that is trained on.
-  /// - Throws: `StorageError` for a file that cannot be used or holds images of another kind.
+  ///   - told: What the model is told of its images.
+  /// - Throws: `StorageError` for a file that cannot be used, holds images of another kind or does not say
+  ///   what the model is told; `ConfigurationError`.
   init?(
-    of configuration: inout Configuration, beside training: ImageDataset
-  ) throws(StorageError) {
+    of configuration: inout Configuration, beside training: ImageDataset,
+    _ told: ImageConditions
+  ) throws {
     let settings = configuration.validation
     guard settings.every > 0, let source = settings.source else { return nil }
     let available: Range<Int>
@@ -36,6 +41,11 @@ public struct ValidationImages: Sendable {
       available = 0..<dataset.count
     }
     try Self.require(dataset, like: training)
+    // Captions are read once where the images are those of the training.
+    conditions =
+      if case .share = source { told } else {
+        try ImageConditions(dataset, configuration.conditioning)
+      }
     let count = settings.imageCount(
       of: available.count, batch: configuration.training.batch,
       checkpointEvery: configuration.recording.checkpointEvery)

@@ -88,7 +88,8 @@ public struct ShownConditions: Sendable {
   }
 
   /// A picture of images and the words for them: with a row for each condition where there are several and
-  /// not too many, else with the words under each image; those of a single condition stand once.
+  /// not too many, else with the words under each of up to 1,024 images; those of a single condition stand
+  /// once.
   ///
   /// - Parameters:
   ///   - images: The numbers of the images.
@@ -102,6 +103,10 @@ public struct ShownConditions: Sendable {
       return try rows(of: images, shape: shape, format: format, samples)
     }
     let grid = ImageGrid(shape: shape, count: images.count, columns: columns)
+    // Columns with words are wide, and many images would make a picture that nobody can open.
+    guard conditions.count == 1 || images.count <= 1024 else {
+      return grid.picture(of: try samples(0..<images.count), format)
+    }
     let captions: GridCaptions =
       conditions.count == 1
       ? .rows(Array(repeating: "", count: grid.rows - 1) + words)
@@ -109,7 +114,7 @@ public struct ShownConditions: Sendable {
     return grid.picture(of: try samples(0..<images.count), format, captions: captions)
   }
 
-  /// A picture with a row for each condition.
+  /// A picture with a row for each condition that some image shows.
   ///
   /// - Parameters:
   ///   - images: The numbers of the images.
@@ -119,19 +124,22 @@ public struct ShownConditions: Sendable {
     _ samples: (Range<Int>) throws -> [UInt8]
   ) rethrows -> Picture {
     let rows = conditions.indices.map { row in
-      images.filter { $0 % conditions.count == row }.map { $0 - images.lowerBound }
-    }
-    let columns = rows.reduce(1) { max($0, $1.count) }
+      (
+        words: words[row],
+        places: images.filter { $0 % conditions.count == row }.map { $0 - images.lowerBound }
+      )
+    }.filter { !$0.places.isEmpty }
+    let columns = rows.reduce(1) { max($0, $1.places.count) }
     // Places without an image are grey, as the margin is.
     let nothing = [Float](repeating: 0, count: shape.count).withUnsafeBufferPointer {
       format.encode($0)
     }
     var bytes: [UInt8] = []
     for row in rows {
-      for place in row { bytes += try samples(place..<place + 1) }
-      for _ in row.count..<columns { bytes += nothing }
+      for place in row.places { bytes += try samples(place..<place + 1) }
+      for _ in row.places.count..<columns { bytes += nothing }
     }
     return ImageGrid(shape: shape, count: rows.count * columns, columns: columns)
-      .picture(of: bytes, format, captions: .rows(words))
+      .picture(of: bytes, format, captions: .rows(rows.map(\.words)))
   }
 }

@@ -120,7 +120,7 @@ struct RunRequest {
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
     try Self.requireSameImages(plan.dataset, plan.conditions, job)
     if let validation = plan.validation {
-      try Self.requireSameImages(validation.dataset, .none, job)
+      try Self.requireSameImages(validation.dataset, validation.conditions, job)
     }
     images = try plan.dataset.sharedChecksum(job) + plan.conditions.checksum
     try job.together { [plan, images] in

@@ -51,13 +51,15 @@ enum StopSignals {
 
   /// What the handler does: nothing but atomic operations, and what POSIX lets a handler call.
   private static func note(_ number: Int32) {
-    let bit = UInt64(1) << UInt64(number)
-    let before = seen.bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue
     var now = timespec()
     // int clock_gettime(clockid_t clockid, struct timespec *tp)
     clock_gettime(CLOCK_MONOTONIC, &now)
     let time = now.tv_sec * 1000 + now.tv_nsec / 1_000_000
-    if before == 0 { firstTime.store(time, ordering: .releasing) }
+    // Before the bit, which another thread's handler may look at meanwhile.
+    _ = firstTime.compareExchange(
+      expected: 0, desired: time, ordering: .acquiringAndReleasing)
+    let bit = UInt64(1) << UInt64(number)
+    let before = seen.bitwiseOr(bit, ordering: .acquiringAndReleasing).oldValue
     let isAgain = before & bit != 0 || before != 0 && number == SIGINT
     if isAgain, time - firstTime.load(ordering: .acquiring) > 333 {
       // sighandler_t signal(int signum, sighandler_t handler); int raise(int sig)

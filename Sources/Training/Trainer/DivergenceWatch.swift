@@ -12,8 +12,10 @@
 /// their distances from m. Twenty suspicious steps in a row are a divergence. Numbers that are not finite
 /// are suspicious, too. While there are fewer than twenty steps that are not, medians say little, and
 /// a step is suspicious only where both are above a thousand times what they were, or where it is an
-/// explosion: a loss of ten thousand times the smallest before, and a norm of a thousand times. No healthy
-/// run makes one, and what is left of a network after it may look quiet again: it is a divergence at once.
+/// explosion: a loss of ten thousand times the smallest before, and a norm of a thousand times, while the
+/// medians are ten times the smallest already. What is left of a network after it may look quiet again: it
+/// is a divergence at once. A single batch with t = 1 may be as far above others where a chain is long, but
+/// then it is rare, and the median is that of the others.
 ///
 /// The numbers: with the objective `bound` and a network that predicts the noise, a batch in which t = 1 is
 /// drawn costs a hundred times one in which it is not, so that medians say little of a single step. In forty
@@ -87,7 +89,8 @@ package struct DivergenceWatch: Equatable {
       Self.median(before.map(\.loss)), Self.median(before.map(\.norm))
     )
     let isFinite = loss.isFinite && norm.isFinite
-    let isExplosion = isFinite && isExplosion(loss: loss, norm: norm)
+    let isExplosion =
+      isFinite && isExplosion(loss: loss, norm: norm, usualLoss, usualNorm)
     if isFinite, !isExplosion, isUsual(loss: loss, norm: norm, usualLoss, usualNorm) {
       before = (before + row + [Step(loss: loss, norm: norm)]).suffix(Self.window)
       row = []
@@ -103,11 +106,14 @@ package struct DivergenceWatch: Equatable {
   /// Forgets the row: its steps are undone.
   package mutating func forgetRow() { row = [] }
 
-  private func isExplosion(loss: Double, norm: Double) -> Bool {
-    guard before.count < Self.least, let smallestLoss = before.map({ abs($0.loss) }).min(),
+  private func isExplosion(
+    loss: Double, norm: Double, _ usualLoss: Double, _ usualNorm: Double
+  ) -> Bool {
+    guard 3..<Self.least ~= before.count, let smallestLoss = before.map({ abs($0.loss) }).min(),
       let smallestNorm = before.map(\.norm).min()
     else { return false }
     return loss > 10_000 * smallestLoss && norm > 1000 * smallestNorm
+      && abs(usualLoss) > 10 * smallestLoss && usualNorm > 10 * smallestNorm
   }
 
   private func isUsual(

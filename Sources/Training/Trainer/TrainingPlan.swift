@@ -55,7 +55,7 @@ public struct TrainingPlan: Sendable {
           : "has \(dataset.count) images, fewer than one batch of \(batch); "
             + "set batch to at most \(dataset.count)")
     }
-    validation = try ValidationImages(of: &configuration, beside: dataset)
+    validation = try ValidationImages(of: &configuration, beside: dataset, conditions)
     tree = try configuration.training.shardTree(rankCount: rankCount)
     configuration.training.shards = tree.shards
     try configuration.validation.check()

@@ -101,6 +101,12 @@ import Training
     #expect(DivergencePolicy.stop.action(for: .suspicious(evidence)) == .diverge(evidence))
     #expect(DivergencePolicy.rollback.action(for: .suspicious(evidence)) == .diverge(evidence))
     #expect(DivergencePolicy.skip.action(for: .suspicious(evidence)) == .skip(evidence))
+    // A batch that is dear among cheap ones is none, and only a step that is far above.
+    guard case .suspicious(let rare) = last([(1, 1), (1.1, 1), (0.9, 1), (50_000, 5000)]) else {
+      Issue.record("A dear batch is not suspicious.")
+      return
+    }
+    #expect(!rare.isExplosion)
     // Of the loss alone, or later, it is none.
     #expect(last(seen + [(75_700, 900)]) == .healthy)
     let later = last(

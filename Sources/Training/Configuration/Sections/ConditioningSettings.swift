@@ -149,6 +149,14 @@ public struct ConditioningSettings: SettingsSection {
     }
   }
 
+  /// Whether a network with these settings is told the same, in the same words and numbers, as one with
+  /// others; one that is told nothing is.
+  public func tellsAs(_ other: ConditioningSettings) -> Bool {
+    condition == .none
+      || (condition, classNames, tokenPairs, textEncoderHash)
+        == (other.condition, other.classNames, other.tokenPairs, other.textEncoderHash)
+  }
+
   // MARK: Meeting a dataset
 
   /// Fills in what the dataset says, or refuses one that says something else.
