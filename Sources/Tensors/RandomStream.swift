@@ -40,6 +40,10 @@ public struct RandomStream: Sendable {
     case conditionDrop
     /// Which of an image's captions is told.
     case caption
+    /// The noise of an image's latents; the index is the layer, or tells draws apart.
+    case latent
+    /// Which pixels of an image are white where its brightness is a probability.
+    case binarization
   }
 
   /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².

@@ -22,6 +22,11 @@ public struct Tensor {
     _ = UnsafeMutableBufferPointer(start: pointer, count: shape.count).initialize(from: scalars)
   }
 
+  private init(_ shape: Shape, _ buffer: Buffer) {
+    self.shape = shape
+    self.buffer = buffer
+  }
+
   /// The first scalar; valid while a copy of this tensor lives.
   public var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
 
@@ -33,6 +38,12 @@ public struct Tensor {
   /// The scalars of image `n`, (h, w, c); valid while a copy of this tensor lives.
   public func image(_ n: Int) -> UnsafeMutableBufferPointer<Float> {
     UnsafeMutableBufferPointer(start: pointer + n * shape.imageCount, count: shape.imageCount)
+  }
+
+  /// The same scalars with other extents, in the same memory.
+  public func reshaped(to shape: Shape) -> Tensor {
+    precondition(shape.count == self.shape.count, "The scalars must fill the shape \(shape).")
+    return Tensor(shape, buffer)
   }
 
   /// Adds another tensor of the same shape: in place where no copy shares the memory.

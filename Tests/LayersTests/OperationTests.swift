@@ -1,5 +1,6 @@
 // Every operation against the gradient checker, over several shapes.
 
+import Foundation
 import Layers
 import Tensors
 import TestSupport
@@ -54,6 +55,90 @@ import Testing
   @Test(arguments: shapes)
   func activation(_ shape: Shape) {
     checkGradient(shapes: [shape]) { x, pass in pass.activate(x[0]) }
+  }
+
+  /// Each activation that settings can name, away from the kink that one of them has.
+  @Test(arguments: shapes, Activation.allCases)
+  func namedActivation(_ shape: Shape, _ activation: Activation) {
+    for side: Float in activation == .leakyReLU ? [-6, 6] : [0] {
+      checkGradient(shapes: [shape], parameterCount: shape.c, step: 1 / 256) { x, pass in
+        let shift = Tensor(
+          shape, [Float](repeating: side, count: shape.count), in: pass.pool)
+        let pushed = pass.add(
+          pass.add(x[0], Variable(shift)),
+          pass.repeated(Parameter(range: 0..<shape.c), shape: shape))
+        return pass.activate(pushed, activation)
+      }
+    }
+  }
+
+  /// Their values, in Double.
+  @Test func activationValues() {
+    let x = (0..<400).map { Float($0 - 200) / 23 }
+    for activation in Activation.allCases {
+      var y = [Float](repeating: 0, count: x.count)
+      activation.apply(x, into: &y, count: x.count)
+      for (x, y) in zip(x.map(Double.init), y.map(Double.init)) {
+        let expected =
+          switch activation {
+          case .silu: x / (1 + exp(-x))
+          case .tanh: tanh(x)
+          case .leakyReLU: x < 0 ? Double(Float(0.1)) * x : x
+          case .gelu: x * 0.5 * erfc(-x * 0.5.squareRoot())
+          }
+        #expect(abs(y - expected) < 1e-6 * max(0.5, abs(expected)), "\(activation) of \(x)")
+      }
+    }
+  }
+
+  @Test(arguments: shapes)
+  func reshaping(_ shape: Shape) {
+    checkGradient(shapes: [shape]) { x, pass in
+      let flat = pass.reshape(x[0], to: Shape(shape.n, 1, 1, shape.imageCount))
+      return pass.reshape(pass.activate(flat), to: shape)
+    }
+  }
+
+  /// Within the interval, beyond both ends, and never outside.
+  @Test func bounding() {
+    let shape = Shape(2, 3, 1, 4)
+    checkGradient(shapes: [shape]) { x, pass in pass.bound(x[0], to: -0.7...0.4) }
+    let pool = BufferPool()
+    let weights: [Float] = [0]
+    let x = Tensor(Shape(1, 1, 1, 5), [-100, -7, 0, 5, 100], in: pool)
+    let y = Pass(pool: pool, weights: weights).bound(Variable(x), to: -7...5).value.scalars
+    for (y, expected) in zip(y, [-7, -7 + log(2), 0, 5 - log(2), 5] as [Double]) {
+      #expect(abs(Double(y) - expected) < 0.01 && y >= -7 && y <= 5)
+    }
+  }
+
+  @Test(arguments: shapes)
+  func drawing(_ shape: Shape) {
+    checkGradient(shapes: [shape, shape]) { x, pass in
+      let noise = Tensor(shape, normals(shape.count, index: 9), in: pass.pool)
+      return pass.draw(DiagonalNormal(mean: x[0], logDeviation: x[1]), noise: noise)
+    }
+  }
+
+  /// Of what is merged, the mean and the deviation.
+  @Test(arguments: [Shape(2, 1, 1, 5), Shape(1, 2, 3, 4)], [false, true])
+  func merging(_ shape: Shape, _ wantsMean: Bool) {
+    checkGradient(shapes: [shape, shape, shape, shape], step: 1 / 256) { x, pass in
+      let merged = pass.merge(
+        DiagonalNormal(mean: x[0], logDeviation: x[1]),
+        DiagonalNormal(mean: x[2], logDeviation: x[3]))
+      // The mean does not depend on what is left out; the deviation does not on the means.
+      return wantsMean
+        ? pass.add(merged.mean, merged.logDeviation)
+        : pass.concatenate(merged.logDeviation, pass.concatenate(x[0], x[2]))
+    }
+  }
+
+  @Test(arguments: shapes)
+  func repetition(_ shape: Shape) {
+    checkGradient(shapes: [shape], parameterCount: shape.c) { x, pass in
+      pass.add(x[0], pass.repeated(Parameter(range: 0..<shape.c), shape: shape))
+    }
   }
 
   @Test(arguments: shapes)

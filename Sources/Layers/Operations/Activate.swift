@@ -36,4 +36,18 @@ extension Pass {
       x.slot?.add(dx, pool)
     }
   }
+
+  /// An activation of each scalar.
+  package func activate(_ x: Variable, _ activation: Activation) -> Variable {
+    let y = Tensor(x.shape, in: pool)
+    profile.measure(.elementwise) {
+      activation.apply(x.value.pointer, into: y.pointer, count: x.shape.count)
+    }
+    return record(y, as: .elementwise, from: x.slot) { [unowned self] dy in
+      let dx = Tensor(x.shape, in: pool)
+      dx.pointer.update(from: dy.pointer, count: dy.shape.count)
+      activation.applyDerivative(at: x.value.pointer, to: dx.pointer, count: dx.shape.count)
+      x.slot?.add(dx, pool)
+    }
+  }
 }

@@ -21,6 +21,13 @@ extension Pass {
   public func loss<Value, Failure: Error>(
     of variables: Variable..., evaluate: (_ gradients: [Tensor]) throws(Failure) -> Value
   ) throws(Failure) -> Value {
+    try loss(of: variables, evaluate: evaluate)
+  }
+
+  /// Records a loss of any number of variables.
+  public func loss<Value, Failure: Error>(
+    of variables: [Variable], evaluate: (_ gradients: [Tensor]) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
     let isWanted = learnsParameters || variables.contains { $0.slot != nil }
     let gradients = isWanted ? variables.map { Tensor($0.shape, in: pool) } : []
     let value = try profile.measure(.batch) { () throws(Failure) in try evaluate(gradients) }
