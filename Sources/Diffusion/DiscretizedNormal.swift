@@ -34,7 +34,7 @@ public struct DiscretizedNormal: Sendable, Equatable {
 
   /// The same levels with another standard deviation; one that a network has made 0, infinite or no
   /// number gives results that are not finite.
-  func with(standardDeviation: Double) -> DiscretizedNormal {
+  package func with(standardDeviation: Double) -> DiscretizedNormal {
     DiscretizedNormal(levels, standardDeviation)
   }
 
