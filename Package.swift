@@ -103,7 +103,10 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ModelsTests",
-      dependencies: ["Diffusion", "Layers", "Models", "Sampling", "Tensors", "TestSupport"]),
+      dependencies: [
+        "Diffusion", "HDF5", "Layers", "Models", "Sampling", "Tensors", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [

@@ -10,15 +10,22 @@ public struct Batch {
   /// What each image is said to show; empty where nothing is said.
   public let conditions: [Condition]
 
+  /// The number of each image in its dataset; empty where it is not known.
+  public let numbers: [Int]
+
   /// The number of images.
   public var count: Int { images.shape.n }
 
-  /// Images, and what they show.
-  public init(images: Tensor, conditions: [Condition] = []) {
+  /// Images, what they show, and which they are.
+  public init(images: Tensor, conditions: [Condition] = [], numbers: [Int] = []) {
     precondition(
       conditions.isEmpty || conditions.count == images.shape.n,
       "Each image needs its condition, or none has one.")
+    precondition(
+      numbers.isEmpty || numbers.count == images.shape.n,
+      "Each image needs its number, or none has one.")
     self.images = images
     self.conditions = conditions
+    self.numbers = numbers
   }
 }

@@ -16,6 +16,8 @@ public struct Draws: Sendable {
   private static let outside = 1 << 23
   /// The position of what all images of a batch share.
   private static let shared = outside + 1
+  /// The position of what belongs to an image for good.
+  private static let fixed = outside + 2
 
   private let seed: UInt64
   private let owner: Owner
@@ -41,8 +43,18 @@ public struct Draws: Sendable {
   }
 
   /// Whether they are those of a step of training.
-  public var isTraining: Bool {
-    if case .shard = owner { true } else { false }
+  public var isTraining: Bool { step != nil }
+
+  /// The number of steps of training that were done before; nil outside training.
+  public var step: Int? {
+    if case .shard(_, _, let step) = owner { step } else { nil }
+  }
+
+  /// The stream of an image of a dataset for one purpose, the same at every visit.
+  ///
+  /// - Parameter number: The image's number in its dataset.
+  public func fixedStream(_ purpose: RandomStream.Purpose, number: Int) -> RandomStream {
+    RandomStream(seed: seed, purpose: purpose, shard: number, position: Self.fixed)
   }
 
   /// The stream of one image for one purpose.

@@ -43,6 +43,12 @@ public protocol Objective: Sendable {
   /// - Parameter count: The images of the batch.
   func choices(_ draws: Draws, count: Int) -> [String: [Int]]
 
+  /// Numbers that follow from the sums over all images of a batch and that the metrics show, by their
+  /// names.
+  ///
+  /// - Parameter sums: The vectors of `sums`.
+  func figures(_ sums: [[Double]]) -> [String: [Double]]
+
   /// Numbers kept beside the weights, the same on all ranks, stored under /state/<name>.
   var state: [String: [Double]] { get set }
 
@@ -66,6 +72,8 @@ extension Objective {
   public var facts: ModelFacts? { nil }
   /// None.
   public func choices(_ draws: Draws, count: Int) -> [String: [Int]] { [:] }
+  /// None.
+  public func figures(_ sums: [[Double]]) -> [String: [Double]] { [:] }
   /// None.
   public var state: [String: [Double]] {
     get { [:] }

@@ -23,7 +23,7 @@ public struct SamplerOptions: Equatable, Sendable {
   public init() {}
 
   /// The options that are set, by their names on the command line.
-  var names: Set<String> {
+  package var names: Set<String> {
     Set(
       [
         ("steps", steps != nil), ("grid", grid != nil), ("eta", eta != nil),

@@ -50,13 +50,23 @@ struct Evaluate: JobCommand {
     help: "Force the predicted x_0 into [-1, 1]. (default: where images have grey levels)")
   var clip: Bool?
   @Option(
-    help: "Trajectories of an image in the method neighbours, probes in flow. (default: 2 and 1)")
+    help: """
+      Trajectories of an image in the method neighbours, probes in flow, draws of latents. \
+      (default: 2, 1 and 50)
+      """)
   var draws: Int?
   @Option(
     help: ArgumentHelp(
       "The error of a step of the integration in the method flow. (default: 1e-5)",
       valueName: "number"))
   var tolerance: Double?
+  @Option(
+    help: ArgumentHelp(
+      """
+      Of a model=vae or hierarchical_vae: how many draws of an image give the importance-weighted bound, \
+      which is tighter the more there are. (default: no such bound, and 50 draws for the other)
+      """, valueName: "K"))
+  var importanceSamples: Int?
   @Option(
     help: ArgumentHelp(
       """
@@ -129,6 +139,7 @@ struct Evaluate: JobCommand {
     options.draws = draws
     options.tolerance = tolerance
     options.condition = condition
+    options.importanceSamples = importanceSamples
     return options
   }
 }

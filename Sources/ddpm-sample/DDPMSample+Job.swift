@@ -45,7 +45,7 @@ extension DDPMSample {
     request.isResumed = output.resume
     request.together = which.batch
     request.shown = shown
-    request.columns = task.interpolate == nil ? nil : task.frames ?? 8
+    request.columns = walk?.side ?? (task.interpolate == nil ? nil : task.frames ?? 8)
     let stop = StopRequest(communicator, file: nil, timeLimit: output.timeLimit)
     for note in try SamplingRun(sampler, request, groups, logger: logger, stop: stop).run() {
       logger.notice("\(note)")
@@ -54,6 +54,13 @@ extension DDPMSample {
       guard isFirst else { return }
       // Afterwards: that their names cannot be printed must not cost files.
       try StandardStreams.print(output.outputs.map { $0.path + "\n" }.joined())
+    }
+  }
+
+  /// The walk through two latents; nil where none is wanted.
+  private var walk: LatentWalk? {
+    task.walk.map {
+      LatentWalk(across: $0.across - 1, down: $0.down - 1, side: task.frames ?? 15)
     }
   }
 
@@ -191,7 +198,8 @@ extension DDPMSample {
       starts != nil
       ? there!
       : task.interpolate != nil
-        ? task.frames ?? 8 : min(shown.map(usualCount) ?? 64, there ?? .max)
+        ? task.frames ?? 8
+        : walk.map { $0.side * $0.side } ?? min(shown.map(usualCount) ?? 64, there ?? .max)
     let numbers = which.images?.range ?? 0..<(which.count ?? usual)
     if let there, numbers.upperBound > there {
       let asked =
@@ -226,8 +234,9 @@ extension DDPMSample {
     options.sampler = how.sampler
     options.samplerOptions = how.options
     options.clipping = how.clipping
-    if let pair = task.interpolate {
-      options.sampler = how.sampler ?? "ddim"
+    if let walk {
+      options.task = .walk(walk)
+    } else if let pair = task.interpolate {
       options.task = .images(
         from: .between(pair.first, pair.second, frames: task.frames ?? 8))
     } else if let mask {

@@ -21,6 +21,9 @@ struct DDPMSample: ParsableCommand {
 
       SAMPLERS: \(SamplerKind.all.map { "\($0.name), \($0.help)" }.joined(separator: "; ")).
 
+      A model=vae or hierarchical_vae shows the decoder's mean of each image, or with --sampler draw a \
+      draw of what it says; an autoencoder has only --reconstruct.
+
       Images that are made from others stand right of these in a .png.
 
       Image i depends on the checkpoint, the sampler, the seed and i alone: not on --batch, \
@@ -56,8 +59,8 @@ struct DDPMSample: ParsableCommand {
     if output.trajectory, task.frames == 1 {
       throw ValidationError("--frames needs at least 2 with --trajectory.")
     }
-    if task.frames != nil, task.interpolate == nil, !output.trajectory {
-      throw ValidationError("--frames goes with --interpolate or --trajectory.")
+    if task.frames != nil, task.interpolate == nil, task.walk == nil, !output.trajectory {
+      throw ValidationError("--frames goes with --interpolate, --walk or --trajectory.")
     }
   }
 }
@@ -67,7 +70,8 @@ struct WhichImages: ParsableArguments {
   @Option(
     help: """
       The number of images. (default: 64, or as many as --init has; as --encode, --inpaint or \
-      --from has, at most 64; the --frames of --interpolate; 8 of each of several classes)
+      --from has, at most 64; the --frames of --interpolate, or those of --walk squared; 8 of each of several \
+      classes)
       """)
   var count: Int?
   @Option(
@@ -116,7 +120,7 @@ struct SamplerArguments: ParsableArguments {
     help: ArgumentHelp(
       """
       The sampler: \(SamplerKind.all.map(\.name).joined(separator: ", ")). (default: ancestral; \
-      ddim with --encode and --interpolate)
+      ddim with --encode and --interpolate; of models with latents mean)
       """, valueName: "name"))
   var sampler: String?
   @Option(
@@ -168,7 +172,9 @@ struct SamplerArguments: ParsableArguments {
 
   func validate() throws {
     do {
-      _ = try sampler.map(SamplerKind.init(named:))
+      if let sampler, !LatentVariableModel.samplers.contains(sampler) {
+        _ = try SamplerKind(named: sampler)
+      }
       try options.check()
     } catch SamplerError.unknown(let name) {
       let names = SamplerKind.all.map(\.name)
@@ -231,15 +237,24 @@ struct TaskArguments: ParsableArguments {
       valueName: "SEED,SEED"))
   var interpolate: SeedPair?
   @Option(
+    help: ArgumentHelp(
+      """
+      Of a model with latents: a square of --frames × --frames images across the quantiles of two \
+      latents of the last layer, counted from 1, to the right and down; all others are 0.
+      """, valueName: "LATENT,LATENT"))
+  var walk: LatentPair?
+  @Option(
     help: """
-      The images of an interpolation, or the moments of a --trajectory. (default: 8)
+      The images of an interpolation or of a side of a --walk, or the moments of a --trajectory. \
+      (default: 8; 15 with --walk)
       """)
   var frames: Int?
   @Option(
+    name: [.customLong("encode"), .customLong("reconstruct")],
     help: ArgumentHelp(
       """
-      Take images of a dataset to x_T and back by ddim, and say how much is lost; .h5 files hold \
-      x_T. Nothing is clipped, unless --dynamic-threshold says so.
+      Take images of a dataset to x_T and back by ddim, or to their latents and back, and say how much \
+      is lost; .h5 files hold x_T or the latents. Nothing is clipped, unless --dynamic-threshold says so.
       """, valueName: "DATA"))
   var encode: String?
   @Option(
@@ -275,7 +290,8 @@ struct TaskArguments: ParsableArguments {
 
   func validate() throws {
     let tasks = [
-      ("init", start != nil), ("interpolate", interpolate != nil), ("encode", encode != nil),
+      ("init", start != nil), ("interpolate", interpolate != nil), ("walk", walk != nil),
+      ("encode", encode != nil),
       ("inpaint", inpaint != nil), ("from", origin != nil),
     ].filter(\.1).map { "--\($0.0)" }
     if tasks.count > 1 {
@@ -313,6 +329,20 @@ struct SeedPair: ExpressibleByArgument {
       .map { UInt64($0) }
     guard seeds.count == 2, let first = seeds[0], let second = seeds[1] else { return nil }
     (self.first, self.second) = (first, second)
+  }
+}
+
+/// Two latents on a command line, `A,B`, counted from 1.
+struct LatentPair: ExpressibleByArgument {
+  let across: Int
+  let down: Int
+
+  init?(argument: String) {
+    let latents = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard latents.count == 2, let across = latents[0], let down = latents[1],
+      across > 0, down > 0, across != down
+    else { return nil }
+    (self.across, self.down) = (across, down)
   }
 }
 

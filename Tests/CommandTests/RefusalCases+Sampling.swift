@@ -35,7 +35,7 @@ extension RefusalTests {
     words("numbers of nothing", ["--images", "a-b"], ["'a-b'"]),
     words("two numbers of images", ["--count", "3", "--images", "0-3"], ["leave one out"]),
     words("two tasks", ["--encode", "digits", "--init", "x.h5"], ["--init and --encode exclude"]),
-    words("frames of nothing", ["--frames", "3"], ["--interpolate or --trajectory"]),
+    words("frames of nothing", ["--frames", "3"], ["--walk or --trajectory"]),
     words("one frame", ["--trajectory", "--frames", "1"], ["at least 2"]),
     words("one seed", ["--interpolate", "3"], ["'3'", "--interpolate"]),
     words("a mask of nothing", ["--mask", "m.png"], ["--mask goes with --inpaint"]),

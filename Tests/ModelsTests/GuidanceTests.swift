@@ -271,6 +271,37 @@ import Testing
     #expect(rows(always, Draws(seed: 1, firstImage: 0))[1])
   }
 
+  /// Two captions of two images, learned by heart: the prompt selects the image, whichever the noise.
+  @Test func aPromptSelectsTheImage() throws {
+    var encoder = TextEncoderConfiguration(vocabulary: 4)
+    (encoder.width, encoder.context) = (16, 3)
+    // Nothing of an image is left at T, where noise could select it too.
+    let model = tinyModel(
+      levels: nil, schedule: NoiseSchedule(.cosine, steps: 8), condition: .text(encoder),
+      conditionDrop: 0.1)
+    let captions: [Condition] = [.tokens([0, 2, 1]), .tokens([0, 3, 1])]
+    let batch = Batch(
+      images: Tensor(
+        Shape(8, 4, 4, 1), (0..<8 * 16).map { $0 / 16 % 2 == 0 ? -1 : 1 }, in: pool),
+      conditions: (0..<8).map { captions[$0 % 2] })
+    var weights = model.parameters.initialWeights(seed: 1)
+    var (mean, square) = (weights.map { _ in Float(0) }, weights.map { _ in Float(0) })
+    for step in 0..<300 {
+      let draws = Draws(seed: 1, step: step, shard: 0, of: 1)
+      let gradient = losses(model, batch, draws, weights: weights, in: pool).gradient
+      for i in weights.indices {
+        mean[i] += 0.1 * (gradient[i] - mean[i])
+        square[i] += 0.02 * (gradient[i] * gradient[i] - square[i])
+        weights[i] -= 0.005 * mean[i] / (square[i].squareRoot() + 1e-6)
+      }
+    }
+    let images = try draw(model, weights: weights) { $0.conditions = captions }.images
+    for (place, scalar) in images.enumerated() {
+      let shown: Float = place / 16 % 2 == 0 ? -1 : 1
+      #expect(abs(scalar - shown) < 0.5, "image \(place / 16)")
+    }
+  }
+
   // MARK: Evaluation
 
   /// Told, untold and both are the same numbers, and what the condition tells is their difference.

@@ -16,7 +16,7 @@ class Competitor:
 
     name: str
     mode: str | None = None
-    """A mode of pytorch_unet.py; None: ddpm-dist."""
+    """A mode of pytorch_peer.py; None: ddpm-dist."""
     ranks: int = 1
 
 
@@ -90,7 +90,7 @@ class Measure:
             if self.shard_for_each_worker:
                 size += ["--set", f"shards={competitor.ranks * self.workers}"]
             return [*run, "benchmark", "--paced", *size]
-        peer = pathlib.Path(__file__).with_name("pytorch_unet.py")
+        peer = pathlib.Path(__file__).with_name("pytorch_peer.py")
         return [python, str(peer), "--mode", competitor.mode, *size]
 
 
@@ -130,6 +130,13 @@ MEASURES = (
         "step", "mnist.yaml", "28x28x1", batch=64, steps=6, workers=CORES,
         competitors=(OURS, *FLOAT32),
         bars=(float32_bar(2.0, aim=3.0),),
+    ),
+    Measure(
+        "vae-step",
+        "Training step, variational autoencoder of MNIST",
+        "step", "mnist-vae.yaml", "28x28x1", batch=128, steps=100, workers=CORES,
+        competitors=(OURS, EAGER, COMPILED, BFLOAT16),
+        bars=(Bar("PyTorch's best mode", (EAGER, COMPILED, BFLOAT16), 3.0, aim=3.0),),
     ),
     Measure(
         "cifar10-scaling",

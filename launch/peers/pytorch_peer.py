@@ -1,6 +1,6 @@
-"""Trains or evaluates PyTorch's UNet at the word of another program, as paced.py says.
+"""Trains or evaluates PyTorch's UNet or autoencoder at the word of another program, as paced.py says.
 
-    python pytorch_unet.py --mode eager --config configs/cifar10.yaml --images 32x32x3 --batch 16 \
+    python pytorch_peer.py --mode eager --config configs/cifar10.yaml --images 32x32x3 --batch 16 \
         --workers 2 --steps 1 --parts step
 
 It prints {"warming_up": true}, warms up, prints {"ready": true, ...}, and then answers each line
@@ -19,6 +19,7 @@ import torch
 
 from training import MODES, Training
 from unet import Images, read_configuration, unet
+from vae import VAETraining
 
 
 def say(**message):
@@ -48,9 +49,13 @@ def main():
     if given.parts == "evaluation" and given.mode == "compile":
         torch._inductor.config.freezing = True
     settings = read_configuration(given.config)
-    model = unet(settings, given.images)
-    training = Training(model, settings, given.mode, given.batch)
-    work = {"step": training.step, "evaluation": training.evaluation}[given.parts]
+    if settings.get("model", "ddpm") == "vae":
+        training = VAETraining(settings, given.images, given.mode, given.batch)
+        model = training.model
+    else:
+        model = unet(settings, given.images)
+        training = Training(model, settings, given.mode, given.batch)
+    work = {"step": training.step, "evaluation": getattr(training, "evaluation", None)}[given.parts]
 
     say(warming_up=True)
     # bfloat16 can take minutes a step on a CPU that cannot compute with it.

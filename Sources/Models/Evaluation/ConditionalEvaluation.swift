@@ -48,7 +48,8 @@ struct ConditionalEvaluation: Evaluation {
     var numbers = [[Double]](repeating: [], count: batch.count)
     for isTold in condition.ways {
       let measured = try evaluation.measure(
-        isTold ? batch : Batch(images: batch.images), draws, makePass, progress: progress)
+        isTold ? batch : Batch(images: batch.images, numbers: batch.numbers), draws, makePass,
+        progress: progress)
       for n in numbers.indices { numbers[n] += measured[n] }
     }
     return numbers

@@ -104,6 +104,8 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
     case .unknown(let name):
       "There is no method '\(name)': choose one of "
         + DenoisingDiffusion.EvaluationMethod.all.map(\.name).joined(separator: ", ") + "."
+    case .foreignOption("importance-samples", _):
+      "--importance-samples is for a model=vae or hierarchical_vae: leave it out."
     case .foreignOption(let option, let method):
       "The method \(method) has no use for --\(option): leave it out, or choose "
         + DenoisingDiffusion.EvaluationMethod.all.filter { $0.options.contains(option) }

@@ -60,6 +60,8 @@ public struct EvaluationOptions: Equatable, Sendable {
   /// The largest error of a step of an integration, relative to the numbers that are integrated.
   public var tolerance: Double?
 
+  /// How many draws of an image give the importance-weighted bound; nil: it is not asked for.
+  public var importanceSamples: Int?
   /// Whether the model is told what the images show; nil: both, where it can be told.
   public var condition: EvaluatedCondition?
 
@@ -72,6 +74,7 @@ public struct EvaluationOptions: Equatable, Sendable {
       [
         ("variance", !variances.isEmpty), ("steps", steps != nil), ("grid", grid != nil),
         ("clip", clipping != nil), ("draws", draws != nil), ("tolerance", tolerance != nil),
+        ("importance-samples", importanceSamples != nil),
       ].filter(\.1).map(\.0))
   }
 }

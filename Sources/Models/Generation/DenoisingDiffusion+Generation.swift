@@ -10,14 +10,17 @@ extension DenoisingDiffusion: Generator {
   public func generation(_ options: GenerationOptions) throws -> any Generation {
     try requireGuidance(options)
     switch options.task {
-    case .images:
+    case .images(let start):
+      var name = SamplerKind.all[0].name
+      if case .between = start { name = "ddim" }
       return SampledImages(
-        model: self, sampler: try sampler(options, of: process), options: options)
+        model: self, sampler: try sampler(options, of: process, default: name), options: options)
     case .variation(let level):
       return try Variation(self, noiseLevel: level, options)
     case .reconstruction: return try Reconstruction(self, options)
     case .inpainting(let mask, let repeats):
       return try InpaintedImages(self, mask: mask, repeats: repeats, options)
+    case .walk: throw GenerationError.noLatents
     }
   }
 

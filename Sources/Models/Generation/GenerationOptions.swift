@@ -41,11 +41,13 @@ public enum GenerationTask: Equatable, Sendable {
   /// Given images, of which a part is painted anew: where `mask`, (h, w, c), is true; each part of the
   /// way is gone `repeats` times.
   case inpainting(mask: [Bool], repeats: Int)
+  /// Images across two latents of a model that has some.
+  case walk(LatentWalk)
 
   /// Whether images are given.
   public var needsImages: Bool {
     switch self {
-    case .images: false
+    case .images, .walk: false
     case .reconstruction, .variation, .inpainting: true
     }
   }

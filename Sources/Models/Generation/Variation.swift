@@ -61,6 +61,8 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
   case invalidNoiseLevel(Int, steps: Int)
   /// A task that needs one sampler, and another was chosen.
   case samplerOfTask(task: String, needs: String, chosen: String)
+  /// A walk through latents of a model that has none.
+  case noLatents
 
   /// What is wrong and what to do, in one line.
   public var description: String {
@@ -69,6 +71,9 @@ public enum GenerationError: Error, Equatable, CustomStringConvertible {
       "--noise-level needs a step from 1 to \(steps), not \(level)."
     case .samplerOfTask(let task, let needs, let chosen):
       "--\(task) needs the sampler \(needs), not \(chosen): leave --sampler out."
+    case .noLatents:
+      "--walk goes through the latents of a model=vae or hierarchical_vae; this one has none: go from "
+        + "one image to another with --interpolate."
     }
   }
 }

@@ -14,6 +14,8 @@ public struct Configuration: Equatable, Sendable {
   public var network = UNetConfiguration.digits
   /// The diffusion process.
   public var diffusion = DiffusionSettings()
+  /// The latents of models that have some.
+  public var latent = LatentSettings()
   /// What the network is told that images show.
   public var conditioning = ConditioningSettings()
   /// Steps, batches and who computes them.
@@ -32,7 +34,8 @@ public struct Configuration: Equatable, Sendable {
   /// write.
   public static let sections: [(title: String, settings: [Setting<Configuration>])] = [
     section("run", \.run), section("data", \.data), section("network", \.network),
-    section("diffusion", \.diffusion), section("conditioning", \.conditioning),
+    section("diffusion", \.diffusion), section("latents", \.latent),
+    section("conditioning", \.conditioning),
     section("training", \.training), section("optimizer", \.optimizer),
     section("validation", \.validation), section("recording", \.recording),
   ]

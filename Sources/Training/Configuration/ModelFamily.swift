@@ -17,7 +17,9 @@ public struct ModelFamily: Sendable {
   let make: @Sendable (Configuration) throws -> any Objective
 
   /// Every family; the first is the default.
-  public static let all: [ModelFamily] = [.ddpm]
+  public static let all: [ModelFamily] = [
+    .ddpm, .autoencoder, .vae, .hierarchicalVAE,
+  ]
 
   static var names: String { all.map(\.name).joined(separator: ", ") }
 }

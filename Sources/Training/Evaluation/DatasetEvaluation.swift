@@ -63,7 +63,8 @@ public struct DatasetEvaluation: Sendable {
         let x0 = Tensor(Shape(size, shape.height, shape.width, shape.channels), in: pool)
         try reader.read(indices, into: x0.pointer)
         let draws = Draws(seed: seed, firstImage: part.lowerBound + images.lowerBound)
-        let batch = Batch(images: x0, conditions: conditions.conditions(of: indices, draws))
+        let batch = Batch(
+          images: x0, conditions: conditions.conditions(of: indices, draws), numbers: indices)
         let numbers = try evaluation.measure(
           batch, draws, { trained.makePass(pool) }, progress: progress)
         precondition(

@@ -39,28 +39,30 @@ public struct EvaluationReport: Sendable {
     isDiscrete ? bitsPerDimension(nats: nats, dimensions: shape.count) : nats
   }
 
-  /// The terms of an estimate that are neither its first nor its last, added.
-  private func middle(_ estimate: EvaluationResults.Estimate) -> Double {
-    estimate.means.dropFirst().dropLast().reduce(0, +)
+  /// What a line says of an estimate's terms: of few all, of many the first, the sum of those between, and
+  /// the last; of one nothing, which is the estimate itself.
+  private func parts(of estimate: EvaluationResults.Estimate) -> (names: [String], means: [Double])
+  {
+    let (terms, means) = (estimate.terms, estimate.means)
+    if terms.count < 2 { return ([], []) }
+    if terms.count <= 4 { return (terms, means) }
+    let between = means.dropFirst().dropLast().reduce(0, +)
+    return ([terms.first!, "between", terms.last!], [means.first!, between, means.last!])
   }
 
   /// The summary: the estimates with their errors, and the tables, long ones thinned out.
   public func text() -> String {
-    // As "L_0  between  L_200", where all estimates have these.
-    let ends = results.estimates.map { [$0.terms.first ?? "", $0.terms.last ?? ""] }
-    let columns =
-      results.estimates.allSatisfy { $0.terms.count == 1 }
-      ? []
-      : Set(ends).count == 1
-        ? [ends[0][0], "between", ends[0][1]] : ["first term", "between", "last term"]
+    let parts = results.estimates.map(parts)
+    // As "L_0  between  L_200", where all estimates with several terms have these.
+    let names = Set(parts.map(\.names)).subtracting([[]])
+    let columns = names.count > 1 ? ["first term", "between", "last term"] : names.first ?? []
     var lines = [row(["", unit, "± s.e."] + columns)]
-    for estimate in results.estimates {
+    for (estimate, parts) in zip(results.estimates, parts) {
       let (mean, error) = estimate.total
-      let parts =
-        estimate.terms.count > 1
-        ? [estimate.means[0], middle(estimate), estimate.means.last!].map { number(inUnit($0)) }
-        : []
-      lines.append(row([estimate.name, number(inUnit(mean)), number(inUnit(error))] + parts))
+      lines.append(
+        row(
+          [estimate.name, number(inUnit(mean)), number(inUnit(error))]
+            + parts.means.map { number(inUnit($0)) }))
     }
     if let truth { lines.append(row(["truth", number(inUnit(truth))])) }
     for table in results.tables {

@@ -70,7 +70,8 @@ package struct Validation {
         throw ExitCode.failure(for: error)
       }
       let draws = Draws(seed: seed, firstImage: group.lowerBound)
-      let batch = Batch(images: x0, conditions: conditions.conditions(of: indices, draws))
+      let batch = Batch(
+        images: x0, conditions: conditions.conditions(of: indices, draws), numbers: Array(indices))
       let losses = model.loss(batch, draws, trained.makePass(pool))
       // A term is a mean over its group's images, and groups need not be equally large.
       return losses.terms.map { $0 * Double(group.count) } + losses.sums.joined()

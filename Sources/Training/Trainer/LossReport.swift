@@ -6,7 +6,7 @@ import Models
 public struct LossReport: Equatable, Sendable {
   /// Each term, a mean over the batch, by its name.
   public let terms: [String: Double]
-  /// Each vector of sums over the batch that the metrics show, by its name.
+  /// Each vector of sums over the batch that the metrics show, and what follows from them, by its name.
   public let sums: [String: [Double]]
   /// The sum of the terms, in their order.
   public let total: Double
@@ -23,8 +23,10 @@ public struct LossReport: Equatable, Sendable {
     let values = vector.prefix(objective.terms.count).map { $0 * mean }
     terms = Dictionary(uniqueKeysWithValues: zip(objective.terms, values))
     total = values.reduce(0, +)
-    let sums = zip(objective.sums, Self.sums(vector, of: objective)).filter(\.0.isLogged)
-    self.sums = Dictionary(uniqueKeysWithValues: sums.map { ($0.name, $1) })
+    let sums = Self.sums(vector, of: objective)
+    let logged = zip(objective.sums, sums).filter(\.0.isLogged).map { ($0.name, $1) }
+    self.sums = Dictionary(uniqueKeysWithValues: logged)
+      .merging(objective.figures(sums)) { $1 }
   }
 
   /// The objective's vectors of sums.

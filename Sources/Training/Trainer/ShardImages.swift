@@ -44,6 +44,8 @@ struct ShardImages: Sendable {
     try reader.read(indices, into: images.pointer)
     let draws = Draws(
       seed: plan.seed, step: step, shard: shards.lowerBound + index, of: plan.tree.shards)
-    return Batch(images: images, conditions: conditions.conditions(of: indices, draws))
+    return Batch(
+      images: images, conditions: conditions.conditions(of: indices, draws),
+      numbers: Array(indices))
   }
 }

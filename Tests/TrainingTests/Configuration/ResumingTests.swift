@@ -26,7 +26,7 @@ import Training
     #expect(configuration == old)
   }
 
-  @Test(arguments: Configuration.settings.map(\.key).filter { $0 != "model" })
+  @Test(arguments: Configuration.settings.map(\.key))
   func onlyTheModelIsFixed(key: String) throws {
     let setting = try #require(Configuration.settings.first { $0.key == key })
     var configuration = old

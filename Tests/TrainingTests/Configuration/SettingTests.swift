@@ -6,7 +6,7 @@ import Training
 @Suite struct SettingTests {
   /// For each setting another value than the default.
   static let others = [
-    "name": "another", "model": "ddpm", "data": "/data/some images #2: v1.h5",
+    "name": "another", "model": "vae", "data": "/data/some images #2: v1.h5",
     "data_group": "/train",
     "flip": "true", "levels": "256", "height": "16", "width": "12", "image_channels": "3",
     "channels": "64", "multipliers": "[1, 2, 4]", "blocks": "3", "attention": "[]", "heads": "2",
@@ -30,7 +30,11 @@ import Training
     "text_width": "32", "text_layers": "3", "text_heads": "2",
     "text_encoder_file": "/w.safetensors",
     "text_encoder_hash": "0123456789abcdef0123456789abcdef",
-    "text_vocabulary": "/tokenizer.json",
+    "text_vocabulary": "/tokenizer.json", "latent_network": "convolutional",
+    "latents": "[7, 5]", "latent_form": "map", "hidden": "[60, 50]", "hidden_layers": "1",
+    "activation": "tanh", "inference": "top_down", "decoder": "normal",
+    "decoder_deviation": "image", "decoder_sigma": "0.125", "binarization": "static",
+    "kl_weight": "0.5", "kl_warmup": "40",
   ]
 
   /// A configuration with all of `others`.
@@ -63,9 +67,8 @@ import Training
       return properties
     }
     let before = properties(Configuration())
-    // There is no other family yet.
-    var untouched = Set(before.keys).subtracting(["run.model"])
-    for setting in Configuration.settings where setting.key != "model" {
+    var untouched = Set(before.keys)
+    for setting in Configuration.settings {
       var configuration = Configuration()
       try configuration.apply(assignment: "\(setting.key)=\(Self.others[setting.key]!)")
       let after = properties(configuration)
@@ -189,7 +192,7 @@ import Training
     ("timestep_sampling", "1000", "one of uniform, low_discrepancy, importance"),
     ("variance", "fixedLarge", "one of fixed_large, fixed_small, learned"),
     ("name", "", "needs a text"),
-    ("model", "magic", "one of ddpm, not 'magic'"),
+    ("model", "magic", "needs one of ddpm, autoencoder, vae, "),
     ("value_range", "0", "needs auto, [], or two rising numbers"),
     ("value_range", "[1, 0]", "two rising numbers"),
     ("value_range", "[0, one]", "two rising numbers"),
