@@ -346,7 +346,12 @@ import Testing
       ({ $0.latents = [17] }, "more than the 16"), ({ $0.latents = [] }, "at least one layer"),
       ({ ($0.latents, $0.hidden) = ([3, 2], [4, 4, 4]) }, "one for each of the 2"),
       ({ $0.form = .map }, "convolutional"),
-      ({ ($0.network, $0.form, $0.latents) = (.convolutional, .map, [1, 1]) }, "one layer"),
+      (
+        {
+          ($0.network, $0.form, $0.latents) = (.convolutional, .map, [1, 1])
+          ($0.convolution.multipliers, $0.convolution.groups) = ([1], 4)
+        }, "one layer"
+      ),
       ({ $0.network = .convolutional }, "halve"),
       ({ $0.latents = Array(repeating: 1, count: 17) }, "at most 16"),
     ] as [((inout LatentConfiguration) -> Void, String)] {
