@@ -24,6 +24,11 @@ public protocol Objective: Sendable {
   /// What the readers of a checkpoint must know beside the weights; nil where there is nothing.
   var facts: ModelFacts? { get }
 
+  /// Opens what the model needs beside its weights, before the first loss.
+  ///
+  /// - Throws: An error of one line where it is not there.
+  func prepare() throws
+
   /// Takes over what a checkpoint knows of its weights beyond what the settings say.
   ///
   /// - Parameters:
@@ -79,6 +84,8 @@ extension Objective {
     get { [:] }
     set { precondition(newValue.isEmpty, "This model keeps no state beside its weights.") }
   }
+  /// Does nothing.
+  public func prepare() throws {}
   /// Does nothing.
   public mutating func adopt(_ facts: ModelFacts, weights: String) {}
   /// Does nothing.

@@ -19,7 +19,9 @@ extension DDPMSample {
       guard isFirst else { return }
       for file in output.outputs { try file.check(inputs: inputs, isForced: output.force) }
     }
-    let loaded = try TrainedModel.load(path: ckpt, weights, job) { logger.warning("\($0)") }
+    let loaded = try TrainedModel.load(path: ckpt, weights, latent: latent, job) {
+      logger.warning("\($0)")
+    }
     let trained = loaded.trained
     let prompts = try prompts(job)
     let shown = try job.together { try conditions(loaded, prompts) }
@@ -67,7 +69,8 @@ extension DDPMSample {
   /// The files that are read.
   private var inputs: [String] {
     [
-      ckpt, task.start, task.mask, task.data, what.guideWith, what.promptFile, what.textEncoder,
+      ckpt, latent, task.start, task.mask, task.data, what.guideWith, what.promptFile,
+      what.textEncoder,
       what.textVocabulary,
     ].compactMap(\.self)
   }

@@ -40,6 +40,11 @@ struct DDPMSample: ParsableCommand {
       average_lengths, as average_0.05.
       """, valueName: "name"))
   var weights: WeightKind = .ema
+  @Option(
+    help: ArgumentHelp(
+      "The autoencoder of a diffusion of latents, where it is not where training found it.",
+      valueName: "CKPT"))
+  var latent: String?
   @Option(help: "The seed of all random numbers.")
   var seed: UInt64 = 1
 

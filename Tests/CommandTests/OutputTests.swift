@@ -60,6 +60,7 @@ import Testing
     "draws", "dynamic-threshold", "encode", "eta", "first", "frames", "from", "group", "guidance",
     "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images", "init",
     "importance-samples", "inpaint", "input", "interpolate", "keep", "label", "labels", "language",
+    "latent",
     "length", "levels",
     "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",

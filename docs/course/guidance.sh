@@ -3,7 +3,7 @@
 #
 #   docs/course/guidance.sh FOLDER mnist.h5 test.h5
 #
-# Trains a network of configs/mnist.yaml that is told the digit, 6,000 steps, draws 100 images of each
+# Trains a network of configs/mnist.yaml that is told the digit, 3,000 steps, draws 100 images of each
 # digit for several strengths of guidance, and prints the table of docs/course/quality.py, which needs
 # PyTorch. What is in FOLDER already is not made again. DDPM_STEPS: another number of steps.
 set -euo pipefail
@@ -14,7 +14,7 @@ if (($# != 3)); then
   exit 64
 fi
 folder=$1 train=$2 test=$3
-steps=${DDPM_STEPS:-6000}
+steps=${DDPM_STEPS:-3000}
 mkdir -p "$folder"
 
 run=$folder/mnist-classes
@@ -26,20 +26,20 @@ run=$folder/mnist-classes
 early=$run/checkpoints/$(printf 'step-%08d.h5' 500)
 samples=()
 
-# draw NAME OPTIONS…: 100 images of each digit.
+# draw FILE NAME OPTIONS…: 100 images of each digit.
 draw() {
-  local name=$1
-  shift
-  [[ -e $folder/$name.h5 ]] ||
+  local file=$folder/$1 name=$2
+  shift 2
+  [[ -e $file.h5 ]] ||
     "$ddpm_bin/ddpm-sample" --ckpt "$run" --class all --count 1000 --sampler dpm-solver++ --steps 20 \
-      --out "$folder/$name.h5" "$folder/$name.png" "$@"
-  samples+=("$name=$folder/$name.h5")
+      --out "$file.h5" "$file.png" "$@" > /dev/null
+  samples+=("$name=$file.h5")
 }
 
-for scale in 0 1 1.5 2 3 5; do draw "s=$scale" --guidance "$scale"; done
-draw "s=3, 0.3 to 5" --guidance 3 --guidance-interval 0.3,5
-draw "s=3, rescaled" --guidance 3 --guidance-rescale 0.7
-[[ ! -e $early ]] || draw "s=2, by step 500" --guidance 2 --guide-with "$early"
+for scale in 0 1 1.5 2 3 5; do draw "scale-$scale" "s is $scale" --guidance "$scale"; done
+draw interval "s is 3 from 0.3 to 5" --guidance 3 --guidance-interval 0.3,5
+draw rescaled "s is 3, rescaled" --guidance 3 --guidance-rescale 0.7
+[[ ! -e $early ]] || draw early "s is 2, by step 500" --guidance 2 --guide-with "$early"
 
 python3 "$here/quality.py" --train "$train" --test "$test" --classifier "$folder/classifier.pt" --real \
   "${samples[@]}"

@@ -43,7 +43,7 @@ for scale in 1 2 3 5; do
   for part in scenes held-out; do
     file=$folder/$part-$steps-$scale.h5
     [[ -e $file ]] || "$ddpm_bin/ddpm-sample" --ckpt "$run" --prompts "$folder/$part.txt" --count 1000 \
-      --sampler dpm-solver++ --steps 20 --guidance "$scale" --out "$file"
+      --sampler dpm-solver++ --steps 20 --guidance "$scale" --out "$file" > /dev/null
     pictures+=("s = $scale=$file")
   done
 done

@@ -80,6 +80,15 @@ public struct Observation {
   /// x̂_0, as the sampler was told, (n, h, w, c).
   public let x0: Tensor
 
+  /// What x_t or x̂_0 look like as images, (n, h, w, c).
+  let shown: (Tensor) -> Tensor
+
   /// An evaluation.
-  public init(xt: Tensor, t: [Double], x0: Tensor) { (self.xt, self.t, self.x0) = (xt, t, x0) }
+  ///
+  /// - Parameter shown: Turns x_t and x̂_0 into images, where they are none.
+  public init(
+    xt: Tensor, t: [Double], x0: Tensor, shown: @escaping (Tensor) -> Tensor = { $0 }
+  ) {
+    (self.xt, self.t, self.x0, self.shown) = (xt, t, x0, shown)
+  }
 }

@@ -61,8 +61,8 @@ public struct Trajectory: Generation {
     var drawn = try generation.draw(images, given: given, makePass) { observation in
       if wanted?.contains(count) ?? true {
         kept[count] = Frame(
-          t: observation.t, xt: Array(observation.xt.scalars),
-          x0: Array(observation.x0.scalars))
+          t: observation.t, xt: Array(observation.shown(observation.xt).scalars),
+          x0: Array(observation.shown(observation.x0).scalars))
       }
       count += 1
       observe(observation)

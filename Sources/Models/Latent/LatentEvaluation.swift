@@ -226,6 +226,8 @@ public enum LatentError: Error, Equatable, CustomStringConvertible {
   case noPrior
   /// An option of other models.
   case foreignOption(String)
+  /// A task that a diffusion of latents cannot do.
+  case imagesOnly(String)
   /// Draws, and importance samples.
   case twoCounts
   /// A way to show what is decoded that there is not.
@@ -244,6 +246,8 @@ public enum LatentError: Error, Equatable, CustomStringConvertible {
         + "--reconstruct, or train with model=vae."
     case .foreignOption(let option):
       "A model with latents has no use for --\(option): leave it out."
+    case .imagesOnly(let option):
+      "--\(option) goes through the pixels of an image, and this model denoises latents: leave it out."
     case .twoCounts:
       "--importance-samples says how many draws an image has: leave --draws out."
     case .unknownSampler(let name):

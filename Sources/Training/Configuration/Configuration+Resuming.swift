@@ -16,6 +16,7 @@ extension Configuration {
     training.shards = training.shards ?? old.training.shards
     data.fill(from: old.data)
     conditioning.fill(from: old.conditioning)
+    latentDiffusion.fill(from: old.latentDiffusion)
     optimizer.learningRateSteps = optimizer.learningRateSteps ?? old.optimizer.learningRateSteps
     // Only the cosine schedule has an end: a run without one may be given it now.
     old.optimizer.learningRateSteps = old.optimizer.learningRateSteps ?? optimizer.learningRateSteps

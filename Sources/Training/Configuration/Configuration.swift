@@ -16,6 +16,8 @@ public struct Configuration: Equatable, Sendable {
   public var diffusion = DiffusionSettings()
   /// The latents of models that have some.
   public var latent = LatentSettings()
+  /// The autoencoder whose latents are diffused, where they are.
+  public var latentDiffusion = LatentDiffusionSettings()
   /// What the network is told that images show.
   public var conditioning = ConditioningSettings()
   /// Steps, batches and who computes them.
@@ -35,6 +37,7 @@ public struct Configuration: Equatable, Sendable {
   public static let sections: [(title: String, settings: [Setting<Configuration>])] = [
     section("run", \.run), section("data", \.data), section("network", \.network),
     section("diffusion", \.diffusion), section("latents", \.latent),
+    section("latent diffusion", \.latentDiffusion),
     section("conditioning", \.conditioning),
     section("training", \.training), section("optimizer", \.optimizer),
     section("validation", \.validation), section("recording", \.recording),

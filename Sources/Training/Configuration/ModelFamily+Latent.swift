@@ -32,6 +32,9 @@ extension ModelFamily {
       throw ConfigurationError(
         source: "condition", reason: "is for models of diffusion: set condition=none.")
     }
+    guard configuration.latentDiffusion.path == nil else {
+      throw ConfigurationError(source: "latent", reason: "is for model=ddpm: leave it out.")
+    }
     guard layers ~= settings.latents.count else {
       throw ConfigurationError(
         source: "latents",

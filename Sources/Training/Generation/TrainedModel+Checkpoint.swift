@@ -29,17 +29,29 @@ extension TrainedModel {
   /// - Parameters:
   ///   - path: A checkpoint, or a run folder, which stands for its newest good checkpoint.
   ///   - kind: Which weights.
+  ///   - latent: Where the autoencoder is whose latents it is a model of; nil: where the checkpoint says.
   ///   - report: Told on the first rank of damaged checkpoints that were passed over, and of what
   ///     an old one does not say.
   /// - Throws: `AgreedFailure`, `MPIError`.
   public static func load(
-    path: String, _ kind: WeightKind, _ job: Job, report: (String) -> Void
+    path: String, _ kind: WeightKind, latent: String? = nil, _ job: Job,
+    report: (String) -> Void
   ) throws -> Loaded {
     let communicator = try job.communicator()
     let read = try job.together {
       communicator.rank == 0 ? try Self.read(path: path, kind, report) : nil
     }
-    return try share(read, communicator)
+    return try share(read, communicator) { configuration in
+      var configuration = configuration
+      if let latent {
+        guard configuration.latentDiffusion.path != nil else {
+          throw ConfigurationError(
+            source: "--latent", reason: "is for a diffusion of latents, which this is not.")
+        }
+        configuration.latentDiffusion.path = latent
+      }
+      return try configuration.model()
+    }
   }
 
   /// A checkpoint that the first rank has read and checked.

@@ -42,6 +42,7 @@ public struct TrainingPlan: Sendable {
     dataset = try Self.openDataset(configuration.data)
     try configuration.data.adopt(dataset)
     try configuration.conditioning.adopt(dataset)
+    try configuration.latentDiffusion.adopt(dataset)
     conditions = try ImageConditions(dataset, configuration.conditioning)
     let batch = configuration.training.batch
     try configuration.validation.holdOut(of: dataset)
@@ -61,6 +62,7 @@ public struct TrainingPlan: Sendable {
     try configuration.validation.check()
     try configuration.optimizer.complete(forSteps: configuration.training.steps)
     objective = try makeModel(configuration)
+    try objective.prepare()
     self.configuration = configuration
   }
 

@@ -34,6 +34,9 @@ import Training
     "latents": "[7, 5]", "latent_form": "map", "hidden": "[60, 50]", "hidden_layers": "1",
     "activation": "tanh", "inference": "top_down", "decoder": "normal",
     "decoder_deviation": "image", "decoder_sigma": "0.125", "binarization": "static",
+    "latent": "/runs/vae", "latent_code": "sample",
+    "latent_hash": "0123456789abcdef0123456789abcdef", "latent_extents": "[4, 4, 2]",
+    "latent_shift": "[0.5, 0.25]", "latent_scale": "[2.0, 1.5]",
     "kl_weight": "0.5", "kl_warmup": "40",
   ]
 
