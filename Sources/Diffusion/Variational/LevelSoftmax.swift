@@ -50,10 +50,4 @@ public struct LevelSoftmax: Equatable, Sendable {
     // log Σ exp(logit) − logit_k.
     return (log1p(sum), slope / (1 + sum))
   }
-
-  /// The level whose value is nearest to x, which undoes the rounding of v_k to Float.
-  public func level(nearestTo x: Double) -> Int {
-    precondition(!x.isNaN, "A clean image holds numbers.")
-    return Int(((min(max(x, -1), 1) + 1) / 2 * Double(levels - 1)).rounded())
-  }
 }

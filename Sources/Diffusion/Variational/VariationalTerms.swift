@@ -43,7 +43,7 @@ public struct VariationalTerms: Equatable, Sendable {
       let epsilon = Double(noise[i])
       if let decoder {
         let cost = decoder.cost(
-          ofLevel: decoder.level(nearestTo: Double(x[i])), noise: epsilon)
+          ofLevel: nearestLevel(to: Double(x[i]), of: decoder.levels), noise: epsilon)
         nats += cost.nats
         derivative += cost.derivative
       } else {

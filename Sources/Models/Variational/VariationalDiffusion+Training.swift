@@ -58,7 +58,7 @@ extension VariationalDiffusion {
       }
     }
     let conditions = batch.told(draws, drop: conditionDrop)
-    let output = self.noise(z, moments.map(\.point.gamma), conditions, pass)
+    let output = predictedNoise(z, moments.map(\.point.gamma), conditions, pass)
     var slopes = endSlopes(schedule, batch, conditions, draws, pass)
 
     let unit = bitsPerDimension(nats: 1, dimensions: x.shape.imageCount)
@@ -136,7 +136,7 @@ extension VariationalDiffusion {
       diffuse(
         batch.images.image(n), noise.image(place), gamma: gammas[place], into: z.image(place))
     }
-    let output = self.noise(
+    let output = predictedNoise(
       z, gammas, conditions.isEmpty ? [] : chosen.map { conditions[$0.image] },
       pass.withoutGradient()
     ).value

@@ -126,7 +126,7 @@ public struct VariationalDiffusion: Objective {
   }
 
   /// ε̂ of noisy images on the tape, each at its γ.
-  func noise(
+  func predictedNoise(
     _ z: Tensor, _ gammas: [Double], _ conditions: [Condition], _ pass: Pass
   ) -> Variable {
     network(

@@ -87,7 +87,8 @@ private struct VariationalEvaluation: Evaluation {
           draws.stream(.noise, image: n, index: 1 + j).fillNormal(noise.image(n))
           model.diffuse(x.image(n), noise.image(n), gamma: moments[n].point.gamma, into: z.image(n))
         }
-        let output = model.noise(z, moments.map(\.point.gamma), batch.conditions, pass).value
+        let output = model.predictedNoise(z, moments.map(\.point.gamma), batch.conditions, pass)
+          .value
         for n in 0..<batch.count {
           let error = squaredError(noise.image(n).span, output.image(n).map(Double.init))
           numbers[n].append(moments[n].weight * error)
