@@ -106,7 +106,17 @@ import Training
       var options = GenerationOptions()
       (options.sampler, options.samplerOptions.steps) = ("ddim", 3)
       let groups = ImageGroups(communicator: world, workers: Workers(count: 1))
-      let sampler = try ImageSampler(trainer.emaModel(), options, groups)
+      let average = try trainer.emaModel()
+      let facts = try average.require((any Likelihood).self, to: "be evaluated")
+        .evaluation(EvaluationOptions()).facts
+      if let checkpoint = try trainer.checkpoint(provenance: [:]) {
+        let entry = try #require(checkpoint.layout.entries.first { $0.name == "gamma/first" })
+        let (own, last) = (
+          checkpoint.ema[entry.range.lowerBound], checkpoint.model[entry.range.lowerBound]
+        )
+        #expect(facts["gamma_first"] == .number(Double(own)) && own != last)
+      }
+      let sampler = try ImageSampler(average, options, groups)
       let pixels = try sampler.images(count: 8, together: 8) { _ in }
       #expect(world.rank > 0 || pixels.count == 8 * 64)
     }
