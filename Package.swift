@@ -80,7 +80,9 @@ let package = Package(
       path: "Tests/TestSupport"),
     .testTarget(
       name: "DiffusionTests", dependencies: ["Diffusion"],
-      exclude: ["Fixtures/record.py", "Fixtures/record_learned.py"]),
+      exclude: [
+        "Fixtures/record.py", "Fixtures/record_learned.py", "Fixtures/record_variational.py",
+      ]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -66,12 +66,13 @@ public struct ContinuousTime: Equatable, Sendable {
   }
 
   /// The number that stands for t at the network's input: t − 1, or on a respaced schedule what lies
-  /// between the numbers of its steps.
+  /// between the numbers of its steps; where the network is told the noise level, that of t.
   public func timestep(_ t: Double) -> Double {
-    if let step = Int(exactly: t) { return Double(schedule.timestep(step)) }
+    if let step = Int(exactly: t) { return schedule.timestep(step) }
+    if case .noiseLevel(let clock) = schedule.clock { return clock.timestep(2 * logNoiseLevel(t)) }
     let (low, share) = place(t)
-    let first = Double(schedule.timestep(low))
-    return share == 0 ? first : first + share * (Double(schedule.timestep(low + 1)) - first)
+    let first = schedule.timestep(low)
+    return share == 0 ? first : first + share * (schedule.timestep(low + 1) - first)
   }
 
   private func logAlpha(_ t: Double) -> Double {

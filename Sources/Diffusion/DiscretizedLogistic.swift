@@ -51,12 +51,3 @@ public struct DiscretizedLogistic: Sendable, Equatable {
     return (logProbability, slope / scale, scaleSlope)
   }
 }
-
-/// log(1 + e^x).
-private func softplus(_ x: Double) -> Double { max(x, 0) + log1p(exp(-abs(x))) }
-
-/// 1/(1 + e^{−x}).
-private func sigmoid(_ x: Double) -> Double {
-  let u = exp(-abs(x))
-  return (x < 0 ? u : 1) / (1 + u)
-}

@@ -45,8 +45,7 @@ public struct DiscretizedNormal: Sendable, Equatable {
 
   /// The level whose value is nearest to x, which undoes the rounding of v_k to Float.
   public func level(nearestTo x: Double) -> Int {
-    precondition(!x.isNaN, "A clean image holds numbers.")
-    return Int(((min(max(x, -1), 1) + 1) / 2 * Double(levels - 1)).rounded())
+    nearestLevel(to: x, of: levels)
   }
 
   /// log P(level k) in nats, for the normal with this mean.
@@ -104,4 +103,12 @@ public struct DiscretizedNormal: Sendable, Equatable {
       -density * spread / (1 - outside)
     )
   }
+}
+
+/// The one of the levels −1 + 2k/(K−1), k = 0 … K − 1, that is nearest to x.
+///
+/// - Parameter levels: K.
+func nearestLevel(to x: Double, of levels: Int) -> Int {
+  precondition(!x.isNaN, "A clean image holds numbers.")
+  return Int(((min(max(x, -1), 1) + 1) / 2 * Double(levels - 1)).rounded())
 }

@@ -26,6 +26,6 @@ extension NoiseSchedule {
       newBetas.append(cumulativeAlpha(t) == 0 ? 1 : min(variance, 1.0.nextDown))
       previous = t
     }
-    return NoiseSchedule(betas: newBetas, timesteps: chosen.map(timestep))
+    return NoiseSchedule(betas: newBetas, clock: clock.choosing(chosen))
   }
 }

@@ -17,12 +17,12 @@ public struct NoiseSchedule: Sendable, Equatable {
   /// 1 − ᾱ_0 … 1 − ᾱ_T; 1 − ᾱ_t is at index t.
   private let noiseVariances: [Double]
 
-  /// The number that the network is given for step t, at index t − 1.
-  private let timesteps: [Int]
+  /// How the network is told which step it is asked at.
+  let clock: NetworkClock
 
   /// The schedule with these β_1 … β_T, each strictly between 0 and 1; the last may be 1.
   public init(betas: [Double]) {
-    self.init(betas: betas, timesteps: Array(betas.indices))
+    self.init(betas: betas, clock: .steps(Array(betas.indices)))
   }
 
   /// The schedule with these β, checked: throws when there is none, one is not in (0, 1), or
@@ -35,11 +35,13 @@ public struct NoiseSchedule: Sendable, Equatable {
     }
   }
 
-  /// The schedule whose network was trained on other step numbers than 0 … T − 1.
-  init(betas: [Double], timesteps: [Int]) {
+  /// The schedule whose network is told its steps in another way than as 0 … T − 1.
+  init(betas: [Double], clock: NetworkClock) {
     if let fault = Self.fault(in: betas) { preconditionFailure(fault.description) }
-    precondition(
-      timesteps.count == betas.count, "Every step needs its number at the input of the network.")
+    if case .steps(let numbers) = clock {
+      precondition(
+        numbers.count == betas.count, "Every step needs its number at the input of the network.")
+    }
     // 1 − ᾱ_t by the addition of variances, not by subtraction: exact at t = 1, where ᾱ_t is
     // close to 1 and the subtraction would lose digits.
     var cumulativeAlphas = [1.0]
@@ -51,7 +53,7 @@ public struct NoiseSchedule: Sendable, Equatable {
     self.betas = betas
     self.cumulativeAlphas = cumulativeAlphas
     self.noiseVariances = noiseVariances
-    self.timesteps = timesteps
+    self.clock = clock
   }
 
   /// The number of steps T.
@@ -104,14 +106,22 @@ public struct NoiseSchedule: Sendable, Equatable {
     )
   }
 
-  /// The number that stands for step t at the network's input: t − 1, that is 0 … T − 1.
+  /// The number that stands for step t at the network's input: t − 1, that is 0 … T − 1, or what the
+  /// clock says of the noise level.
   ///
   /// Ho's code and every checkpoint ported from it count so; this is the one place that says it.
   /// A respaced schedule gives the number that the step had when the network was trained.
-  public func timestep(_ t: Int) -> Int { timesteps[index(t)] }
+  public func timestep(_ t: Int) -> Double {
+    switch clock {
+    case .steps(let numbers): Double(numbers[index(t)])
+    case .noiseLevel(let clock): clock.timestep(log(noiseVariance(t) / cumulativeAlpha(t)))
+    }
+  }
 
-  /// Whether the steps are a subset of those that the network was trained on.
-  public var isRespaced: Bool { timesteps != Array(betas.indices) }
+  /// Whether the steps are a subset of those that the network was trained on, by their numbers.
+  public var isRespaced: Bool {
+    if case .steps(let numbers) = clock { numbers != Array(betas.indices) } else { false }
+  }
 
   /// The place of step t in an array of T elements.
   private func index(_ t: Int) -> Int {

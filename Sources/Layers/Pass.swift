@@ -126,7 +126,13 @@ public final class Pass {
   }
 
   /// Whether the gradients of parameters are wanted.
-  var learnsParameters: Bool { gradient != nil }
+  package var learnsParameters: Bool { gradient != nil }
+
+  /// A pass over the same weights that records nothing and drops nothing: for what a loss only wants to
+  /// know.
+  package func withoutGradient() -> Pass {
+    Pass(pool: pool, weights: weights, profile: profile, preparedKernels: preparedKernels)
+  }
 
   /// Puts the gradient of a loss at the end of the tape.
   func seed(_ y: Variable, with gradient: Tensor) {

@@ -28,4 +28,14 @@ public struct Batch {
     self.conditions = conditions
     self.numbers = numbers
   }
+
+  /// What a network is told of each image: outside training all that is known.
+  ///
+  /// - Parameter drop: The probability with which training does not tell it.
+  func told(_ draws: Draws, drop: Double) -> [Condition] {
+    guard draws.isTraining, drop > 0 else { return conditions }
+    return conditions.enumerated().map { n, condition in
+      draws.stream(.conditionDrop, image: n).uniform() < drop ? .none : condition
+    }
+  }
 }

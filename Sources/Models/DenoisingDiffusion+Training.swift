@@ -54,7 +54,8 @@ extension DenoisingDiffusion {
         return drawn
       }
     }
-    let output = output(xt, t: drawn.map(\.t), conditions(of: batch, draws), pass)
+    let output = output(
+      xt, t: drawn.map(\.t), batch.told(draws, drop: conditionDrop), pass)
     func losses(_ gradients: [Tensor]) -> Losses {
       var losses = Losses(
         terms: Array(repeating: 0, count: terms.count),
@@ -79,14 +80,6 @@ extension DenoisingDiffusion {
       return pass.loss(of: output.mean, variance, evaluate: losses)
     }
     return pass.loss(of: output.mean, evaluate: losses)
-  }
-
-  /// What the network is told of each image: outside training all that is known.
-  private func conditions(of batch: Batch, _ draws: Draws) -> [Condition] {
-    guard draws.isTraining, conditionDrop > 0 else { return batch.conditions }
-    return batch.conditions.enumerated().map { n, condition in
-      draws.stream(.conditionDrop, image: n).uniform() < conditionDrop ? .none : condition
-    }
   }
 
   /// The step t of each image.

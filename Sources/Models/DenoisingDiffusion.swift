@@ -103,7 +103,7 @@ public struct DenoisingDiffusion: Objective {
   ///   - t: The step of each image, 1 … T.
   ///   - conditions: What each is said to show; empty: nothing.
   func output(_ xt: Tensor, t: [Int], _ conditions: [Condition], _ pass: Pass) -> Output {
-    let times = t.map { Double(diffusion.schedule.timestep($0)) }
+    let times = t.map(diffusion.schedule.timestep)
     return split(
       network(Variable(xt), Conditioning(times: times, conditions: conditions), pass), pass)
   }

@@ -36,6 +36,12 @@ public protocol Objective: Sendable {
   ///   - weights: The name of the checkpoint's weights that are in use.
   mutating func adopt(_ facts: ModelFacts, weights: String)
 
+  /// Takes over what weights themselves say of how images are evaluated and drawn with them, a learned
+  /// noise schedule for example.
+  ///
+  /// - Parameter weights: The whole parameter buffer; it is only read meanwhile.
+  mutating func adopt(weights: UnsafeBufferPointer<Float>)
+
   /// Records the loss of some images on the tape.
   ///
   /// Training descends along the sum of the terms. In a pass that records no gradient, this is
@@ -88,6 +94,8 @@ extension Objective {
   public func prepare() throws {}
   /// Does nothing.
   public mutating func adopt(_ facts: ModelFacts, weights: String) {}
+  /// Does nothing.
+  public mutating func adopt(weights: UnsafeBufferPointer<Float>) {}
   /// Does nothing.
   public mutating func absorb(_ sums: [[Double]]) {}
 }

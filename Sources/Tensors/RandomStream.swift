@@ -44,6 +44,8 @@ public struct RandomStream: Sendable {
     case latent
     /// Which pixels of an image are white where its brightness is a probability.
     case binarization
+    /// Which training images show the loss at the ends of a noise schedule.
+    case scheduleEnd
   }
 
   /// What no normal of `fillNormal` goes beyond: a uniform number of 32 bits is at least 2⁻³².

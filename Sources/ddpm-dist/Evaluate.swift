@@ -36,7 +36,11 @@ struct Evaluate: JobCommand {
       (default: all that the model has)
       """, valueName: "name"))
   var variance: [ReverseVariance] = []
-  @Option(help: "The steps of a sub-sequence. (default: all T of the training)")
+  @Option(
+    help: """
+      The steps of a sub-sequence, or of a bound beside that in continuous time. (default: all T of \
+      the training)
+      """)
   var steps: Int?
   @Option(
     help: ArgumentHelp(
@@ -51,8 +55,8 @@ struct Evaluate: JobCommand {
   var clip: Bool?
   @Option(
     help: """
-      Trajectories of an image in the method neighbours, probes in flow, draws of latents. \
-      (default: 2, 1 and 50)
+      Trajectories of an image in the method neighbours, probes in flow, draws of latents, times in \
+      the bound of vdm. (default: 2, 1, 50 and 16)
       """)
   var draws: Int?
   @Option(

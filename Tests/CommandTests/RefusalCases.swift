@@ -53,6 +53,14 @@ extension RefusalTests {
       words: ["train", "--run", "@run", "--set", "variance=learned"], code: 64,
       parts: ["choose the objective bound or hybrid"], ranks: [nil]),
     Case(
+      name: "a noise that shrinks",
+      words: ["train", "--run", "@run", "--set", "model=vdm", "gamma_min=5.5"], code: 64,
+      parts: ["gamma_min", "not below gamma_max"]),
+    Case(
+      name: "a schedule that is learned over steps",
+      words: ["train", "--run", "@run", "--set", "model=vdm", "vdm_steps=10"], code: 64,
+      parts: ["gamma_schedule", "set vdm_steps=0"], ranks: [nil]),
+    Case(
       name: "patience without validation",
       words: ["train", "--run", "@run", "--set", "patience=2"], code: 64,
       parts: ["patience", "there is no validation"], ranks: [nil]),

@@ -35,7 +35,7 @@ import Testing
     #expect(schedule.noiseVariance(1000) == 1 && schedule.hasZeroTerminalSNR)
     #expect(schedule.cumulativeAlpha(1) == before.cumulativeAlpha(1))
     #expect(try schedule.withZeroTerminalSNR() == schedule)
-    #expect((1...1000).allSatisfy { schedule.timestep($0) == $0 - 1 })
+    #expect((1...1000).allSatisfy { schedule.timestep($0) == Double($0 - 1) })
   }
 
   @Test func nothingIsLostAtTheEnd() throws {
@@ -105,7 +105,7 @@ import Testing
     #expect(chain.steps == steps.count && chain.hasZeroTerminalSNR == (steps.last == 1000))
     for (i, t) in steps.enumerated() {
       #expect(abs(chain.cumulativeAlpha(i + 1) - schedule.cumulativeAlpha(t)) < 1e-14)
-      #expect(chain.timestep(i + 1) == t - 1)
+      #expect(chain.timestep(i + 1) == Double(t - 1))
       #expect(chain.posteriorMeanCoefficients(i + 1).x0.isFinite)
     }
   }

@@ -141,6 +141,31 @@ import Testing
     }
   }
 
+  /// The waves are steep: a small step for the differences.
+  @Test(arguments: shapes, [[], [-1], [0, 1], [3, 4]])
+  func waves(_ shape: Shape, _ exponents: [Int]) {
+    checkGradient(shapes: [shape], step: exponents == [3, 4] ? 1 / 1024 : 1 / 128) { x, pass in
+      pass.fourierFeatures(x[0], exponents: exponents)
+    }
+  }
+
+  @Test func wavesByHand() {
+    let pool = BufferPool()
+    let weights: [Float] = [0]
+    weights.withUnsafeBufferPointer { weights in
+      let pass = Pass(pool: pool, weights: weights.baseAddress!)
+      let x = Tensor(Shape(1, 1, 2, 2), [0.25, -0.5, 0.125, 1], in: pool)
+      let y = pass.fourierFeatures(Variable(x), exponents: [0, 2]).value
+      let root = Float(0.5).squareRoot()
+      #expect(y.shape == Shape(1, 1, 2, 10))
+      let expected: [Float] = [
+        0.25, -0.5, root, -1, root, 0, 0, 0, -1, 1,
+        0.125, 1, 0.382_683_43, 0, 0.923_879_53, -1, 1, 0, 0, 1,
+      ]
+      for (a, b) in zip(y.scalars, expected) { #expect(abs(a - b) < 1e-6) }
+    }
+  }
+
   @Test(arguments: shapes)
   func upsampling(_ shape: Shape) {
     checkGradient(shapes: [shape]) { x, pass in pass.upsample(x[0]) }

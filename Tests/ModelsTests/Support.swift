@@ -32,6 +32,49 @@ func tinyModel(
     target: target, weighting: weighting, timesteps: timesteps, conditionDrop: conditionDrop)
 }
 
+/// A variational diffusion model of 4 × 4 grey images, or of others.
+func tinyVariational(
+  from first: Double = -6, to last: Double = 4, learning: VariationalDiffusion.Learning = .linear,
+  levels: Int? = 17, steps: Int = 0,
+  images: ImageShape = ImageShape(height: 4, width: 4, channels: 1),
+  condition: ConditionKind = .none, conditionDrop: Double = 0, fourierExponents: [Int] = []
+) -> VariationalDiffusion {
+  var network = UNetConfiguration()
+  (network.channels, network.multipliers, network.blocks) = (4, [1], 1)
+  (network.attention, network.groups, network.dropout) = ([], 2, 0)
+  return VariationalDiffusion(
+    network: UNet(
+      network, images: images, condition: condition, fourierExponents: fourierExponents),
+    from: first, to: last, learning: learning, levels: levels, steps: steps,
+    conditionDrop: conditionDrop)
+}
+
+extension Objective {
+  /// Where a parameter is.
+  func range(_ name: String) -> Range<Int> {
+    parameters.layout.entries.first { $0.name == name }!.range
+  }
+}
+
+extension VariationalDiffusion {
+  /// Weights of which all of the network's are random, with ends as before training.
+  func randomWeights(scale: Float = 0.3) -> [Float] {
+    var weights = parameters.initialWeights(seed: 1)
+    weights.replaceSubrange(
+      0..<network.parameters.layout.count,
+      with: normals(network.parameters.layout.count, seed: 3, scale: scale))
+    return weights
+  }
+
+  /// Weights of a network that emits this number at every scalar, with ends as before training.
+  func constantWeights(_ output: Float) -> [Float] {
+    var weights = parameters.initialWeights(seed: 1)
+    for i in 0..<network.parameters.layout.count { weights[i] = 0 }
+    for i in range("conv_out/b") { weights[i] = output }
+    return weights
+  }
+}
+
 extension DenoisingDiffusion {
   /// The same model with Γ_1 … Γ_T.
   func knowing(_ noiseNorms: [Double]) -> Self {
@@ -55,11 +98,6 @@ extension DenoisingDiffusion {
     weights.replaceSubrange(range("conv_out/b"), with: output)
     return weights
   }
-
-  /// Where a parameter is.
-  func range(_ name: String) -> Range<Int> {
-    parameters.layout.entries.first { $0.name == name }!.range
-  }
 }
 
 /// Images whose scalars are among the levels v_k = −1 + 2k/(K−1).
@@ -77,7 +115,7 @@ func greyImages(
 
 /// The losses of a batch, and their gradient.
 func losses(
-  _ model: DenoisingDiffusion, _ batch: Batch, _ draws: Draws, weights: [Float], in pool: BufferPool
+  _ model: some Objective, _ batch: Batch, _ draws: Draws, weights: [Float], in pool: BufferPool
 ) -> (losses: Losses, gradient: [Float]) {
   var gradient = [Float](repeating: .nan, count: weights.count)
   let losses = gradient.withUnsafeMutableBufferPointer { gradient in

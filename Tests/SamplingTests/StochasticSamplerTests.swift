@@ -260,7 +260,7 @@ import Testing
     for t in [1, 150, 300] {
       #expect(prefix.schedule.beta(t) == ho.beta(t))
       #expect(prefix.schedule.cumulativeAlpha(t) == ho.cumulativeAlpha(t))
-      #expect(prefix.schedule.timestep(t) == t - 1)
+      #expect(prefix.schedule.timestep(t) == Double(t - 1))
     }
     #expect(whole.prefix(1000).schedule == ho)
   }

@@ -36,6 +36,8 @@ public struct UNet: Sendable {
   public let outputChannels: Int
   /// What images can be said to show.
   public let condition: ConditionKind
+  /// The exponents of the waves of the noisy images that the network sees beside them; empty: none.
+  public let fourierExponents: [Int]
   /// Names, shapes, ranges and initial values of the parameters.
   public let parameters: ParameterRegistry
   private let timeEmbedding: TimeEmbedding
@@ -54,14 +56,17 @@ public struct UNet: Sendable {
   ///   - outputChannels: The channels of the output; nil: those of an image.
   ///   - condition: What images can be said to show. The other layers, and their initial weights, are the
   ///     same whatever it is.
+  ///   - fourierExponents: The exponents of the waves that are seen beside noisy images
+  ///     (`Pass.fourierFeatures`).
   public init(
     _ configuration: UNetConfiguration, images: ImageShape, outputChannels: Int? = nil,
-    condition: ConditionKind = .none
+    condition: ConditionKind = .none, fourierExponents: [Int] = []
   ) {
     if let defect = configuration.defect(of: images, condition: condition) {
       preconditionFailure(defect)
     }
     self.condition = condition
+    self.fourierExponents = fourierExponents
     self.images = images
     self.outputChannels = outputChannels ?? images.channels
     var registry = ParameterRegistry()
@@ -96,7 +101,8 @@ public struct UNet: Sendable {
         ClassEmbedding("class_embedding", &registry, classes: count, width: 4 * channels)
       }
     input = ConvolutionLayer(
-      "conv_in", &registry, inputs: images.channels, outputs: channels)
+      "conv_in", &registry, inputs: images.channels * (1 + 2 * fourierExponents.count),
+      outputs: channels)
 
     var skips = [channels]
     var current = channels
@@ -169,7 +175,8 @@ public struct UNet: Sendable {
     let text = text?(conditioning, pass)
     let time = timeEmbedding(
       conditioning.times, plus: text?.pooled ?? classEmbedding?(conditioning, pass), pass)
-    var h = input(x, pass)
+    var h = input(
+      fourierExponents.isEmpty ? x : pass.fourierFeatures(x, exponents: fourierExponents), pass)
     var skips = [h]
     for resolution in down {
       for stage in resolution.stages {

@@ -22,6 +22,21 @@ public enum EvaluatedCondition: String, CaseIterable, Sendable {
   }
 }
 
+extension Objective {
+  /// An evaluation of this model, told what images show, not told, or both.
+  ///
+  /// - Throws: `EvaluationError.notConditional`.
+  func told(
+    _ evaluation: any Evaluation, _ options: EvaluationOptions
+  ) throws(EvaluationError) -> any Evaluation {
+    guard condition != .none else {
+      guard options.condition == nil else { throw .notConditional }
+      return evaluation
+    }
+    return ConditionalEvaluation(evaluation, options.condition ?? .both)
+  }
+}
+
 /// Another evaluation of a model that is told what images show, or not told, or first the one and then
 /// the other with the same random numbers.
 ///

@@ -38,12 +38,7 @@ extension DenoisingDiffusion: Likelihood {
     if let option = options.names.subtracting(method.options).sorted().first {
       throw EvaluationError.foreignOption(option, method: method.name)
     }
-    let evaluation = try method.make(self, options)
-    guard condition != .none else {
-      guard options.condition == nil else { throw EvaluationError.notConditional }
-      return evaluation
-    }
-    return ConditionalEvaluation(evaluation, options.condition ?? .both)
+    return try told(method.make(self, options), options)
   }
 
   /// The variances that a user asks for, or all that the model has, its own first.

@@ -96,7 +96,7 @@ private struct NeighbourEvaluation: Evaluation {
           image[k] = Float(root * Double(last[k]) + deviation * Double(image[k]))
         }
       }
-      let times = Array(repeating: Double(schedule.timestep(t)), count: batch.count)
+      let times = Array(repeating: schedule.timestep(t), count: batch.count)
       let output = model.meanOutput(
         xt, Conditioning(times: times, conditions: batch.conditions), pass)
       for n in 0..<batch.count {

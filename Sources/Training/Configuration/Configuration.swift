@@ -18,6 +18,8 @@ public struct Configuration: Equatable, Sendable {
   public var latent = LatentSettings()
   /// The autoencoder whose latents are diffused, where they are.
   public var latentDiffusion = LatentDiffusionSettings()
+  /// The noise schedule of a variational diffusion model.
+  public var vdm = VDMSettings()
   /// What the network is told that images show.
   public var conditioning = ConditioningSettings()
   /// Steps, batches and who computes them.
@@ -38,6 +40,7 @@ public struct Configuration: Equatable, Sendable {
     section("run", \.run), section("data", \.data), section("network", \.network),
     section("diffusion", \.diffusion), section("latents", \.latent),
     section("latent diffusion", \.latentDiffusion),
+    section("variational diffusion", \.vdm),
     section("conditioning", \.conditioning),
     section("training", \.training), section("optimizer", \.optimizer),
     section("validation", \.validation), section("recording", \.recording),

@@ -1,6 +1,5 @@
 // Denoising diffusion models from settings.
 
-import Layers
 import Models
 import Tensors
 
@@ -33,24 +32,12 @@ extension ModelFamily {
   private static func denoiser(
     of images: ImageShape, levels: Int, _ configuration: Configuration
   ) throws -> DenoisingDiffusion {
-    let condition = try configuration.conditioning.kind()
-    if let defect = configuration.network.defect(of: images, condition: condition) {
-      throw ConfigurationError(source: "network", reason: defect)
-    }
     let settings = configuration.diffusion
     let process = try settings.process(levels: levels)
-    let network = UNet(
-      configuration.network, images: images,
-      outputChannels: images.channels * (process.variance == .learned ? 2 : 1),
-      condition: condition)
-    guard network.parameters.layout.count <= Int(Int32.max) else {
-      throw ConfigurationError(
-        source: "network",
-        reason: "has \(network.parameters.layout.count) parameters; \(Int32.max) are possible.")
-    }
     return DenoisingDiffusion(
-      network: network, diffusion: process, target: settings.objective,
-      weighting: settings.lossWeighting, timesteps: settings.timesteps,
-      conditionDrop: configuration.conditioning.drop)
+      network: try configuration.makeUNet(
+        of: images, outputs: process.variance == .learned ? 2 : 1),
+      diffusion: process, target: settings.objective, weighting: settings.lossWeighting,
+      timesteps: settings.timesteps, conditionDrop: configuration.conditioning.drop)
   }
 }

@@ -18,7 +18,7 @@ public struct ModelFamily: Sendable {
 
   /// Every family; the first is the default.
   public static let all: [ModelFamily] = [
-    .ddpm, .autoencoder, .vae, .hierarchicalVAE,
+    .ddpm, .autoencoder, .vae, .hierarchicalVAE, .vdm,
   ]
 
   static var names: String { all.map(\.name).joined(separator: ", ") }

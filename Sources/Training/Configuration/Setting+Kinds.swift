@@ -91,6 +91,26 @@ extension Setting {
     }
   }
 
+  /// A number of a range, or `auto`: nil.
+  static func number(
+    _ key: String, _ role: SettingRole, _ path: Path<Double?>, _ range: ClosedRange<Double>,
+    _ help: String
+  ) -> Setting {
+    scalar(
+      key, role, path,
+      values: "auto, or \(yamlNumber(range.lowerBound)) to \(yamlNumber(range.upperBound))", help,
+      text: { $0.map(yamlNumber) ?? "auto" }
+    ) { (text) throws(Mismatch) in
+      if text == "auto" { return nil }
+      guard let value = Double(text), range.contains(value) else {
+        throw Mismatch(
+          reason: "needs auto, or a number from \(range.lowerBound) to \(range.upperBound), not "
+            + "'\(text)'")
+      }
+      return value
+    }
+  }
+
   /// A number that YAML 1.1 takes for one: with a point also before an exponent.
   static func yamlNumber(_ value: Double) -> String {
     let text = "\(value)"

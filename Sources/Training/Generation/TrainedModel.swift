@@ -50,6 +50,8 @@ public struct TrainedModel: Sendable {
     guard let shape = images.shape, let format = images.format else {
       preconditionFailure("The facts of the images are filled in first.")
     }
+    var model = model
+    model.adopt(weights: UnsafeBufferPointer(weights.elements))
     self.model = model
     self.shape = shape
     self.format = format

@@ -36,6 +36,7 @@ public enum ExitCode {
     case let error as GuidanceError: Failure("\(error)", exitCode: usage)
     case let error as LatentError: Failure("\(error)", exitCode: usage)
     case let error as SamplerError: Failure("\(error)", exitCode: usage)
+    case let error as VariationalDiffusionError: Failure("\(error)", exitCode: usage)
     case let error as IntegrationError: Failure("\(error)", exitCode: code(for: error))
     default: Failure("\(error)", exitCode: software)
     }

@@ -38,6 +38,8 @@ import Training
     "latent_hash": "0123456789abcdef0123456789abcdef", "latent_extents": "[4, 4, 2]",
     "latent_shift": "[0.5, 0.25]", "latent_scale": "[2.0, 1.5]",
     "kl_weight": "0.5", "kl_warmup": "40",
+    "gamma_schedule": "endpoints", "gamma_min": "-13.5",
+    "gamma_max": "6.25", "vdm_steps": "250", "fourier_features": "false",
   ]
 
   /// A configuration with all of `others`.
