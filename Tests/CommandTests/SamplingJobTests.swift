@@ -217,7 +217,8 @@ extension CommandTests {
       _ = try await files(
         "painted", ["--inpaint", "digits", "--mask", mask, "--count", "9", "--out", "a.h5"])
       let painted = try samples(folder.file("painted/a.h5"))
-      #expect((0..<9 * 64).allSatisfy { $0 % 8 < 4 || painted[$0] == levels[$0] })
+      let kept = painted.indices.filter { $0 % 8 >= 4 }
+      #expect(kept.map { painted[$0] } == kept.map { levels[$0] })
       #expect(painted != levels)
       _ = try await files("coded", ["--encode", "digits", "--count", "9", "--out", "a.h5"])
       let coded = try samples(folder.file("coded/a.h5"))
@@ -235,8 +236,8 @@ extension CommandTests {
         "near",
         ["--from", "digits", "--noise-level", "1", "--count", "9", "--out", "a.h5"])
       let near = try samples(folder.file("near/a.h5"))
-      let distances = zip(near, levels).map { abs(Int($0) - Int($1)) }
-      #expect(distances.reduce(0, +) < 9 * 64 * 2)
+      let distance = zip(near, levels).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+      #expect(distance < 9 * 64 * 2)
       // A frame at the end of an interpolation is the image of its seed.
       _ = try await files(
         "between", ["--interpolate", "3,4", "--frames", "4", "--out", "a.h5"])

@@ -252,12 +252,14 @@ import Testing
     let times = ContinuousTime(schedule)
     let estimate = estimator(times) { x, _, noise, t in
       let gain = 0.4 + 0.2 * sin(times.timestep(t) / 3)
-      let hidden = (0..<3).map { i in
-        tanh((0..<3).reduce(RecordedFlow.bias[i]) { $0 + RecordedFlow.matrix[3 * i + $1] * x[$1] })
+      let hidden = (0..<3).map { (i: Int) -> Double in
+        let row = RecordedFlow.matrix[3 * i..<3 * i + 3]
+        return tanh(zip(row, x).reduce(RecordedFlow.bias[i]) { $0 + $1.0 * $1.1 })
       }
-      let jacobian = (0..<3).map { i in
-        (0..<3).map { j in
-          gain * (1 - hidden[i] * hidden[i]) * RecordedFlow.matrix[3 * i + j] + (i == j ? noise : 0)
+      let jacobian = (0..<3).map { (i: Int) -> [Double] in
+        let slope = gain * (1 - hidden[i] * hidden[i])
+        return (0..<3).map { (j: Int) -> Double in
+          slope * RecordedFlow.matrix[3 * i + j] + (i == j ? noise : 0)
         }
       }
       return ((0..<3).map { noise * x[$0] + gain * hidden[$0] }, jacobian)

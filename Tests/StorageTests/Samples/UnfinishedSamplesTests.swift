@@ -255,23 +255,23 @@ import Testing
       ("a text", Array("not mine".utf8), "is no unfinished file of samples, or a truncated one"),
       ("an HDF5 file", try folder.bytes("foreign"), "is no unfinished file of samples"),
       ("half of one", Array(good.prefix(good.count / 2)), "or a truncated one"),
-      ("all but a byte", good.dropLast(), "or a truncated one"),
-      ("all but a number", good.dropLast(8), "or a truncated one"),
-      ("all but the trailer", good.dropLast(24), "or a truncated one"),
+      ("all but a byte", Array(good.dropLast()), "or a truncated one"),
+      ("all but a number", Array(good.dropLast(8)), "or a truncated one"),
+      ("all but the trailer", Array(good.dropLast(24)), "or a truncated one"),
       ("a byte more", good + [0], "is no unfinished file of samples"),
       ("more images than there are", beyond, "is damaged: it says that it holds 11 of 10 images"),
       ("images without number", endless, "is damaged: it says that it holds 92233720"),
       ("another header", flipped, "was begun with another"),
-      ("another length", good.prefix(100) + good.suffix(24), "was begun with another"),
-    ] {
-      try folder.write(Array(bytes), to: "s.h5.unfinished")
+      ("another length", Array(good.prefix(100) + good.suffix(24)), "was begun with another"),
+    ] as [(String, [UInt8], String)] {
+      try folder.write(bytes, to: "s.h5.unfinished")
       expectRefusal("s.h5.unfinished: ", words) {
         _ = try UnfinishedSamples(for: folder.file("s.h5"), Self.layout(), resuming: true)
       }
       expectRefusal("remove it") {
         _ = try UnfinishedSamples(for: folder.file("s.h5"), Self.layout(), resuming: false)
       }
-      #expect(try folder.bytes("s.h5.unfinished") == Array(bytes), "\(name)")
+      #expect(try folder.bytes("s.h5.unfinished") == bytes, "\(name)")
     }
     #expect(try folder.names() == ["foreign", "s.h5.unfinished"])
   }
