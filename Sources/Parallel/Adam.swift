@@ -270,40 +270,66 @@ public struct AdamStep: Sendable {
     let rate: Float
   }
 
+  /// The elements that are updated together, few enough to stay in the nearest cache.
+  private static let block = 512
+
   /// Updates elements that decay alike.
   private static func update(
     _ places: Places, _ powers: UnsafeBufferPointer<Power>, _ count: Int, _ factors: Factors
   ) {
-    let whole = count & ~15
-    var i = 0
-    while i < whole {
-      update(places, powers, i, lanes: 16, factors)
-      i += 16
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: block) { roots in
+      let roots = roots.baseAddress!
+      for start in stride(from: 0, to: count, by: block) {
+        let end = min(start + block, count)
+        forEachVector(start..<end) { updateMoments(places, $0, lanes: $1, factors) }
+        // Square roots of a vector are taken one by one; those of an array, sixteen at a time.
+        for i in 0..<end - start { roots[i] = places.v[start + i].squareRoot() }
+        forEachVector(start..<end) { i, lanes in
+          updateWeights(
+            places, powers, i, roots: load(roots + (i - start), lanes), lanes: lanes, factors)
+        }
+      }
     }
-    // The last few go through the same vectors, for the same bits.
-    if i < count { update(places, powers, i, lanes: count - i, factors) }
   }
 
-  /// Updates up to sixteen elements.
+  /// Calls `body` with the first element and the length of each vector; the last few go through the
+  /// same operations, for the same bits.
   @inline(__always)
-  private static func update(
-    _ places: Places, _ powers: UnsafeBufferPointer<Power>, _ i: Int, lanes: Int,
+  private static func forEachVector(
+    _ elements: Range<Int>, _ body: (_ i: Int, _ lanes: Int) -> Void
+  ) {
+    var i = elements.lowerBound
+    while i + 16 <= elements.upperBound {
+      body(i, 16)
+      i += 16
+    }
+    if i < elements.upperBound { body(i, elements.upperBound - i) }
+  }
+
+  /// Updates m and v of up to sixteen elements.
+  @inline(__always)
+  private static func updateMoments(_ places: Places, _ i: Int, lanes: Int, _ factors: Factors) {
+    let g = load(places.g + i, lanes) * factors.gradientScale
+    let m = load(places.m + i, lanes)
+    let v = load(places.v + i, lanes)
+    store(m + (g - m) * factors.firstRate, places.m + i, lanes)
+    store(v * factors.secondDecay + g * g * factors.secondRate, places.v + i, lanes)
+  }
+
+  /// Updates w and the averages of up to sixteen elements.
+  @inline(__always)
+  private static func updateWeights(
+    _ places: Places, _ powers: UnsafeBufferPointer<Power>, _ i: Int, roots: Vector, lanes: Int,
     _ factors: Factors
   ) {
-    let g = load(places.g + i, lanes) * factors.gradientScale
-    var m = load(places.m + i, lanes)
-    var v = load(places.v + i, lanes)
+    let m = load(places.m + i, lanes)
     var w = load(places.w + i, lanes)
     var a = load(places.a + i, lanes)
-    m += (g - m) * factors.firstRate
-    v = v * factors.secondDecay + g * g * factors.secondRate
     w =
       w * factors.keep
       - m * factors.stepSize
-      / (v.squareRoot() * factors.inverseRootCorrection + factors.epsilon)
+      / (roots * factors.inverseRootCorrection + factors.epsilon)
     a += (w - a) * factors.emaRate
-    store(m, places.m + i, lanes)
-    store(v, places.v + i, lanes)
     store(w, places.w + i, lanes)
     store(a, places.a + i, lanes)
     for power in powers {

@@ -36,8 +36,8 @@ public func multiply(
   m: Int, n: Int, k: Int, alpha: Float = 1, _ a: Matrix, _ b: Matrix, beta: Float = 0,
   into c: UnsafeMutablePointer<Float>, stride: Int, _ pool: BufferPool? = nil
 ) {
-  let isSmall = (m + n) * k <= 1 << 16 && m * n * k <= 1 << 21
-  if n % 16 == 0, beta == 0 || beta == 1, n <= 64 || isSmall {
+  let isSmall = (m + n) * k <= 1 << 16 && (m * n * k <= 1 << 21 || k <= 64)
+  if beta == 0 || beta == 1, n % 16 == 0 ? n <= 64 || isSmall : n > 48 && isSmall {
     return multiplyInRegisters(
       m: m, n: n, k: k, alpha: alpha, a, b, adds: beta == 1, into: c, stride: stride, pool)
   }
@@ -49,7 +49,7 @@ public func multiply(
     a.pointer, blasint(a.stride), b.pointer, blasint(b.stride), beta, c, blasint(stride))
 }
 
-/// C ← α A B, added to C where `adds`; n is a multiple of 16.
+/// C ← α A B, added to C where `adds`.
 private func multiplyInRegisters(
   m: Int, n: Int, k: Int, alpha: Float, _ a: Matrix, _ b: Matrix, adds: Bool,
   into c: UnsafeMutablePointer<Float>, stride: Int, _ pool: BufferPool?
@@ -66,21 +66,31 @@ private func multiplyInRegisters(
   let (row, step) = a.transposed == CblasNoTrans ? (a.stride, 1) : (1, a.stride)
   // Rows that are `stride` apart share few lines of the cache: a longer sum is made in pieces.
   let chunk = k <= 256 ? max(k, 1) : 128
-  func rows(_ range: Range<Int>) {
-    for start in Swift.stride(from: 0, to: k, by: chunk) {
-      PanelProduct.forEachGroup(range.count) { group, rows in
-        let first = range.lowerBound + group
-        for column in Swift.stride(from: 0, to: n, by: 16) {
-          PanelProduct.strided(
-            rows: rows, depth: min(chunk, k - start), alpha: alpha,
-            a.pointer + (first * row + start * step), row: row, step: step,
-            b.pointer + (start * b.stride + column), stride: b.stride, adds: adds || start > 0,
-            into: c + (first * stride + column), stride: stride)
+  let whole = n & ~15
+  // The last columns fill no vector: they are copied, with zeros behind them.
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: whole == n ? 1 : 16 * k) { last in
+    let last = last.baseAddress!
+    if whole < n {
+      for i in 0..<k { put(load(b.pointer + (i * b.stride + whole), n - whole), last + 16 * i) }
+    }
+    func rows(_ range: Range<Int>) {
+      for start in Swift.stride(from: 0, to: k, by: chunk) {
+        PanelProduct.forEachGroup(range.count) { group, rows in
+          let first = range.lowerBound + group
+          for column in Swift.stride(from: 0, to: n, by: 16) {
+            let isWhole = column < whole
+            PanelProduct.strided(
+              isWhole ? 16 : n - whole, rows: rows, depth: min(chunk, k - start), alpha: alpha,
+              a.pointer + (first * row + start * step), row: row, step: step,
+              isWhole ? b.pointer + (start * b.stride + column) : UnsafePointer(last + 16 * start),
+              stride: isWhole ? b.stride : 16, adds: adds || start > 0,
+              into: c + (first * stride + column), stride: stride)
+          }
         }
       }
     }
+    if let pool { pool.split(m, cost: n * k, rows) } else { rows(0..<m) }
   }
-  if let pool { pool.split(m, cost: n * k, rows) } else { rows(0..<m) }
 }
 
 /// What is to be known and set about the OpenBLAS library of this process.

@@ -108,31 +108,48 @@ public struct RandomStream: Sendable {
   /// Fills an array with independent standard normals (Box and Muller 1958), computed in Double.
   public func fillNormal(_ scalars: UnsafeMutableBufferPointer<Float>) {
     let unit = 0x1p-32
-    for block in 0..<(scalars.count + 3) / 4 {
-      let words = words(block)
-      for pair in 0..<2 {
-        let radius = (-2 * log((Double(words[2 * pair]) + 1) * unit)).squareRoot()
-        let angle = 2 * Double.pi * unit * Double(words[2 * pair + 1])
-        let i = 4 * block + 2 * pair
-        if i < scalars.count { scalars[i] = Float(radius * cos(angle)) }
-        if i + 1 < scalars.count { scalars[i + 1] = Float(radius * sin(angle)) }
+    var radius = 0.0
+    forEachWord((scalars.count + 1) & ~1) { i, word in
+      guard i & 1 == 1 else {
+        radius = (-2 * log((Double(word) + 1) * unit)).squareRoot()
+        return
       }
+      let angle = 2 * Double.pi * unit * Double(word)
+      scalars[i - 1] = Float(radius * cos(angle))
+      if i < scalars.count { scalars[i] = Float(radius * sin(angle)) }
     }
   }
 
   /// Fills an array with uniform scalars of the interval [−limit, limit).
   public func fillUniform(_ scalars: UnsafeMutableBufferPointer<Float>, limit: Double) {
-    for block in 0..<(scalars.count + 3) / 4 {
-      let words = words(block)
-      for i in 4 * block..<min(4 * block + 4, scalars.count) {
-        scalars[i] = Float(limit * (Double(words[i - 4 * block]) * 0x1p-31 - 1))
-      }
+    forEachWord(scalars.count) { i, word in
+      scalars[i] = Float(limit * (Double(word) * 0x1p-31 - 1))
     }
   }
 
   /// Numbers uniform in (0, 1), the centres of 2³² intervals.
   public func uniforms(count: Int) -> [Double] {
-    (0..<count).map { (Double(words($0 / 4)[$0 % 4]) + 0.5) * 0x1p-32 }
+    [Double](unsafeUninitializedCapacity: count) { numbers, initialized in
+      forEachWord(count) { i, word in numbers[i] = (Double(word) + 0.5) * 0x1p-32 }
+      initialized = count
+    }
+  }
+
+  /// Calls `body` with each of the stream's first words, computed sixteen blocks at a time.
+  @inline(__always)
+  private func forEachWord(_ count: Int, _ body: (_ i: Int, _ word: UInt32) -> Void) {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+      for start in stride(from: 0, to: count, by: 64) {
+        let (w0, w1, w2, w3) = words16(start / 4)
+        for block in 0..<16 {
+          words[4 * block] = w0[block]
+          words[4 * block + 1] = w1[block]
+          words[4 * block + 2] = w2[block]
+          words[4 * block + 3] = w3[block]
+        }
+        for i in start..<min(start + 64, count) { body(i, words[i - start]) }
+      }
+    }
   }
 
   /// `count` independent signs, 1 or −1, from the bits of the words, lowest first.

@@ -76,6 +76,7 @@ import Testing
     (Shape(2, 5, 5, 512), 256), (Shape(2, 5, 5, 256), 512), (Shape(1, 4, 6, 512), 96),
     (Shape(1, 1, 23, 512), 96), (Shape(3, 1, 9, 4096), 32), (Shape(2, 4, 7, 20), 48),
     (Shape(2, 4, 7, 48), 20), (Shape(1, 5, 5, 35), 3), (Shape(1, 1, 1, 16), 16),
+    (Shape(16, 1, 1, 784), 200), (Shape(2, 1, 32, 200), 49), (Shape(3, 3, 5, 50), 100),
   ])
   func pointwise(_ shape: Shape, _ o: Int) {
     let convolution = Self.convolution(kernel: 1, to: o)
@@ -94,7 +95,7 @@ import Testing
   /// All that is left over where rows are taken six at a time.
   @Test(arguments: 1...50)
   func pointwiseRows(_ rows: Int) {
-    for (n, c, o) in [(1, 16, 48), (3, 32, 16), (2, 17, 32), (2, 32, 17)] {
+    for (n, c, o) in [(1, 16, 48), (3, 32, 16), (2, 17, 32), (2, 32, 17), (2, 50, 57)] {
       for sharesBiases in [false, true] {
         let trial = ConvolutionTrial(
           convolution: Self.convolution(kernel: 1, to: o), shape: Shape(n, 1, rows, c),

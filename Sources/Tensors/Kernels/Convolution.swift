@@ -57,7 +57,7 @@ public struct Convolution: Sendable {
         prepared: prepared.flatMap {
           $0.kernels.kernels($0.key, W, c: x.shape.c, o: outputChannels)
         }, into: y)
-    } else if isPointwise, outputChannels % 16 == 0 {
+    } else if isPointwise, PointwiseConvolution.suits(columns: outputChannels) {
       PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
         x, W, biases: biases, biasStride: biasStride, residual: residual, into: y)
     } else {
@@ -108,7 +108,7 @@ public struct Convolution: Sendable {
         return
       }
       var dx = dx
-      if isPointwise, x.shape.c % 16 == 0, let target = dx {
+      if isPointwise, PointwiseConvolution.suits(columns: x.shape.c), let target = dx {
         PointwiseConvolution(c: x.shape.c, o: outputChannels, pool)
           .backward(dy, W, into: target)
         dx = nil

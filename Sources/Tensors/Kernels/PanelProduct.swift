@@ -69,34 +69,37 @@ enum PanelProduct {
   /// C ← a B + v, plus the rows of `addend` where there is one, for row-major a and C.
   ///
   /// - Parameters:
+  ///   - columns: The columns of C and of the addend that exist, 1 to 16.
   ///   - depth: The number of columns of a.
   ///   - aStride: The distance between rows of a.
   ///   - bStride: The distance between vectors of the panel of B.
   ///   - cStride: The distance between rows of C and of the addend.
   @inline(never)
   static func overColumns(
-    rows: Int, depth: Int, _ a: UnsafePointer<Float>, stride aStride: Int,
+    _ columns: Int, rows: Int, depth: Int, _ a: UnsafePointer<Float>, stride aStride: Int,
     _ b: UnsafePointer<Float>, stride bStride: Int, plus v: Vector,
     addend: UnsafePointer<Float>?, into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
     select(rows) { rows in
       var sums = Rows(repeating: v)
-      if let addend { sums.add(rows, addend, stride: cStride) }
+      if let addend { sums.add(rows, addend, columns, stride: cStride) }
       sums.add(rows, steps: depth, a, row: aStride, step: 1, b, stride: bStride)
-      sums.forEach(rows) { put($1, c + $0 &* cStride) }
+      sums.forEach(rows) { store($1, c + $0 &* cStride, columns) }
     }
   }
 
   /// C ← α a B, added to C where `adds`, for any distances: those of a transposed or row-major a.
   ///
   /// - Parameters:
+  ///   - columns: The columns of C that exist, 1 to 16.
   ///   - row: The distance between rows of a.
   ///   - step: The distance between neighbouring k of a.
   ///   - bStride: The distance between vectors of the panel of B.
   ///   - cStride: The distance between rows of C.
   @inline(never)
   static func strided(
-    rows: Int, depth: Int, alpha: Float, _ a: UnsafePointer<Float>, row: Int, step: Int,
+    _ columns: Int, rows: Int, depth: Int, alpha: Float, _ a: UnsafePointer<Float>, row: Int,
+    step: Int,
     _ b: UnsafePointer<Float>, stride bStride: Int, adds: Bool,
     into c: UnsafeMutablePointer<Float>, stride cStride: Int
   ) {
@@ -105,7 +108,7 @@ enum PanelProduct {
       sums.add(rows, steps: depth, a, row: row, step: step, b, stride: bStride)
       sums.forEach(rows) { i, sum in
         let target = c + i &* cStride
-        put(adds ? vector(target) + sum * alpha : sum * alpha, target)
+        store(adds ? load(target, columns) + sum * alpha : sum * alpha, target, columns)
       }
     }
   }
@@ -150,15 +153,15 @@ enum PanelProduct {
       }
     }
 
-    /// C ← C + the rows of an addend.
+    /// C ← C + the rows of an addend, of which `lanes` columns exist.
     @inline(__always)
-    mutating func add(_ rows: Int, _ addend: UnsafePointer<Float>, stride: Int) {
-      c0 += vector(addend)
-      if rows > 1 { c1 += vector(addend + stride) }
-      if rows > 2 { c2 += vector(addend + 2 &* stride) }
-      if rows > 3 { c3 += vector(addend + 3 &* stride) }
-      if rows > 4 { c4 += vector(addend + 4 &* stride) }
-      if rows > 5 { c5 += vector(addend + 5 &* stride) }
+    mutating func add(_ rows: Int, _ addend: UnsafePointer<Float>, _ lanes: Int, stride: Int) {
+      c0 += load(addend, lanes)
+      if rows > 1 { c1 += load(addend + stride, lanes) }
+      if rows > 2 { c2 += load(addend + 2 &* stride, lanes) }
+      if rows > 3 { c3 += load(addend + 3 &* stride, lanes) }
+      if rows > 4 { c4 += load(addend + 4 &* stride, lanes) }
+      if rows > 5 { c5 += load(addend + 5 &* stride, lanes) }
     }
 
     @inline(__always)

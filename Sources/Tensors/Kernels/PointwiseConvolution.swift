@@ -3,7 +3,8 @@
 /// A 1×1 convolution: one matrix product over the pixels, on weights packed into panels.
 ///
 /// Legend: `x` (pixels, c), `W` (c, o), `y` (pixels, o). The panels of W that stay in the cache are
-/// multiplied with all pixels before the next ones.
+/// multiplied with all pixels before the next ones. A last panel of fewer than sixteen columns is
+/// filled up with zeros, and its results are cut off.
 struct PointwiseConvolution {
   /// The number of rows from which it pays to pack the weights first.
   private static let packedRows = 24
@@ -14,13 +15,16 @@ struct PointwiseConvolution {
   private let o: Int
   private let pool: BufferPool
 
+  /// Whether so many columns fill their panels well enough; others are better multiplied elsewhere.
+  static func suits(columns: Int) -> Bool { columns % 16 == 0 || columns > 48 }
+
   init(c: Int, o: Int, _ pool: BufferPool) {
     self.c = c
     self.o = o
     self.pool = pool
   }
 
-  /// y ← x W + b, plus `residual` where there is one; o is a multiple of 16.
+  /// y ← x W + b, plus `residual` where there is one.
   ///
   /// - Parameters:
   ///   - biases: b, (n, o), or (o) for all images; nil: 0.
@@ -33,13 +37,15 @@ struct PointwiseConvolution {
     let images = biasStride == 0 ? 1 : x.shape.n
     let pixels = x.shape.pixels / images
     forEachChunk(of: o, depth: c) { panels in
-      let packed = x.shape.pixels < Self.packedRows ? nil : pack(W, panels)
+      let isPacked = x.shape.pixels >= Self.packedRows || panels.upperBound * 16 > o
+      let packed = isPacked ? pack(W, panels) : nil
       for n in 0..<images {
         pool.split(pixels, cost: c * 16 * panels.count) { [c, o] part in
           PanelProduct.forEachGroup(part.count) { start, rows in
             let row = n * pixels + part.lowerBound + start
             for panel in panels {
               let (column, target) = (panel * 16, row * o + panel * 16)
+              let lanes = min(16, o - column)
               var (b, bStride) = (W + column, o)
               if let packed {
                 (b, bStride) = (
@@ -47,12 +53,12 @@ struct PointwiseConvolution {
                 )
               }
               var v = Vector()
-              if let biases { v = vector(biases + (n * biasStride + column)) }
+              if let biases { v = load(biases + (n * biasStride + column), lanes) }
               var addend: UnsafePointer<Float>?
               if let residual { addend = UnsafePointer(residual.pointer + target) }
               PanelProduct.overColumns(
-                rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride, plus: v,
-                addend: addend, into: y.pointer + target, stride: o)
+                lanes, rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride,
+                plus: v, addend: addend, into: y.pointer + target, stride: o)
             }
           }
         }
@@ -60,7 +66,7 @@ struct PointwiseConvolution {
     }
   }
 
-  /// dx ← dy Wᵀ; c is a multiple of 16.
+  /// dx ← dy Wᵀ.
   func backward(_ dy: Tensor, _ W: UnsafePointer<Float>, into dx: Tensor) {
     let turned = Tensor(Shape(1, 1, o, c), in: pool)
     transpose(W, rows: c, columns: o, stride: o, into: turned.pointer)
@@ -74,8 +80,10 @@ struct PointwiseConvolution {
   private func pack(_ W: UnsafePointer<Float>, _ panels: Range<Int>) -> Tensor {
     let packed = Tensor(Shape(1, panels.count, c, 16), in: pool)
     for panel in panels {
-      let target = packed.pointer + (panel - panels.lowerBound) * c * 16
-      for row in 0..<c { put(vector(W + (row * o + panel * 16)), target + row * 16) }
+      let (target, lanes) = (
+        packed.pointer + (panel - panels.lowerBound) * c * 16, min(16, o - panel * 16)
+      )
+      for row in 0..<c { put(load(W + (row * o + panel * 16), lanes), target + row * 16) }
     }
     return packed
   }
@@ -83,7 +91,7 @@ struct PointwiseConvolution {
   private func forEachChunk(
     of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
   ) {
-    let panels = channels / 16
+    let panels = (channels + 15) / 16
     let limit = max(1, Self.chunkScalars / (16 * depth))
     for start in stride(from: 0, to: panels, by: limit) {
       body(start..<min(start + limit, panels))
