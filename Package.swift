@@ -11,6 +11,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -30,6 +31,7 @@ let package = Package(
     .target(name: "Diffusion"),
     .target(name: "Tensors", dependencies: ["COpenBLAS"]),
     .target(name: "Text"),
+    .target(name: "Figures"),
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "HDF5", dependencies: ["CHDF5"]),
     .target(name: "Layers", dependencies: ["Tensors"]),
@@ -46,8 +48,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Diffusion", "HDF5", "Layers", "MPI", "Models", "Parallel", "Sampling", "Storage",
-        "Tensors", "Text",
+        "Diffusion", "Figures", "HDF5", "Layers", "MPI", "Models", "Parallel", "Sampling",
+        "Storage", "Tensors", "Text",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -57,13 +59,23 @@ let package = Package(
         "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(
+      name: "Reports",
+      dependencies: [
+        "Figures", "Storage", "Training",
+        .product(name: "Mustache", package: "swift-mustache"),
+      ],
+      resources: [
+        .embedInCode("Resources/report.mustache"), .embedInCode("Resources/table.mustache"),
+        .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
+      ]),
 
     // The commands parse and print.
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "Layers", "MPI", "Models", "Parallel", "Storage", "Tensors",
-        "Training",
+        "Benchmark", "Diffusion", "Layers", "MPI", "Models", "Parallel", "Reports", "Storage",
+        "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -84,6 +96,10 @@ let package = Package(
         "Fixtures/record.py", "Fixtures/record_learned.py", "Fixtures/record_variational.py",
       ]),
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
+    .testTarget(name: "FiguresTests", dependencies: ["Figures"]),
+    .testTarget(
+      name: "ReportsTests", dependencies: ["Figures", "Reports", "Storage", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "LayersTests", dependencies: ["HDF5", "Layers", "Storage", "Tensors", "TestSupport"],

@@ -74,6 +74,17 @@ public struct CheckpointFolder: Sendable {
     return checkpoint
   }
 
+  /// The checksum of a checkpoint as its trailer has it, in hexadecimal digits; nil where its last bytes are
+  /// no trailer.
+  ///
+  /// Nothing is compared with it.
+  public func checksum(step: Int) -> String? {
+    (try? CheckpointTrailer.checksum(path: path(step: step)))?.map { byte in
+      let digits = String(byte, radix: 16)
+      return byte < 16 ? "0" + digits : digits
+    }.joined()
+  }
+
   /// Looks for the newest checkpoint that can be used, from the newest back.
   ///
   /// - Parameters:

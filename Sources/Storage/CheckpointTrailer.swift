@@ -57,6 +57,22 @@ enum CheckpointTrailer {
     try compare(Array(end), bytes(length: length, checksum: hash.digest()), path: path)
   }
 
+  /// The checksum that a file says it has, without comparing it.
+  static func checksum(path: String) throws(StorageError) -> [UInt8] {
+    let length = try partLength(fileSize: requireFile(path, role: "a checkpoint"), path: path)
+    let descriptor = try openForReading(path)
+    let end: [UInt8]
+    do throws(SystemFailure) {
+      end = try descriptor.read(length..<length + size)
+    } catch {
+      throw .inputOutput(path: path, reason: "cannot be read: \(error.reason)")
+    }
+    guard end.count == size, end.prefix(mark.count) == mark[...] else {
+      throw .badData(path: path, reason: reasonWithoutMark(path))
+    }
+    return Array(end.suffix(16))
+  }
+
   /// Reads a whole file and checks it; only what the checksum covers, and a child process has read,
   /// is shown to HDF5.
   ///

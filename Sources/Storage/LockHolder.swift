@@ -104,14 +104,16 @@ public struct LockHolder: Equatable, Sendable, CustomStringConvertible {
     return Self.kernelStart(ofProcess: process).map { $0 != kernelStart } ?? true
   }
 
-  /// When a process of this machine began, in ticks since the machine did; nil where there is none.
+  /// When a process of this machine began, in ticks since the machine did; nil where there is none, or one
+  /// that has ended and is only waited for.
   static func kernelStart(ofProcess process: Int32) -> String? {
     let bytes = (try? AtomicFile.contents(of: "/proc/\(process)/stat")) ?? nil
     guard let bytes else { return nil }
     // proc(5): the name in brackets may hold anything; the start is field 22, the name field 2.
     let text = String(decoding: bytes, as: UTF8.self)
     let fields = text[(text.lastIndex(of: ")") ?? text.startIndex)...].split(separator: " ")
-    return fields.count > 20 ? String(fields[20]) : nil
+    guard fields.count > 20, fields[1] != "Z", fields[1] != "X" else { return nil }
+    return String(fields[20])
   }
 
   private static var currentBoot: String {

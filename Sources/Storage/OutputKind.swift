@@ -31,13 +31,24 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   /// What an evaluation has found.
   public static let evaluation = OutputKind("file of an evaluation", .evaluation)
 
+  /// A page on runs.
+  public static let page = OutputKind(
+    "report of this program", [".html"],
+    beginning: Array("<!DOCTYPE html>\n<!-- ddpm-dist report -->".utf8))
+  /// How a run goes.
+  public static let status = OutputKind(
+    "status of a run", [".json"], beginning: Array("{\n  \"batch\" :".utf8))
+  /// The metrics of a run as a table.
+  public static let metrics = OutputKind(
+    "table of metrics", [".csv"], beginning: Array("step,images,".utf8))
+
   /// A checkpoint that is made of others. One that is there may be a run's: it is not replaced.
   public static let checkpoint = OutputKind("checkpoint", .checkpoint, isReplaced: false)
 
   /// Every kind.
   public static let allCases: [OutputKind] = [
     .picture, .archive, .report, .dataset, .samples, .prediction, .table, .drawing, .evaluation,
-    .checkpoint,
+    .page, .status, .metrics, .checkpoint,
   ]
 
   /// How files of this kind are called in a sentence.

@@ -47,6 +47,12 @@ public final class RunLock {
     madeFolders = made
   }
 
+  /// Who holds the lock of a folder, as its file says; nil where there is none, or it names nobody.
+  public static func holder(folder: String) -> LockHolder? {
+    let bytes = (try? AtomicFile.contents(of: "\(folder)/\(name)")) ?? nil
+    return bytes.flatMap { LockHolder(text: String(decoding: $0, as: UTF8.self)) }
+  }
+
   deinit {
     // Whoever waits for the name finds it free only after the file is no more.
     if (try? descriptor.isFile(at: path)) == true { _ = unlink(path) }

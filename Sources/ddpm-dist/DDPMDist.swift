@@ -20,6 +20,7 @@ struct DDPMDist: ParsableCommand {
     subcommands: [
       Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
       CheckpointCommand.self, DatasetCommand.self, Predict.self, ReplayCommand.self,
+      ReportCommand.self, RunsCommand.self, WatchCommand.self,
     ])
 }
 

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Logging
+import Reports
 import Training
 
 /// `ddpm-dist train`.
@@ -86,6 +87,6 @@ struct Train: JobCommand {
     try job.together {
       try RepeatedKeys.requireNone(assignments: settings, options: options.overrides)
     }
-    try TrainingRun(options, job: job, logger: logger).run()
+    try TrainingRun(options, job: job, logger: logger, observer: RunRecords()).run()
   }
 }

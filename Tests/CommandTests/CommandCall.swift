@@ -108,6 +108,10 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
       "predict", ["--ckpt", "@run", "--input", "@x.h5"], reads: ["run", "x.h5"],
       writes: "--output", dataset),
     CommandCall("replay", [checkpoint, "--shard", "0"]),
+    CommandCall("report", ["@run"], reads: ["run"], writes: "--output", [".html"]),
+    CommandCall("watch", ["@run", "--once"]),
+    CommandCall("runs ls", ["@."]),
+    CommandCall("runs compare", ["@run", "@kept"]),
     CommandCall(
       of: .sample, "", ["--ckpt", "@run", "--init", "@x.h5"], reads: ["run", "x.h5"],
       writes: "--out", images),

@@ -73,7 +73,8 @@ import Testing
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
     "dataset import csv file", "dataset import images folder", "dataset inspect file",
-    "evaluate grid", "replay checkpoint", "ddpm-sample grid",
+    "evaluate grid", "replay checkpoint", "ddpm-sample grid", "report runs", "watch runs",
+    "runs ls folder", "runs compare runs",
   ]
 
   /// A new command needs a call, and a new option a row or a word in `others`.

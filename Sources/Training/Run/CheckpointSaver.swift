@@ -75,8 +75,13 @@ package final class CheckpointSaver {
   }
 
   /// Takes notice of a checkpoint that has reached the disk meanwhile, and says so.
-  package func poll() {
-    if pending?.task.isDone == true { settle() }
+  ///
+  /// - Returns: Whether there was one.
+  @discardableResult
+  package func poll() -> Bool {
+    guard pending?.task.isDone == true else { return false }
+    settle()
+    return pending == nil && latestFault == nil
   }
 
   /// Waits for the checkpoint that is on its way.

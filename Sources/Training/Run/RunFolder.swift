@@ -8,6 +8,7 @@ import Storage
 ///
 ///     config.yaml   metrics.jsonl   checkpoints/step-00000500.h5   samples/step-00000500.png
 ///     averages/step-00000100.h5   diverged/step-00000700.h5   history.jsonl   lock
+///     report.html   status.json   metrics.csv   data.png   events.out.tfevents.….ddpm-dist
 public struct RunFolder: Sendable {
   /// The folder's path.
   public let path: String
@@ -21,6 +22,16 @@ public struct RunFolder: Sendable {
   public var metrics: String { "\(path)/metrics.jsonl" }
   /// One JSON object a start.
   public var history: String { "\(path)/history.jsonl" }
+  /// A page on the run.
+  public var report: String { "\(path)/report.html" }
+  /// How the run goes, for scripts.
+  public var status: String { "\(path)/status.json" }
+  /// The metrics as a table.
+  public var table: String { "\(path)/metrics.csv" }
+  /// The curves of a long log, so that it is read only once.
+  public var curves: String { "\(path)/metrics.curves.json" }
+  /// The first images that the run learns from.
+  public var dataGrid: String { "\(path)/data.png" }
   /// The checkpoints.
   public var checkpoints: CheckpointFolder { CheckpointFolder(path: "\(path)/checkpoints") }
 
@@ -35,6 +46,13 @@ public struct RunFolder: Sendable {
     let digits = String(step)
     let name = String(repeating: "0", count: max(0, 8 - digits.count)) + digits
     return "\(path)/samples/step-\(name).png"
+  }
+
+  /// The grids of images drawn so far, in the order of their steps.
+  public func sampleGrids() -> [(step: Int, path: String)] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/samples")) ?? []
+    return names.compactMap { Int($0.dropFirst(5).dropLast(4)) }.sorted()
+      .map { ($0, samples(step: $0)) }.filter { FileManager.default.fileExists(atPath: $0.1) }
   }
 
   /// Whether a run has begun here, or what it has kept has been brought here.
@@ -102,7 +120,12 @@ public struct RunFolder: Sendable {
       guard let step = Int(name.dropFirst(5).dropLast(4)), step >= 0 else { return false }
       return samples(step: step) == "\(path)/samples/\(name)"
     }
-    let own = [configuration, metrics, history, "\(path)/\(RunLock.name)"]
-    try AtomicFile.removeLeft(in: path) { own.contains("\(path)/\($0)") }
+    let own = [
+      configuration, metrics, history, report, status, table, curves, dataGrid,
+      "\(path)/\(RunLock.name)",
+    ]
+    try AtomicFile.removeLeft(in: path) {
+      own.contains("\(path)/\($0)") || $0.hasPrefix("events.out.tfevents.")
+    }
   }
 }

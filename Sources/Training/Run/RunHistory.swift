@@ -8,15 +8,15 @@ package struct RunHistory {
   /// One start.
   package struct Start: Codable, Equatable {
     /// When it was, ISO 8601.
-    var date: String
+    package var date: String
     /// The program and its version.
-    var program: String
+    package var program: String
     /// The number of ranks.
-    var ranks: Int
+    package var ranks: Int
     /// The names of the nodes.
-    var hosts: [String]
+    package var hosts: [String]
     /// The worker threads of the first rank.
-    var workers: Int
+    package var workers: Int
     /// The number of steps done before it.
     package var step: Int
     /// The checksum of the images.
@@ -53,6 +53,15 @@ package struct RunHistory {
     last =
       lines.reversed().lazy
       .compactMap { try? JSONDecoder().decode(Start.self, from: Data($0)) }.first
+  }
+
+  /// The starts that a file tells of, from the first; lines that are none are passed over.
+  ///
+  /// - Throws: `StorageError.inputOutput` where it cannot be read.
+  package static func starts(path: String) throws(StorageError) -> [Start] {
+    let bytes = try AtomicFile.contents(of: path) ?? []
+    return bytes.split(separator: UInt8(ascii: "\n"))
+      .compactMap { try? JSONDecoder().decode(Start.self, from: Data($0)) }
   }
 
   /// Writes the history with one start more.

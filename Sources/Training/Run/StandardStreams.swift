@@ -42,6 +42,29 @@ public enum StandardStreams {
     _ = write(inPlace ? "\r" + text : text, to: STDERR_FILENO)
   }
 
+  /// The extents of the terminal that stdout is; nil where it is none.
+  public static var terminalSize: (columns: Int, rows: Int)? {
+    guard isatty(STDOUT_FILENO) == 1 else { return nil }
+    var size = winsize()
+    // int ioctl(int fd, unsigned long request, ...)
+    let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return isKnown ? (Int(size.ws_col), Int(size.ws_row)) : (80, 24)
+  }
+
+  /// Draws lines from the top of the terminal that stdout is, over what was there; control characters in
+  /// them are written out.
+  ///
+  /// - Throws: As `print`.
+  public static func draw(_ lines: [String]) throws(StorageError) {
+    // ECMA-48: to the top, each line to its end, and what is left of the screen.
+    let text = lines.map { $0.escapingControls(keepingLines: false) + "\u{1B}[K\n" }.joined()
+    guard let code = write("\u{1B}[H" + text + "\u{1B}[J", to: STDOUT_FILENO), code != EPIPE else {
+      return
+    }
+    throw .inputOutput(
+      path: "standard output", reason: "cannot be written: \(String(cString: strerror(code)))")
+  }
+
   /// Writes all of a text; gives the `errno` of the failure, nil where there was none.
   private static func write(_ text: String, to descriptor: Int32) -> Int32? {
     var text = text

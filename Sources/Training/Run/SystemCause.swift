@@ -3,7 +3,7 @@
 import Foundation
 
 /// The system's words for an error of Foundation, which wraps them in several lines of its own.
-func systemCause(of error: any Error) -> String {
+package func systemCause(of error: any Error) -> String {
   let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? any Error
   let cause = (underlying ?? error) as NSError
   return cause.domain == NSPOSIXErrorDomain

@@ -26,13 +26,21 @@ public final class TrainingRun {
   private let watchdog: Watchdog
   private let hosts: [String]
   private var metrics: MetricsLog?
+  /// Told how the run goes, on the first rank.
+  private let observer: (any RunObserver)?
+  private let facts: RunFacts
   private var averageFaults = FaultCount("snapshot of the averages")
   var plan: TrainingPlan { request.plan }
   var folder: RunFolder { request.folder }
   var isFirst: Bool { communicator.rank == 0 }
 
   /// Prepares a run: everything that can be refused is refused here, on all ranks together.
-  public init(_ options: RunOptions, job: Job, logger: Logger) throws {
+  ///
+  /// - Parameter observer: Who is told how the run goes, beside its log.
+  public init(
+    _ options: RunOptions, job: Job, logger: Logger, observer: (any RunObserver)? = nil
+  ) throws {
+    self.observer = observer
     self.job = job
     self.logger = logger
     timeLimit = options.timeLimit
@@ -63,6 +71,9 @@ public final class TrainingRun {
     provenance = Provenance.attributes(
       plan: request.plan, images: request.images, ranks: communicator.size,
       workers: nodes.workers, runPath: request.folder.path)
+    facts = RunFacts(
+      request, trainer.objective, hosts: nodes.hosts, workers: nodes.workers,
+      ranks: communicator.size, provenance: provenance)
     saver = CheckpointSaver(request) { [progress] level, message in
       progress.interrupt()
       logger.log(level: level, "\(message)")
@@ -83,6 +94,21 @@ public final class TrainingRun {
 
   /// Trains to the last step, or until validation has brought nothing better for too long.
   public func run() throws {
+    do {
+      try train()
+      tellObserver { $0.runEnds(.finished) }
+    } catch {
+      tellObserver { $0.runEnds(RunEnd(error)) }
+      throw error
+    }
+  }
+
+  /// Tells the observer, on the first rank, once the run's folder is ready.
+  private func tellObserver(_ body: (any RunObserver) -> Void) {
+    if metrics != nil, let observer { body(observer) }
+  }
+
+  private func train() throws {
     let settings = plan.configuration.recording
     let (steps, batch) = (plan.configuration.training.steps, plan.configuration.training.batch)
     if try missesSamples() { try saveSamples() }
@@ -95,6 +121,13 @@ public final class TrainingRun {
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
     if let old = metrics?.setAside { logger.notice("The old metrics.jsonl is \(old) now.") }
+    if isFirst { drawData() }
+    tellObserver { [logger, progress] in
+      $0.runBegins(facts) { message in
+        progress.interrupt()
+        logger.warning("\(message)")
+      }
+    }
     let (start, firstStep) = (ContinuousClock.now, trainer.step)
     let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
     // What is under way is not cut off, however the run ends.
@@ -124,7 +157,7 @@ public final class TrainingRun {
       let isLast = trainer.step == steps || isExhausted
       if isLast || savesAnyway || target != nil { try saveCheckpoint(isLast: isLast, stop) }
       if drawsSamples(isLast: isLast) { try saveSamples() }
-      saver.poll()
+      if saver.poll() { tellObserver { $0.runHasNewFiles() } }
       stop.noteSave(saver.longestWrite)
       if !isLast, let reason = try stop.reason() { try end(for: reason, stop) }
     }
@@ -401,6 +434,7 @@ public final class TrainingRun {
       try picture(of: images, count: count, shown).writePNG(to: path)
       progress.interrupt()
       logger.info("drew \(path)")
+      tellObserver { $0.runHasNewFiles() }
     } catch {
       // It can be drawn again from the checkpoint.
       warn("\(error): this grid is not drawn; training goes on")

@@ -1,0 +1,70 @@
+// A line of metrics.jsonl, as any version of the program has written it.
+
+import Foundation
+
+/// The numbers of one step, each by its path in the line: `loss`, `terms/kl`, `sums/loss_by_timestep/0`.
+public struct MetricsLine: Equatable, Sendable {
+  /// A number and its path.
+  public struct Number: Equatable, Sendable {
+    /// Where it stands in the line.
+    public let path: String
+    /// The number; true is 1.
+    public let value: Double
+  }
+
+  /// The number of steps done.
+  public let step: Int
+  /// The other numbers, by their paths in the order of the alphabet.
+  public let numbers: [Number]
+
+  /// Reads a line; nil where it is torn, or none of ours.
+  public init?(_ bytes: Data) {
+    guard let line = try? Self.decoder.decode(Self.self, from: bytes) else { return nil }
+    self = line
+  }
+
+  private static let decoder = JSONDecoder()
+
+  /// The number at a path.
+  public subscript(path: String) -> Double? { numbers.first { $0.path == path }?.value }
+}
+
+extension MetricsLine: Decodable {
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Decodes a line; what is no number, and no object or list of numbers, is passed over.
+  public init(from decoder: any Decoder) throws {
+    let line = try decoder.container(keyedBy: Key.self)
+    step = try line.decode(Int.self, forKey: Key(stringValue: "step"))
+    var numbers: [Number] = []
+    for key in line.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+      let name = key.stringValue
+      switch name {
+      case "step": break
+      case "sums":
+        let vectors = try line.decode([String: [Double]].self, forKey: key)
+        for (vector, values) in vectors.sorted(by: { $0.key < $1.key }) {
+          for (i, value) in values.enumerated() {
+            numbers.append(Number(path: "\(name)/\(vector)/\(i)", value: value))
+          }
+        }
+      case let name where name.hasSuffix("terms"):
+        let terms = try line.decode([String: Double].self, forKey: key)
+        for (term, value) in terms.sorted(by: { $0.key < $1.key }) {
+          numbers.append(Number(path: "\(name)/\(term)", value: value))
+        }
+      case "skipped":
+        numbers.append(Number(path: name, value: try line.decode(Bool.self, forKey: key) ? 1 : 0))
+      default:
+        guard let value = try? line.decode(Double.self, forKey: key) else { continue }
+        numbers.append(Number(path: name, value: value))
+      }
+    }
+    self.numbers = numbers
+  }
+}

@@ -1,0 +1,77 @@
+// metrics.jsonl, read on from where it was left.
+
+import Foundation
+import Storage
+
+/// Follows a log of metrics while somebody else appends to it: whole lines only, each once.
+public struct MetricsReader {
+  /// How much is read and decoded at once.
+  private static let chunk = 4 << 20
+
+  private let path: String
+  /// How many bytes have been given out as lines.
+  public private(set) var offset: UInt64
+  /// Which file it is: a log that is written anew, as a resumed run does, is another one.
+  private var file: UInt64?
+
+  /// The log at a path, which need not exist yet.
+  ///
+  /// - Parameter offset: How many bytes of it are known already.
+  public init(path: String, offset: UInt64 = 0) {
+    self.path = path
+    self.offset = offset
+  }
+
+  /// Reads what is new.
+  ///
+  /// - Parameter body: Called with lines in their order, some at a time, and whether the log begins anew
+  ///   with them.
+  /// - Throws: `StorageError.inputOutput` where the log cannot be read; not where there is none.
+  public mutating func read(
+    _ body: (_ lines: [MetricsLine], _ beginsAnew: Bool) throws -> Void
+  ) throws {
+    guard let handle = FileHandle(forReadingAtPath: path) else { return }
+    defer { try? handle.close() }
+    do {
+      var status = stat()
+      // int fstat(int fd, struct stat *buf)
+      guard fstat(handle.fileDescriptor, &status) == 0 else { return }
+      var beginsAnew = false
+      if let file, file != status.st_ino || UInt64(status.st_size) < offset {
+        (offset, beginsAnew) = (0, true)
+      }
+      file = UInt64(status.st_ino)
+      try handle.seek(toOffset: offset)
+      var rest = Data()
+      while let part = try handle.read(upToCount: Self.chunk), !part.isEmpty {
+        rest += part
+        guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
+        let whole = rest[rest.startIndex...end]
+        offset += UInt64(whole.count)
+        try body(Self.decode(whole), beginsAnew)
+        beginsAnew = false
+        rest = Data(rest[(end + 1)...])
+      }
+      if beginsAnew { try body([], true) }
+    } catch let error as CocoaError {
+      throw StorageError.inputOutput(path: path, reason: "cannot be read: \(error)")
+    }
+  }
+
+  /// The lines of some bytes, decoded on several threads where they are many.
+  private static func decode(_ bytes: Data) -> [MetricsLine] {
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    guard lines.count > 256 else { return lines.compactMap { MetricsLine($0) } }
+    let parts = ProcessInfo.processInfo.activeProcessorCount
+    return [MetricsLine?](unsafeUninitializedCapacity: lines.count) { decoded, count in
+      // Each thread writes its own part.
+      nonisolated(unsafe) let decoded = decoded
+      DispatchQueue.concurrentPerform(iterations: parts) { part in
+        for i in lines.count * part / parts..<lines.count * (part + 1) / parts {
+          (decoded.baseAddress! + i).initialize(to: MetricsLine(lines[i]))
+        }
+      }
+      count = lines.count
+    }.compactMap(\.self)
+  }
+}

@@ -1,0 +1,284 @@
+// The plots of a report, of one run or of several over each other.
+
+import Figures
+import Foundation
+
+/// A plot of a report, with what a script and a reader without eyes need beside it.
+struct Figure {
+  /// The plot on a linear scale.
+  var plot: Plot
+  /// Whether it is worth looking at on a scale of logarithms too.
+  var hasLogarithms: Bool
+  /// Whether its lines can be smoothed.
+  var isSmoothed = false
+  /// Its numbers: the names of the columns, and rows.
+  var table: (head: [String], rows: [[String]])
+}
+
+/// The plots of some runs.
+struct RunFigures {
+  let runs: [RunSummary]
+  private var isAlone: Bool { runs.count == 1 }
+  private var unit: String { runs[0].status?.unit.map { ", \($0)" } ?? "" }
+
+  /// All plots that there are numbers for.
+  func all() -> [Figure] {
+    [loss, validation, terms, byTimestep].compactMap(\.self) + sums
+      + [gradient, rate, speed].compactMap(\.self)
+  }
+
+  // MARK: Loss
+
+  private var loss: Figure? {
+    var lines: [Plot.Line] = []
+    for (index, run) in runs.enumerated() {
+      guard let series = run.series.series["loss"] else { continue }
+      let (points, band) = (Self.points(series), Self.band(series))
+      lines.append(
+        Plot.Line(
+          "", points, style: .faint, colour: index, band: isAlone && series.isThinned ? band : []))
+      lines.append(
+        Plot.Line(
+          isAlone ? "loss, smoothed" : run.name, Self.smoothed(points, 0.9), colour: index,
+          key: "\(index)/loss"))
+      guard isAlone, let validation = run.series.series["validation"] else { continue }
+      lines.append(
+        Plot.Line("validation", Self.points(validation), style: .points, colour: index + 1))
+    }
+    return figure(
+      "Loss", identifier: "loss", y: "loss\(unit)", lines, path: "loss", marksStarts: true,
+      isSmoothed: true)
+  }
+
+  /// The losses of validation over each other, where there are several runs; with one setting changed in
+  /// nothing but the seed, their mean and what they lie between.
+  private var validation: Figure? {
+    guard !isAlone else { return nil }
+    var lines = lines(of: "validation", style: .points)
+    lines += seedBands(of: "validation", from: lines.count)
+    return figure(
+      "Validation", identifier: "validation", y: "loss\(unit)", lines, path: "validation")
+  }
+
+  /// The mean and range of runs that differ in their seeds alone.
+  private func seedBands(of path: String, from colour: Int) -> [Plot.Line] {
+    let groups = Dictionary(grouping: runs) { run in
+      run.settings.filter { !["seed", "name", "workers"].contains($0.key) }.map(\.value)
+    }.values.filter { $0.count > 1 }.sorted { $0[0].name < $1[0].name }
+    return groups.enumerated().compactMap { index, group in
+      let curves = group.map { run in
+        Dictionary(
+          Self.points(run.series.series[path] ?? ThinnedSeries()).map { ($0.x, $0.y) }
+        ) { $1 }
+      }
+      let shared = curves.dropFirst().reduce(Set(curves[0].keys)) { $0.intersection($1.keys) }
+        .sorted()
+      guard shared.count > 1 else { return nil }
+      let values = shared.map { x in curves.map { $0[x]! } }
+      return Plot.Line(
+        "mean of \(group.count) seeds",
+        zip(shared, values).map { Plot.Point($0, $1.reduce(0, +) / Double($1.count)) },
+        colour: colour + index, band: values.map { $0.min()!...$0.max()! })
+    }
+  }
+
+  private var terms: Figure? {
+    let paths = Set(runs.flatMap { $0.series.paths(in: "terms") }).sorted()
+    guard paths.count > 1 else { return nil }
+    var lines: [Plot.Line] = []
+    for path in paths { lines += self.lines(of: path, isSmoothed: true, offset: lines.count) }
+    return figure("Terms of the loss", identifier: "terms", y: "mean\(unit)", lines, path: paths[0])
+  }
+
+  /// The mean loss of each part of the time axis, at the beginning, after a quarter and now.
+  private var byTimestep: Figure? {
+    var lines: [Plot.Line] = []
+    for (index, run) in runs.enumerated() {
+      let losses = run.series.paths(in: "sums/loss_by_timestep").map { run.series.series[$0]! }
+      let counts = run.series.paths(in: "sums/images_by_timestep").map { run.series.series[$0]! }
+      guard let buckets = losses.first?.buckets.count, losses.count == counts.count else {
+        continue
+      }
+      // A sixteenth of the run at each place, so that the means are of enough images.
+      let width = max(1, buckets / 16)
+      var places = [("now", max(0, buckets - width))]
+      if isAlone, buckets > 4 {
+        places = [("at first", 0), ("after a quarter", buckets / 4)] + places
+      }
+      for (place, (name, first)) in places.enumerated() {
+        let points = losses.indices.compactMap { bin -> Plot.Point? in
+          func sum(_ series: ThinnedSeries) -> Double {
+            series.buckets[
+              min(first, series.buckets.count)..<min(first + width, series.buckets.count)
+            ]
+            .reduce(0) { $0 + $1.sum }
+          }
+          let images = sum(counts[bin])
+          return images > 0 ? Plot.Point(Double(bin), sum(losses[bin]) / images) : nil
+        }
+        lines.append(Plot.Line(isAlone ? name : run.name, points, colour: isAlone ? place : index))
+      }
+    }
+    guard let bins = lines.map({ $0.points.count }).max(), bins > 1 else { return nil }
+    var plot = Plot(
+      "Loss by timestep", x: "part of the timesteps, from little noise to much",
+      y: "mean loss\(unit)",
+      identifier: "timesteps", lines)
+    plot.placeNames = (0..<bins).map { "\($0 + 1) of \(bins)" }
+    plot.summary =
+      lines.map { line in
+        "\(line.name): " + line.points.map { Axis.text($0.y) }.joined(separator: ", ")
+      }.joined(separator: "; ") + "."
+    return Figure(
+      plot: plot, hasLogarithms: lines.allSatisfy { $0.points.allSatisfy { $0.y > 0 } },
+      table: (
+        ["part"] + lines.map(\.name),
+        (0..<bins).map { bin in
+          [plot.placeNames[bin]]
+            + lines.map { line in
+              line.points.first { $0.x == Double(bin) }.map { Axis.text($0.y) } ?? ""
+            }
+        }
+      ))
+  }
+
+  /// Other vectors that the metrics have, one plot for each: the cost and the active latents of layers.
+  private var sums: [Figure] {
+    let known = ["loss_by_timestep", "images_by_timestep"]
+    let paths: [String] = runs.flatMap { $0.series.paths(in: "sums") }
+    let names = Set(paths.map { String($0.split(separator: "/")[1]) })
+    return names.subtracting(known).sorted().compactMap { group in
+      var lines: [Plot.Line] = []
+      let paths = Set(paths.filter { $0.hasPrefix("sums/\(group)/") })
+        .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
+      for path in paths.prefix(6) { lines += self.lines(of: path, offset: lines.count) }
+      return figure(
+        Self.words(group), identifier: "sums-\(group)", y: Self.words(group), lines, path: paths[0])
+    }
+  }
+
+  // MARK: The way
+
+  private var gradient: Figure? {
+    var figure = figure(
+      "Norm of the gradient", identifier: "gradient", y: "norm before clipping",
+      lines(of: "gradient_norm", withBand: true), path: "gradient_norm")
+    guard isAlone, let clip = runs[0].setting("clip_norm").flatMap(Double.init),
+      let largest = runs[0].series.series["gradient_norm"]?.buckets.map(\.largest).max()
+    else { return figure }
+    let share = Double(runs[0].series.clipped) / Double(max(1, runs[0].series.count))
+    // A limit far above everything would leave no room for the curve.
+    if clip < 3 * largest {
+      figure?.plot.heights = [Plot.Mark(clip, "clip_norm \(Axis.text(clip))")]
+    }
+    figure?.plot.summary += String(format: " %.1f %% of the steps were clipped.", 100 * share)
+    return figure
+  }
+
+  private var rate: Figure? {
+    figure(
+      "Learning rate", identifier: "rate", y: "learning rate", lines(of: "learning_rate"),
+      path: "learning_rate")
+  }
+
+  private var speed: Figure? {
+    figure(
+      "Speed", identifier: "speed", y: "images per second",
+      lines(of: "images_per_second", withBand: true), path: "images_per_second")
+  }
+
+  // MARK: Parts
+
+  /// A path of all runs, one line each.
+  private func lines(
+    of path: String, style: Plot.Style = .line, withBand: Bool = false, isSmoothed: Bool = false,
+    offset: Int = 0
+  ) -> [Plot.Line] {
+    runs.enumerated().compactMap { index, run in
+      guard let series = run.series.series[path] else { return nil }
+      let points = Self.points(series)
+      let name = Self.words(path.split(separator: "/").last.map(String.init) ?? path)
+      return Plot.Line(
+        isAlone ? name : offset == 0 ? run.name : "\(run.name), \(name)",
+        isSmoothed ? Self.smoothed(points, 0.9) : points, style: style, colour: offset + index,
+        band: withBand && isAlone && series.isThinned ? Self.band(series) : [])
+    }
+  }
+
+  /// A figure over the steps.
+  private func figure(
+    _ title: String, identifier: String, y: String, _ lines: [Plot.Line], path: String,
+    marksStarts: Bool = false, isSmoothed: Bool = false
+  ) -> Figure? {
+    guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }
+    var plot = Plot(title, x: "step", y: y, identifier: identifier, lines)
+    plot.summary = summary(of: path)
+    if marksStarts, isAlone {
+      plot.places = runs[0].starts.filter { $0.step > 0 }.map {
+        Plot.Mark(Double($0.step), "goes on at step \($0.step), \($0.date), on \($0.ranks) ranks")
+      }
+    }
+    return Figure(
+      plot: plot, hasLogarithms: lines.allSatisfy { $0.points.allSatisfy { $0.y > 0 } },
+      isSmoothed: isSmoothed, table: table(of: path))
+  }
+
+  /// What a curve does, in words.
+  private func summary(of path: String) -> String {
+    runs.compactMap { run in
+      guard let buckets = run.series.series[path]?.buckets, let first = buckets.first,
+        let last = buckets.last
+      else { return nil }
+      let way = last.mean < first.mean ? "fell" : last.mean > first.mean ? "rose" : "stayed"
+      let name = Self.words(path.split(separator: "/").last.map(String.init) ?? path)
+      return
+        "\(isAlone ? "" : run.name + ": ")\(name) \(way) from \(Axis.text(Self.short(first.mean))) "
+        + "to \(Axis.text(Self.short(last.mean))) in \(last.step) steps."
+    }.joined(separator: " ")
+  }
+
+  private func table(of path: String) -> (head: [String], rows: [[String]]) {
+    var head = ["step"]
+    var cells: [Int: [Int: String]] = [:]
+    for (index, run) in runs.enumerated() {
+      head.append(isAlone ? Self.words(path) : run.name)
+      let buckets = run.series.series[path]?.buckets ?? []
+      let chosen =
+        buckets.count <= 24 ? Array(buckets.indices) : (1...24).map { buckets.count * $0 / 24 - 1 }
+      for i in chosen {
+        cells[buckets[i].step, default: [:]][index] = String(format: "%.5g", buckets[i].mean)
+      }
+    }
+    return (
+      head,
+      cells.sorted { $0.key < $1.key }.map { step, values in
+        ["\(step)"] + runs.indices.map { values[$0] ?? "" }
+      }
+    )
+  }
+
+  static func points(_ series: ThinnedSeries) -> [Plot.Point] {
+    series.buckets.map { Plot.Point(Double($0.step), $0.mean) }
+  }
+
+  private static func band(_ series: ThinnedSeries) -> [ClosedRange<Double>] {
+    series.buckets.map { $0.least...$0.largest }
+  }
+
+  /// Exponential smoothing without a bias at the beginning, as the script of the page does it.
+  static func smoothed(_ points: [Plot.Point], _ weight: Double) -> [Plot.Point] {
+    var (mean, total) = (0.0, 0.0)
+    return points.map { point in
+      mean = weight * mean + (1 - weight) * point.y
+      total = weight * total + (1 - weight)
+      return Plot.Point(point.x, mean / total)
+    }
+  }
+
+  private static func short(_ value: Double) -> Double {
+    Double(String(format: "%.4g", value)) ?? value
+  }
+
+  /// A name of the metrics in words.
+  static func words(_ name: String) -> String { name.replacing("_", with: " ") }
+}

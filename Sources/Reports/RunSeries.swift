@@ -1,0 +1,128 @@
+// All curves of a run, and its last and best numbers.
+
+import Foundation
+import Storage
+
+/// What the lines of metrics.jsonl have told so far.
+public struct RunSeries: Codable, Equatable, Sendable {
+  /// Each number by its path in the lines.
+  public private(set) var series: [String: ThinnedSeries] = [:]
+  /// The last value of each number.
+  public private(set) var last: [String: Double] = [:]
+  /// The last step; 0 before the first.
+  public private(set) var step = 0
+  /// The number of lines.
+  public private(set) var count = 0
+  /// The step whose validation was best, and its value; nil where there was none.
+  public private(set) var bestStep: Int?
+  /// The least validation.
+  public private(set) var bestValidation: Double?
+  /// The steps that were left out.
+  public private(set) var skipped = 0
+  /// The steps whose gradient was shortened.
+  public private(set) var clipped = 0
+  /// The seconds of each step, of the last ones.
+  public private(set) var recentSeconds: [Double] = []
+
+  private static let recentCount = 65
+
+  /// Nothing yet.
+  public init() {}
+
+  /// Takes in a line.
+  ///
+  /// - Parameter clipNorm: The norm from which on a gradient is shortened; nil where none is.
+  public mutating func add(_ line: MetricsLine, clipNorm: Double? = nil) {
+    let before = last["seconds"]
+    for number in line.numbers {
+      series[number.path, default: ThinnedSeries()].add(step: line.step, number.value)
+      last[number.path] = number.value
+    }
+    step = line.step
+    count += 1
+    if line["skipped"] == 1 { skipped += 1 }
+    if let clipNorm, let norm = line["gradient_norm"], norm > clipNorm { clipped += 1 }
+    if let seconds = line["seconds"] {
+      recentSeconds.append(seconds - (before ?? 0))
+      if recentSeconds.count > Self.recentCount { recentSeconds.removeFirst() }
+    }
+    if let validation = line["validation"], validation < bestValidation ?? .infinity {
+      (bestStep, bestValidation) = (line.step, validation)
+    }
+  }
+
+  /// The median of the seconds that a step took lately; nil before the first.
+  public var medianSeconds: Double? {
+    recentSeconds.isEmpty ? nil : recentSeconds.sorted()[recentSeconds.count / 2]
+  }
+
+  /// The paths that begin with a name, in their order: `terms/kl`, `terms/reconstruction` of `terms`.
+  public func paths(in group: String) -> [String] {
+    series.keys.filter { $0.hasPrefix(group + "/") }.sorted {
+      $0.compare($1, options: .numeric) == .orderedAscending
+    }
+  }
+}
+
+/// The curves of a run as they are kept beside its log, so that a long log is read only once.
+public struct KeptSeries: Codable {
+  private static let version = 1
+
+  private var version = Self.version
+  /// How many bytes of the log they are of.
+  private var offset: UInt64 = 0
+  /// The checksum of the last of these bytes.
+  private var mark = ""
+  /// The curves.
+  public private(set) var series = RunSeries()
+
+  /// Nothing yet.
+  private init() {}
+
+  /// The curves of a run up to the end of its log; what was kept is read, and kept anew where much is new.
+  ///
+  /// - Parameters:
+  ///   - log: The path of metrics.jsonl.
+  ///   - path: Where the curves are kept; a file that does not fit the log is not used.
+  ///   - clipNorm: The norm from which on a gradient is shortened; nil where none is.
+  /// - Throws: `StorageError` where the log cannot be read. Curves that cannot be kept are no fault.
+  public static func series(
+    ofLog log: String, keptAt path: String, clipNorm: Double?
+  ) throws -> RunSeries {
+    var kept = load(path, log) ?? KeptSeries()
+    let known = kept.offset
+    var reader = MetricsReader(path: log, offset: known)
+    try reader.read { lines, _ in
+      for line in lines { kept.series.add(line, clipNorm: clipNorm) }
+    }
+    kept.offset = reader.offset
+    if kept.offset > known + (1 << 20), let mark = mark(of: log, at: kept.offset) {
+      kept.mark = mark
+      if let bytes = try? JSONEncoder().encode(kept) {
+        try? AtomicFile.write(Array(bytes), to: path)
+      }
+    }
+    return kept.series
+  }
+
+  private static func load(_ path: String, _ log: String) -> KeptSeries? {
+    guard let bytes = try? AtomicFile.contents(of: path),
+      let kept = try? JSONDecoder().decode(Self.self, from: Data(bytes)), kept.version == version,
+      mark(of: log, at: kept.offset) == kept.mark
+    else { return nil }
+    return kept
+  }
+
+  /// The last bytes before a place of a log, which name steps and losses: another run's are others.
+  private static func mark(of log: String, at offset: UInt64) -> String? {
+    guard let handle = FileHandle(forReadingAtPath: log) else { return nil }
+    defer { try? handle.close() }
+    let start = offset - min(offset, 4096)
+    guard (try? handle.seek(toOffset: start)) != nil,
+      let bytes = try? handle.read(upToCount: Int(offset - start)), bytes.count == offset - start
+    else { return nil }
+    var hash = ContentHash()
+    bytes.withUnsafeBytes { hash.update($0) }
+    return hash.digest().map { String(format: "%02x", $0) }.joined()
+  }
+}

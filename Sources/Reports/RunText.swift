@@ -1,0 +1,69 @@
+// What lists, screens and pages say of a run.
+
+import Foundation
+import Storage
+import Training
+
+/// The words for a run.
+public enum RunText {
+  /// What it does: `running`, `finished`, `silent for 5 min 00 s: its process is gone`.
+  public static func state(_ run: RunSummary) -> String {
+    switch run.state {
+    case .running: "running"
+    case .dead(let silence) where silence.isFinite:
+      "dead, silent for \(Progress.duration(silence))"
+    case .dead: "dead"
+    case .finished: "finished"
+    case .stopped: "stopped, goes on with --resume"
+    case .failed: "failed"
+    case .unknown: "keeps no status"
+    }
+  }
+
+  /// The numbers that people look for first.
+  public static func facts(_ run: RunSummary) -> [(name: String, value: String)] {
+    let (series, status) = (run.series, run.status)
+    var facts: [(name: String, value: String)] = [
+      ("step", "\(series.step)" + (run.steps.map { " of \($0)" } ?? ""))
+    ]
+    let unit = status?.unit.map { " \($0)" } ?? ""
+    if let loss = series.last["loss"] { facts.append(("last loss", number(loss) + unit)) }
+    if let best = series.bestValidation, let step = series.bestStep {
+      facts.append(("best validation", "\(number(best))\(unit) at step \(step)"))
+    }
+    if let last = series.series["validation"]?.buckets.last {
+      facts.append(("last validation", "\(number(last.mean))\(unit)"))
+    }
+    if let images = series.last["images"] { facts.append(("images seen", "\(Int(images))")) }
+    if let seconds = series.last["seconds"] {
+      facts.append(("trained for", Progress.duration(seconds)))
+      if let hosts = status?.hosts, !hosts.isEmpty {
+        let hours = seconds / 3600 * Double(Set(hosts).count)
+        facts.append(("node hours", number(hours)))
+      }
+    }
+    if let speed = status?.imagesPerSecond { facts.append(("images per second", number(speed))) }
+    if run.state == .running, let left = status?.secondsLeft {
+      facts.append(("time left", Progress.duration(left)))
+    }
+    if series.skipped > 0 { facts.append(("steps left out", "\(series.skipped)")) }
+    if let parameters = status?.parameters { facts.append(("parameters", "\(parameters)")) }
+    if let status {
+      facts.append(("ranks × workers", "\(status.ranks) × \(status.workers)"))
+      facts.append(("data", "\(status.images) images of \(status.data)"))
+    }
+    if let checkpoint = run.checkpoints.last {
+      facts.append(("newest checkpoint", "step \(checkpoint.step)"))
+    }
+    return facts
+  }
+
+  /// Four significant digits.
+  public static func number(_ value: Double) -> String { String(format: "%.4g", value) }
+
+  /// A word of a shell's command line.
+  static func quoted(_ text: String) -> String {
+    let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }
+    return plain && !text.isEmpty ? text : "'" + text.replacing("'", with: "'\\''") + "'"
+  }
+}

@@ -1,0 +1,92 @@
+// A curve of any length in bounded memory.
+
+/// Numbers by steps, of which neighbours are put together as soon as there are too many: each bucket keeps
+/// their mean, least and largest.
+///
+/// It is a function of the numbers and their order, whatever the pieces in which they come.
+public struct ThinnedSeries: Codable, Equatable, Sendable {
+  /// Neighbouring numbers.
+  public struct Bucket: Codable, Equatable, Sendable {
+    /// The step of the last of them.
+    public var step: Int
+    /// How many they are.
+    public var count: Int
+    /// Their sum.
+    public var sum: Double
+    /// The least.
+    public var least: Double
+    /// The largest.
+    public var largest: Double
+
+    /// Their mean.
+    public var mean: Double { sum / Double(count) }
+
+    init(_ step: Int, _ value: Double) {
+      (self.step, count, sum, least, largest) = (step, 1, value, value, value)
+    }
+
+    /// As a list, which is a quarter as long as with names.
+    public init(from decoder: any Decoder) throws {
+      var list = try decoder.unkeyedContainer()
+      step = try list.decode(Int.self)
+      count = try list.decode(Int.self)
+      sum = try list.decode(Double.self)
+      least = try list.decode(Double.self)
+      largest = try list.decode(Double.self)
+    }
+
+    /// As a list.
+    public func encode(to encoder: any Encoder) throws {
+      var list = encoder.unkeyedContainer()
+      try list.encode(step)
+      try list.encode(count)
+      for value in [sum, least, largest] { try list.encode(value) }
+    }
+
+    mutating func add(_ other: Bucket) {
+      step = other.step
+      count += other.count
+      sum += other.sum
+      (least, largest) = (min(least, other.least), max(largest, other.largest))
+    }
+  }
+
+  /// The number of buckets at most.
+  public static let capacity = 1024
+
+  /// From the first step to the last.
+  public private(set) var buckets: [Bucket] = []
+  /// How many numbers a bucket takes.
+  private var width = 1
+
+  /// No numbers yet.
+  public init() {}
+
+  /// Adds the number of a step; one that is not finite has no place.
+  public mutating func add(step: Int, _ value: Double) {
+    guard value.isFinite else { return }
+    if let last = buckets.last, last.count < width {
+      buckets[buckets.count - 1].add(Bucket(step, value))
+      return
+    }
+    if buckets.count == Self.capacity { halve() }
+    // The last bucket of an odd number may have room after that.
+    if let last = buckets.last, last.count < width {
+      buckets[buckets.count - 1].add(Bucket(step, value))
+    } else {
+      buckets.append(Bucket(step, value))
+    }
+  }
+
+  private mutating func halve() {
+    buckets = stride(from: 0, to: buckets.count, by: 2).map { i in
+      var bucket = buckets[i]
+      if i + 1 < buckets.count { bucket.add(buckets[i + 1]) }
+      return bucket
+    }
+    width *= 2
+  }
+
+  /// Whether a bucket holds more than one number.
+  public var isThinned: Bool { width > 1 }
+}

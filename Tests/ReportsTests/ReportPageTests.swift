@@ -1,0 +1,113 @@
+// The page, the screen and the comparison of runs that were written by hand.
+
+import Foundation
+import Reports
+import Storage
+import TestSupport
+import Testing
+
+@Suite struct ReportPageTests {
+  private let folder = try! TemporaryFolder()
+
+  /// A run of a few lines.
+  private func made(_ name: String, settings: String = "", steps: Int = 40) throws -> RunSummary {
+    let path = folder.file(name)
+    try FileManager.default.createDirectory(
+      atPath: "\(path)/samples", withIntermediateDirectories: true)
+    try AtomicFile.write("name: \(name)\nsteps: 50\n\(settings)", to: "\(path)/config.yaml")
+    let lines = (1...steps).map { step in
+      Log.line(step, more: step % 10 == 0 ? ",\"validation\":\(1 + abs(Double(step) - 30))" : "")
+    }
+    try AtomicFile.write(lines.joined(), to: "\(path)/metrics.jsonl")
+    return try RunSummary(path: path)
+  }
+
+  @Test func thePageIsWhole() throws {
+    let run = try made("a")
+    let picture = Picture(
+      shape: .init(height: 2, width: 3, channels: 1), pixels: [0, 1, 2, 3, 4, 5])
+    for step in [10, 20, 30] { try picture.writePNG(to: run.folder.samples(step: step)) }
+    try picture.writePNG(to: run.folder.dataGrid)
+    let page = try ReportPage([run]).html()
+    #expect(page.hasPrefix("<!DOCTYPE html>\n<!-- ddpm-dist report -->\n"))
+    #expect(page.components(separatedBy: "src=\"data:image/png;base64,").count == 6)
+    // The loss, its gradient, and the speed's place is empty: the lines do not tell it.
+    for identifier in ["loss", "gradient", "timesteps"] where identifier != "timesteps" {
+      #expect(page.contains("id=\"\(identifier)-heading\""))
+    }
+    #expect(page.contains("ddpm-sample --ckpt") == false, "there is no checkpoint")
+    #expect(page.contains("40 of 50") && page.contains("1 at step 30"))
+    #expect(!page.contains("http-equiv=\"refresh\""))
+    #expect(try ReportPage([run], refreshes: true).html().contains("http-equiv=\"refresh\""))
+    for word in ["http://", "https://", "src=\"/", "@import", "url("] {
+      #expect(!page.contains(word))
+    }
+    // Only what we put into the page in raw form has braces of a template.
+    #expect(!page.contains("{{"))
+  }
+
+  /// A name that a browser would run is a name.
+  @Test func aNameIsText() throws {
+    let run = try made("x", settings: "data: '</script><script>alert(1)</script>'\n")
+    let page = try ReportPage([run]).html()
+    #expect(!page.contains("<script>alert"))
+    #expect(page.contains("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;"))
+  }
+
+  @Test func oneChangedSettingIsNamed() throws {
+    let (a, b) = (try made("a", settings: "seed: 1\n"), try made("b", settings: "seed: 2\n"))
+    let comparison = RunComparison([a, b])
+    #expect(comparison.settings.head == ["setting", "a", "b"])
+    #expect(comparison.settings.rows == [["seed", "1", "2"]])
+    #expect(comparison.results.rows[0] == ["state", "keeps no status", "keeps no status"])
+    let page = try ReportPage([a, b]).html()
+    #expect(page.contains("Settings that differ") && page.contains("mean of 2 seeds"))
+  }
+
+  /// Of runs with one name the paths are told.
+  @Test func namesTellRunsApart() throws {
+    _ = (try made("a"), try made("b", settings: ""))
+    try AtomicFile.write("name: a\n", to: folder.file("b/config.yaml"))
+    #expect(
+      try RunSummary.all([folder.file("a"), folder.file("b")]).map(\.name)
+        == [folder.file("a"), folder.file("b")])
+  }
+
+  @Test func theScreenFitsTheTerminal() throws {
+    let (a, b) = (try made("a"), try made("b"))
+    let one = WatchScreen([a], width: 50).lines()
+    #expect(one.allSatisfy { $0.count <= 50 } && one[0] == "a: keeps no status")
+    #expect(one.contains { $0.hasPrefix("step") && $0.hasSuffix("40 of 50") })
+    #expect(one.contains { $0.hasPrefix("loss") && $0.contains("▁") && $0.contains("█") })
+    let table = WatchScreen([a, b], width: 80).lines()
+    #expect(table.count == 3 && table[1].hasPrefix("a ") && table[2].hasPrefix("b "))
+  }
+
+  /// A run that says that it trains, and whose process is no more.
+  @Test func aDeadRunIsTold() throws {
+    let run = try made("a")
+    let status = """
+      {"batch":8,"data":"d","host":"h","hosts":["h"],"images":8,"name":"a","parameters":1,"process":1,
+      "provenance":{},"ranks":1,"started":"2026-01-01T00:00:00Z","state":"running","step":40,"steps":50,
+      "updated":"2026-01-01T00:00:00Z","workers":1}
+      """
+    try AtomicFile.write(status, to: run.folder.status)
+    let dead = try RunSummary(path: run.folder.path)
+    guard case .dead = dead.state else {
+      Issue.record("\(dead.state)")
+      return
+    }
+    #expect(RunText.state(dead).hasPrefix("dead, silent for"))
+    // With a lock of another machine it may be alive, as long as the log is young.
+    try AtomicFile.write(
+      "host: elsewhere\nprocess: 1\nstart: now\n", to: "\(run.folder.path)/lock")
+    #expect(try RunSummary(path: run.folder.path).state == .running)
+    try AtomicFile.write(
+      status.replacing("running", with: "finished"), to: run.folder.status)
+    #expect(try RunSummary(path: run.folder.path).state == .finished)
+  }
+
+  @Test func whatIsNoRunIsRefused() {
+    #expect(throws: StorageError.self) { try RunSummary(path: folder.file("nothing")) }
+  }
+}
