@@ -272,14 +272,48 @@ public final class GradientExchange {
     return squares.reduce(0, +)
   }
 
-  /// Adds the vectors of all ranks in the order of the shard tree.
+  /// The norms of parts of the summed gradient, of its tensors for example; collective.
   ///
-  /// - Parameter values: The sum over this rank's shards, as `TreeSum` gives it; equally long on
-  ///   all ranks.
-  /// - Returns: The sum, the same bits on every rank and for every R.
+  /// Each rank adds the squares of what it owns, in Double, and all add these in the order of the ranks: the
+  /// last digits may depend on how many there are.
+  ///
+  /// - Parameters:
+  ///   - parts: Elements of the parameter buffer.
+  ///   - gradient: That of the last exchange.
+  /// - Returns: The norm of each part.
   /// - Throws: `MPIError.call`.
-  public func sum(_ values: [Double]) throws(MPIError) -> [Double] {
-    ShardTree.sum(try communicator.allGather(values))
+  public func norms(
+    of parts: [Range<Int>], in gradient: AlignedFloats
+  ) throws(MPIError) -> [Double] {
+    let owned = (0..<partition.bucketCount).map { partition.part(ofBucket: $0, rank: owner) }
+    let own = parts.map { part in
+      owned.reduce(0.0) { sum, range in
+        let common = range.clamped(to: part)
+        return common.isEmpty
+          ? sum
+          : sum + sumOfSquares(UnsafeBufferPointer(rebasing: gradient.elements[common]))
+      }
+    }
+    let all = isDivided ? try communicator.allGather(own) : [own]
+    return parts.indices.map { i in all.reduce(0.0) { $0 + $1[i] }.squareRoot() }
+  }
+
+  /// Adds the vectors of all ranks in the order of the shard tree, and gives each rank's own numbers to all
+  /// in the same message.
+  ///
+  /// - Parameters:
+  ///   - values: The sum over this rank's shards, as `TreeSum` gives it; equally long on all ranks.
+  ///   - own: Numbers that are not added; equally many on all ranks.
+  /// - Returns: The sum, the same bits on every rank and for every R; and the numbers of each rank.
+  /// - Throws: `MPIError.call`.
+  public func sum(
+    _ values: [Double], beside own: [Double] = []
+  ) throws(MPIError) -> (sum: [Double], ranks: [[Double]]) {
+    let all = try communicator.allGather(values + own)
+    return (
+      ShardTree.sum(all.map { Array($0.prefix(values.count)) }),
+      all.map { Array($0.suffix(own.count)) }
+    )
   }
 
   // MARK: Spreading

@@ -61,10 +61,13 @@ package final class OverlappedExchange {
   /// Waits until all of the rank's shards are added, posts the rest, and waits for the sum over all
   /// ranks.
   ///
-  /// - Returns: The gradient, summed in the parts that this rank owns, and the sum of the losses of
-  ///   all ranks' shards.
+  /// - Parameter own: Numbers of this rank that all are told; equally many on all ranks.
+  /// - Returns: The gradient, summed in the parts that this rank owns, the sum of the losses of all ranks'
+  ///   shards, and the numbers of each rank.
   /// - Throws: `MPIError.call`.
-  package func complete() throws(MPIError) -> (gradient: AlignedFloats, losses: [Double]) {
+  package func complete(
+    telling own: [Double] = []
+  ) throws(MPIError) -> (gradient: AlignedFloats, losses: [Double], ranks: [[Double]]) {
     let (gradient, losses) = sum.result()
     advance()
     if let failure {
@@ -74,7 +77,8 @@ package final class OverlappedExchange {
     do {
       return try profile.measure(.exchange) { () throws(MPIError) in
         try exchange.finish()
-        return (gradient, try exchange.sum(losses))
+        let (sum, ranks) = try exchange.sum(losses, beside: own)
+        return (gradient, sum, ranks)
       }
     } catch {
       abandon()

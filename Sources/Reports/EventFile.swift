@@ -11,6 +11,8 @@ package struct Event {
     case scalar(Double)
     /// A picture, the bytes of a PNG file.
     case picture(Data)
+    /// How often numbers lie where, in thirty parts of equal width.
+    case histogram([Double])
   }
 
   private var message = ProtocolBuffer()
@@ -38,10 +40,35 @@ package struct Event {
         picture.append(3, header[25] == 0 ? 1 : header[25] == 6 ? 4 : 3)
         picture.append(4, Array(bytes))
         entry.append(4, picture.bytes)
+      case .histogram(let numbers):
+        guard let histogram = Self.histogram(numbers) else { continue }
+        entry.append(5, histogram.bytes)
       }
       summary.append(1, entry.bytes)
     }
     message.append(5, summary.bytes)
+  }
+
+  /// A HistogramProto: its parts end at their limits, which belong to them.
+  private static func histogram(_ numbers: [Double]) -> ProtocolBuffer? {
+    guard let least = numbers.min(), let largest = numbers.max() else { return nil }
+    let parts = 30
+    var counts = [Double](repeating: 0, count: parts)
+    let width = max((largest - least) / Double(parts), .leastNormalMagnitude)
+    for number in numbers {
+      counts[min(parts - 1, max(0, Int(((number - least) / width).rounded(.up)) - 1))] += 1
+    }
+    var limits = (1...parts).map { least + width * Double($0) }
+    limits[parts - 1] = max(largest, limits[parts - 1])
+    var histogram = ProtocolBuffer()
+    histogram.append(1, least)
+    histogram.append(2, largest)
+    histogram.append(3, Double(numbers.count))
+    histogram.append(4, numbers.reduce(0, +))
+    histogram.append(5, numbers.reduce(0) { $0 + $1 * $1 })
+    histogram.append(6, limits)
+    histogram.append(7, counts)
+    return histogram
   }
 
   /// What every file begins with.
@@ -91,6 +118,12 @@ private struct ProtocolBuffer {
   mutating func append(_ field: Int, _ value: Float) {
     append(tag: field, wireType: 5)
     withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes += $0 }
+  }
+
+  mutating func append(_ field: Int, _ values: [Double]) {
+    append(
+      field,
+      values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } })
   }
 
   mutating func append(_ field: Int, _ text: String) { append(field, Array(text.utf8)) }

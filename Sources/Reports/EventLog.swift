@@ -47,11 +47,13 @@ struct EventLog {
     origin = start
     if handle == nil { bytes += Event(versionAt: start).record }
     for line in lines {
-      bytes +=
-        Event(
-          time: start + (line["seconds"] ?? 0), step: line.step,
-          line.numbers.map { ($0.path, .scalar($0.value)) }
-        ).record
+      // A tensor each would be hundreds of curves: they are one histogram.
+      let isNorm = { (number: MetricsLine.Number) in number.path.hasPrefix("gradient_norms/") }
+      var values: [(tag: String, value: Event.Value)] = line.numbers.filter { !isNorm($0) }
+        .map { ($0.path, .scalar($0.value)) }
+      let norms = line.numbers.filter(isNorm).map(\.value)
+      if !norms.isEmpty { values.append(("gradient_norms", .histogram(norms))) }
+      bytes += Event(time: start + (line["seconds"] ?? 0), step: line.step, values).record
     }
     for (step, path) in samples where !pictures.contains(step) {
       guard let content = try AtomicFile.contents(of: path) else { continue }

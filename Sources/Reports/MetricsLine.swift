@@ -16,6 +16,8 @@ public struct MetricsLine: Equatable, Sendable {
   public let step: Int
   /// The other numbers, by their paths in the order of the alphabet.
   public let numbers: [Number]
+  /// The rank that took longest, and its machine; nil where that is not known.
+  public let slowest: String?
 
   /// Reads a line; nil where it is torn, or none of ours.
   public init?(_ bytes: Data) {
@@ -41,11 +43,24 @@ extension MetricsLine: Decodable {
   public init(from decoder: any Decoder) throws {
     let line = try decoder.container(keyedBy: Key.self)
     step = try line.decode(Int.self, forKey: Key(stringValue: "step"))
-    var numbers: [Number] = []
+    var (numbers, slowest) = ([Number](), String?.none)
     for key in line.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
       let name = key.stringValue
       switch name {
       case "step": break
+      case "slowest":
+        let parts = try line.nestedContainer(keyedBy: Key.self, forKey: key)
+        var (rank, host) = (0, "")
+        for part in parts.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+          if part.stringValue == "host" {
+            host = try parts.decode(String.self, forKey: part)
+          } else {
+            let value = try parts.decode(Double.self, forKey: part)
+            numbers.append(Number(path: "\(name)/\(part.stringValue)", value: value))
+            if part.stringValue == "rank" { rank = Int(value) }
+          }
+        }
+        slowest = "rank \(rank) on \(host)"
       case "sums":
         let vectors = try line.decode([String: [Double]].self, forKey: key)
         for (vector, values) in vectors.sorted(by: { $0.key < $1.key }) {
@@ -53,7 +68,7 @@ extension MetricsLine: Decodable {
             numbers.append(Number(path: "\(name)/\(vector)/\(i)", value: value))
           }
         }
-      case let name where name.hasSuffix("terms"):
+      case let name where name.hasSuffix("terms") || name == "gradient_norms":
         let terms = try line.decode([String: Double].self, forKey: key)
         for (term, value) in terms.sorted(by: { $0.key < $1.key }) {
           numbers.append(Number(path: "\(name)/\(term)", value: value))
@@ -65,6 +80,6 @@ extension MetricsLine: Decodable {
         numbers.append(Number(path: name, value: value))
       }
     }
-    self.numbers = numbers
+    (self.numbers, self.slowest) = (numbers, slowest)
   }
 }

@@ -92,6 +92,25 @@ public struct ReportPage {
       run.checkpoints.map {
         ["\($0.step)\($0.isBest ? ", best" : "")", "\($0.bytes)", $0.checksum ?? "none", $0.path]
       })
+    let evaluations = KeptEvaluation.all(in: run.folder.path)
+    part["hasEvaluations"] = !evaluations.isEmpty
+    part["evaluations"] = table(
+      "Evaluations in its folder",
+      ["file", "images of", "step", "estimate", "result", "of these"],
+      evaluations.flatMap { name, evaluation in
+        evaluation.estimates.map { estimate in
+          [
+            name, evaluation.facts["data"] ?? "", evaluation.facts["step"] ?? "", estimate.name,
+            RunText.number(estimate.total)
+              + (estimate.error.map { " ± " + String(format: "%.2g", $0) } ?? "")
+              + " \(evaluation.unit)",
+            estimate.terms.count > 6
+              ? "\(estimate.terms.count) terms"
+              : estimate.terms.map { "\($0.name) \(RunText.number($0.mean))" }
+                .joined(separator: ", "),
+          ]
+        }
+      })
     addPictures(of: run, to: &part)
     return part
   }

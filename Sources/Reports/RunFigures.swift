@@ -2,6 +2,7 @@
 
 import Figures
 import Foundation
+import Storage
 
 /// A plot of a report, with what a script and a reader without eyes need beside it.
 struct Figure {
@@ -24,7 +25,7 @@ struct RunFigures {
   /// All plots that there are numbers for.
   func all() -> [Figure] {
     [loss, validation, terms, byTimestep].compactMap(\.self) + sums
-      + [gradient, rate, speed].compactMap(\.self)
+      + [gradient, rate, speed, times].compactMap(\.self)
   }
 
   // MARK: Loss
@@ -185,6 +186,19 @@ struct RunFigures {
     figure(
       "Speed", identifier: "speed", y: "images per second",
       lines(of: "images_per_second", withBand: true), path: "images_per_second")
+  }
+
+  /// What the slowest rank does in a step.
+  private var times: Figure? {
+    guard isAlone else { return nil }
+    var lines: [Plot.Line] = []
+    for part in ["compute", "read", "wait", "update"] {
+      lines += self.lines(of: "slowest/\(part)_seconds", isSmoothed: true, offset: lines.count)
+    }
+    return figure(
+      "Where the time goes, on the slowest rank", identifier: "times", y: "seconds of a step",
+      lines,
+      path: "slowest/compute_seconds")
   }
 
   // MARK: Parts

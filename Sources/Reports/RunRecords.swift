@@ -11,7 +11,9 @@ import Training
 /// its own: training does not wait, and no fault of it ends a run.
 public final class RunRecords: RunObserver {
   /// How often the log is looked at, in seconds.
-  private static let pause = 2.0
+  private static let pause = 5.0
+  /// The least time between two statuses of a run that goes on.
+  private static let statusPause = Duration.seconds(10)
   /// The least time between two reports of a run that goes on, in seconds.
   private static let reportPause = 20.0
 
@@ -86,8 +88,8 @@ public final class RunRecords: RunObserver {
 
     /// Takes in what is new in the folder.
     mutating func update() {
-      let hasNews = readLog()
-      if hasNews || hasNewFiles || ContinuousClock.now - lastStatus > .seconds(30) { writeStatus() }
+      readLog()
+      if hasNewFiles || ContinuousClock.now - lastStatus > RunRecords.statusPause { writeStatus() }
       if hasNewFiles, ContinuousClock.now - lastReport > .seconds(RunRecords.reportPause) {
         report()
       }
@@ -95,7 +97,7 @@ public final class RunRecords: RunObserver {
 
     /// Takes in all that is there, and how the run has ended.
     mutating func end(_ end: RunEnd) {
-      _ = readLog()
+      readLog()
       switch end {
       case .finished: status.state = .finished
       case .stopped(let reason): (status.state, status.reason) = (.stopped, reason)
@@ -106,8 +108,8 @@ public final class RunRecords: RunObserver {
       report(end)
     }
 
-    /// Reads the log on; whether there was anything new.
-    private mutating func readLog() -> Bool {
+    /// Reads the log on.
+    private mutating func readLog() {
       var lines: [MetricsLine] = []
       attempt(folder.metrics) { work in
         try work.reader.read { new, _ in lines += new }
@@ -118,7 +120,6 @@ public final class RunRecords: RunObserver {
       attempt("the event file") {
         try $0.events.append(lines, seconds: $0.series.last["seconds"] ?? 0, samples: samples)
       }
-      return !lines.isEmpty
     }
 
     private mutating func writeStatus() {

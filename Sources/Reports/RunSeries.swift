@@ -24,6 +24,9 @@ public struct RunSeries: Codable, Equatable, Sendable {
   /// The seconds of each step, of the last ones.
   public private(set) var recentSeconds: [Double] = []
 
+  /// How often each rank was the slowest: `rank 3 on n1`.
+  public private(set) var slowest: [String: Int] = [:]
+
   private static let recentCount = 65
 
   /// Nothing yet.
@@ -41,6 +44,7 @@ public struct RunSeries: Codable, Equatable, Sendable {
     step = line.step
     count += 1
     if line["skipped"] == 1 { skipped += 1 }
+    if let name = line.slowest { slowest[name, default: 0] += 1 }
     if let clipNorm, let norm = line["gradient_norm"], norm > clipNorm { clipped += 1 }
     if let seconds = line["seconds"] {
       recentSeconds.append(seconds - (before ?? 0))

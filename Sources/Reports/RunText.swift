@@ -43,6 +43,9 @@ public enum RunText {
       }
     }
     if let speed = status?.imagesPerSecond { facts.append(("images per second", number(speed))) }
+    if let arithmetic = series.last["gigaflops_per_second"] {
+      facts.append(("GFLOP/s", number(arithmetic)))
+    }
     if run.state == .running, let left = status?.secondsLeft {
       facts.append(("time left", Progress.duration(left)))
     }
@@ -51,6 +54,12 @@ public enum RunText {
     if let status {
       facts.append(("ranks × workers", "\(status.ranks) × \(status.workers)"))
       facts.append(("data", "\(status.images) images of \(status.data)"))
+    }
+    if (status?.ranks ?? 1) > 1,
+      let (name, count) = series.slowest.max(by: { ($0.value, $1.key) < ($1.value, $0.key) })
+    {
+      let share = 100 * count / max(1, series.slowest.values.reduce(0, +))
+      facts.append(("most often slowest", "\(name), at \(share) % of the steps"))
     }
     if let checkpoint = run.checkpoints.last {
       facts.append(("newest checkpoint", "step \(checkpoint.step)"))

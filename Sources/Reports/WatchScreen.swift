@@ -2,6 +2,7 @@
 
 import Figures
 import Foundation
+import Storage
 import Training
 
 /// The text of `ddpm-dist watch`.

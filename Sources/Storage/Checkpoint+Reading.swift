@@ -68,6 +68,7 @@ extension Checkpoint {
         facts: try facts(root), state: try vectors("state", root),
         trainer: try vectors("trainer", root), provenance: try provenance(root))
       checkpoint.validation = try validation(root, upTo: checkpoint.progress.step)
+      checkpoint.history = try history(root, upTo: checkpoint.progress.step)
       for group in TensorGroup.allCases {
         var isRead = sections.contains(group.section)
         if sections.contains(.present) { isRead = try has(group, root) }
@@ -195,7 +196,7 @@ extension Checkpoint {
   /// The groups of every checkpoint; another one holds the facts of its model.
   static let knownGroups: Set = [
     "model", "average", "averages", "optimizer", "progress", "state", "trainer",
-    "validation", "provenance",
+    "validation", "history", "provenance",
   ]
 
   private static func facts(_ root: borrowing Group) throws(HDF5Error) -> ModelFacts? {
@@ -232,6 +233,29 @@ extension Checkpoint {
       throw .refused(place: group.place, reason: "holds impossible values")
     }
     return ValidationHistory(subject: subject, steps: steps.map(Int.init), losses: losses)
+  }
+
+  private static func history(
+    _ root: borrowing Group, upTo step: Int
+  ) throws(HDF5Error) -> ThinnedSeries? {
+    guard try root.kind(of: "history") != nil else { return nil }
+    let group = try root.group("history")
+    func integers(_ name: String) throws(HDF5Error) -> [Int] {
+      let dataset = try group.dataset(name)
+      guard dataset.shape.count == 1 else {
+        throw .refused(place: dataset.place, reason: "is not a vector")
+      }
+      return try dataset.values(as: Int64.self).map(Int.init)
+    }
+    let (steps, counts) = (try integers("step"), try integers("count"))
+    let (sums, least) = (try finite(group.dataset("sum")), try finite(group.dataset("least")))
+    let largest = try finite(group.dataset("largest"))
+    guard
+      let history = ThinnedSeries(
+        steps: steps, counts: counts, sums: sums, least: least, largest: largest),
+      steps.last ?? 0 <= step
+    else { throw .refused(place: group.place, reason: "holds impossible values") }
+    return history
   }
 
   /// The vectors of a group, by their names.

@@ -68,7 +68,9 @@ extension Checkpoint {
       (groups.count + averages.count) * (layout.count * 4 + layout.entries.count * 2048)
     let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
     let numbers = [state, trainer].flatMap(\.values)
-      .reduce(tables + 2 * (validation?.steps.count ?? 0)) { $0 + $1.count }
+      .reduce(tables + 2 * (validation?.steps.count ?? 0) + 6 * (history?.buckets.count ?? 0)) {
+        $0 + $1.count
+      }
     let texts = configuration.utf8.count + 8 * numbers
     let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
     return try writing(path) { () throws(HDF5Error) -> FileImage in
@@ -88,6 +90,7 @@ extension Checkpoint {
       try write(state, "state", root)
       try write(trainer, "trainer", root)
       if let validation { try write(validation, root) }
+      if let history { try write(history, root) }
       // Last, so that its size moves nothing else.
       let provenance = try root.createGroup("provenance")
       for (name, value) in self.provenance.sorted(by: { $0.key < $1.key }) {
@@ -141,7 +144,22 @@ extension Checkpoint {
     try group.setAttribute("subject", .string(validation.subject))
     try group.write("steps", validation.steps.map(Int64.init))
     try group.write("losses", validation.losses)
+    try ViewerAttributes.mark(group, signal: "losses", axes: "steps", title: "loss of validation")
     try group.close()
+  }
+
+  private func write(_ history: ThinnedSeries, _ root: borrowing Group) throws(HDF5Error) {
+    let buckets = history.buckets
+    let group = try root.createGroup("history")
+    try group.write("step", buckets.map { Int64($0.step) })
+    try group.write("loss", buckets.map(\.mean))
+    try group.write("count", buckets.map { Int64($0.count) })
+    try group.write("sum", buckets.map(\.sum))
+    try group.write("least", buckets.map(\.least))
+    try group.write("largest", buckets.map(\.largest))
+    try ViewerAttributes.mark(group, signal: "loss", axes: "step", title: "loss of training")
+    try group.close()
+    try ViewerAttributes.open("history", in: root)
   }
 
   private func writeProgress(_ root: borrowing Group) throws(HDF5Error) {

@@ -84,6 +84,8 @@ public struct Checkpoint: Equatable, Sendable {
   public var trainer: [String: [Double]]
   /// What validation has found so far; nil where there was none.
   public var validation: ValidationHistory?
+  /// The losses of all steps so far, thinned; nil where nothing is known of them.
+  public var history: ThinnedSeries?
   /// Where and how the file was made. Only this may differ between equal runs.
   public var provenance: [String: String]
 

@@ -101,6 +101,10 @@ public struct CheckpointDifference: Sendable {
       texts["validation/steps"] = summary(history.steps.map { Double($0) })
       texts["validation/losses"] = summary(history.losses)
     }
+    if let buckets = checkpoint.history?.buckets {
+      texts["history/step"] = summary(buckets.map { Double($0.step) })
+      texts["history/sum"] = summary(buckets.map(\.sum))
+    }
     return texts
   }
 

@@ -39,6 +39,8 @@ public final class ImageDatasetWriter {
   private var hash = ContentHash()
   /// The bytes of whole images that do not fill a chunk yet.
   private var pending: [UInt8] = []
+  /// The bytes of the first images, for a picture of them.
+  private var firstImages: [UInt8] = []
   private var count = 0
   private var labels: [Int]?
   private var captions: ImageCaptions?
@@ -103,6 +105,10 @@ public final class ImageDatasetWriter {
         try images.setAttribute("value_range", .doubles([range.lowerBound, range.upperBound]))
       }
       try images.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
+      let hints = ViewerAttributes.picture(channels: shape.channels, isStack: true)
+      for (name, value) in hints.sorted(by: { $0.key < $1.key }) {
+        try images.setAttribute(name, value)
+      }
       output = Output(temporary: temporary, file: file, root: root, images: images)
     } catch {
       throw StorageError(writing: path, error)
@@ -158,6 +164,8 @@ public final class ImageDatasetWriter {
       images.withUnsafeBytes { hash.update($0) }
       count += added
       pending += images
+      let room = ViewerAttributes.pictureCount * imageBytes - firstImages.count
+      firstImages += images.prefix(max(0, room))
       try writeChunks(all: false)
     } catch {
       output = nil
@@ -261,6 +269,9 @@ public final class ImageDatasetWriter {
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
       try truth?.write(to: output.root, parameters: parameters)
+      let shown = firstImages.count / (shape.count * format.bytes)
+      let grid = ImageGrid(shape: shape, count: shown, magnification: 1)
+      try ViewerAttributes.writeView(grid.picture(of: firstImages, format), to: output.root)
       try output.root.close()
       try output.file.close()
     } catch {

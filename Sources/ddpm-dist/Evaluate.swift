@@ -23,6 +23,7 @@ struct Evaluate: JobCommand {
       """)
 
   @OptionGroup var images: EvaluatedImages
+  @OptionGroup var log: LogOptions
   @Option(
     help: ArgumentHelp(
       "How images are evaluated. (default: \(DenoisingDiffusion.EvaluationMethod.all[0].name))",
@@ -98,6 +99,7 @@ struct Evaluate: JobCommand {
   }
 
   func run(_ job: Job) throws {
+    log.apply()
     let logger = try job.logger()
     let isFirst = try job.communicator().rank == 0
     try job.together {

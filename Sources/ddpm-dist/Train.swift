@@ -58,6 +58,7 @@ struct Train: JobCommand {
       "Change settings, one or several; none that is also given by an option such as --steps.",
       valueName: "key=value"))
   var settings: [String] = []
+  @OptionGroup var log: LogOptions
 
   /// What the help says of an option that stands for a setting.
   private static func configured(_ setting: KeyPath<Configuration, Int>) -> String {
@@ -70,6 +71,7 @@ struct Train: JobCommand {
   }
 
   func run(_ job: Job) throws {
+    log.apply()
     let logger = try job.logger()
     var options = RunOptions()
     options.configurationPath = config

@@ -12,6 +12,9 @@ import Training
 extension DDPMSample {
   /// Draws the images; collective.
   func run(_ job: Job) throws {
+    var style = LogStyle()
+    (style.isQuiet, style.isJSON) = (output.quiet, output.logFormat == .json)
+    LogStyle.current = style
     let logger = try job.logger()
     let communicator = try job.communicator()
     let isFirst = communicator.rank == 0

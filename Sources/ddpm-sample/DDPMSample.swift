@@ -353,6 +353,9 @@ struct LatentPair: ExpressibleByArgument {
 
 /// Where images go.
 struct OutputArguments: ParsableArguments {
+  /// How messages look.
+  enum LogFormat: String, ExpressibleByArgument, CaseIterable { case text, json }
+
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
@@ -383,6 +386,10 @@ struct OutputArguments: ParsableArguments {
       hours:minutes:seconds, from the start of the process. (default: none, but Slurm's end of the job)
       """, valueName: "11:50:00"))
   var timeLimit: String?
+  @Flag(help: "Say warnings and errors only.")
+  var quiet = false
+  @Option(help: "Messages on stderr as text, or each as a JSON object in a line.")
+  var logFormat = LogFormat.text
 
   /// Where images go.
   var outputs: [SampleOutput] {

@@ -61,7 +61,7 @@ import Testing
     "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images", "init",
     "importance-samples", "inpaint", "input", "interpolate", "keep", "label", "labels", "language",
     "latent",
-    "length", "levels",
+    "length", "levels", "log-format",
     "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
     "probability", "prompt", "prompts", "repeats", "rounds", "sampler", "second", "seed", "set",

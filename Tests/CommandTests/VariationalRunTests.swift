@@ -24,7 +24,7 @@ extension CommandTests {
     let folder = try! TemporaryFolder()
 
     /// Steps on other ranks, and after an end, give the same checkpoint.
-    @Test(arguments: [2, 4])
+    @Test(arguments: [2, 8])
     func ranksAndEndsDoNotShow(ranks: Int) async throws {
       let (_, small) = try await Self.trained.value
       let run = SmallRun(folder.file("run"))

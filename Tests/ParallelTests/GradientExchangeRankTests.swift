@@ -51,7 +51,7 @@ import Testing
         }
         let norm = try together.squaredNorm()
         #expect(norm == (try alone.squaredNorm()))
-        #expect(try together.sum(actual.values) == expected.values)
+        #expect(try together.sum(actual.values).sum == expected.values)
         try together.gather(actual.gradient)
         #expect(difference(actual.gradient.values, whole) == nil)
       }

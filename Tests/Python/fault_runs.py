@@ -194,7 +194,8 @@ def metrics(run: Path) -> list[dict]:
             known = json.loads(line)
         except ValueError:
             known = {}
-        lines.append({k: v for k, v in known.items() if k not in ("seconds", "images_per_second")})
+        times = ("seconds", "images_per_second", "gigaflops_per_second", "slowest")
+        lines.append({k: v for k, v in known.items() if k not in times})
     return lines
 
 

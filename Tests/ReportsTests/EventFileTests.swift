@@ -30,4 +30,18 @@ import Testing
       ).record
     #expect(try Data(ours) == fixture("events.bin"))
   }
+
+  /// All numbers are counted: the least, those at a limit, and the largest; and equal ones.
+  @Test(arguments: [[0, 1, 2, 30], [5, 5, 5], [-1e-300, 1e300], [0.5]] as [[Double]])
+  func histogramsCountAll(_ numbers: [Double]) throws {
+    let record = Event(time: 0, step: 1, [("h", .histogram(numbers))]).record
+    // The last field of the message is 30 packed doubles, behind their tag and length; then the checksum.
+    let counts = record.dropLast(4).suffix(240)
+    let bytes = Array(counts)
+    let sum = stride(from: 0, to: 240, by: 8).reduce(0.0) { sum, i in
+      let bits = bytes[i..<i + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      return sum + Double(bitPattern: bits)
+    }
+    #expect(sum == Double(numbers.count))
+  }
 }

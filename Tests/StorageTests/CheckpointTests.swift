@@ -76,6 +76,23 @@ func sampleCheckpoint(
     #expect(error?.reason == "/optimizer/first: there is no such group")
   }
 
+  /// A curve that was kept and goes on is the curve that was never kept.
+  @Test(arguments: [1, 1024, 1025, 3001])
+  func theHistoryGoesOn(_ count: Int) throws {
+    var (checkpoint, whole) = (sampleCheckpoint(), ThinnedSeries())
+    for step in 1...count { whole.add(step: step, Double(step % 7) / 3) }
+    checkpoint.history = whole
+    checkpoint.progress.step = count
+    var kept = try #require(Checkpoint.decode(checkpoint.encoded(), sections: []).history)
+    #expect(kept == whole)
+    for step in count + 1...count + 1500 {
+      kept.add(step: step, 1 / Double(step))
+      whole.add(step: step, 1 / Double(step))
+    }
+    #expect(kept == whole)
+  }
+
+
   @Test func whatValidationFoundIsReadBack() throws {
     var checkpoint = sampleCheckpoint()
     let without = try checkpoint.encoded()

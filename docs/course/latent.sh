@@ -25,11 +25,12 @@ import sys
 import h5py
 import numpy as np
 with h5py.File(sys.argv[1]) as file:
-    pictures = file["images"][:]
+    name = "samples" if "samples" in file else "images"
+    pictures = file[name][:]
 count = len(pictures)
 quarters = pictures.reshape(count, 2, 32, 2, 32, 1).transpose(0, 1, 3, 2, 4, 5).reshape(-1, 32, 32, 1)
 with h5py.File(sys.argv[2] + ".part", "w") as file:
-    file["images"] = quarters
+    file[name] = quarters
     if len(sys.argv) > 3:
         file["labels"] = np.load(sys.argv[3])
 PYTHON
@@ -66,7 +67,7 @@ train() {
   [[ ! -e $run/done ]] || return 0
   rm -rf "$run"
   "$ddpm_bin/ddpm-dist" train --run "$run" --data "$folder/scenes.h5" --steps 10000000 --batch 32 \
-    --time-limit "0:$seconds" --set sample_every=0 checkpoint_every=0 learning_rate_schedule=constant \
+    --time-limit "0:$seconds" --set sample_every=0 checkpoint_every=1000000 learning_rate_schedule=constant \
     flip=false "$@" 2> "$run.log" > /dev/null || code=$?
   ((code == 75)) || { cat "$run.log" >&2; exit "$code"; }
   touch "$run/done"
@@ -84,7 +85,7 @@ train pixels "$seconds" channels=32 'multipliers=[1, 2, 2, 4]' 'attention=[8]' "
 train coder $((seconds / 4)) model=vae latent_network=convolutional latent_form=map 'latents=[3]' channels=16 \
   'multipliers=[1, 2, 4]' blocks=1 groups=8 decoder=normal decoder_deviation=fixed decoder_sigma=0.1 \
   kl_weight=0.1 clip_norm=10000 learning_rate=0.001 warmup_steps=100 average_decay=0.999
-train latents $((seconds - seconds / 4)) latent="$folder/coder" channels=64 'multipliers=[1, 2, 2]' \
+train latents $((seconds - seconds / 4)) latent="$folder/coder" channels=48 'multipliers=[1, 2, 2]' \
   'attention=[8]' "${denoiser[@]}"
 
 pictures=()

@@ -81,9 +81,12 @@ public struct SampleLayout: Equatable, Sendable {
       let file = try File.create(path)
       let root = try file.root()
       try FileFormat.samples.write(to: root)
+      try root.setAttribute("NX_class", .string("NXdata"))
+      try root.setAttribute("signal", .string("samples"))
       try Self.write(attributes, to: root)
       let extents = [count, shape.height, shape.width, shape.channels]
-      var scale: [String: AttributeValue] = ["layout": .string(AxisOrder.channelsLast.rawValue)]
+      var scale = ViewerAttributes.picture(channels: shape.channels, isStack: true)
+      scale["layout"] = .string(AxisOrder.channelsLast.rawValue)
       let samples: Int
       switch format {
       case .levels(let levels):

@@ -1,7 +1,5 @@
 // Text from files and command lines, made harmless before a terminal or a log sees it.
 
-import Logging
-
 extension String {
   /// The text with its control characters written out, as `\u{1B}`.
   ///
@@ -28,34 +26,5 @@ extension String {
       }
     }
     return result
-  }
-}
-
-/// Logs to stderr, each message in one line without control characters.
-struct HarmlessLog: LogHandler {
-  private var stream: StreamLogHandler
-
-  /// A log of a label.
-  init(label: String) { stream = .standardError(label: label) }
-
-  var metadata: Logger.Metadata {
-    get { stream.metadata }
-    set { stream.metadata = newValue }
-  }
-
-  var logLevel: Logger.Level {
-    get { stream.logLevel }
-    set { stream.logLevel = newValue }
-  }
-
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-    get { stream[metadataKey: key] }
-    set { stream[metadataKey: key] = newValue }
-  }
-
-  func log(event: LogEvent) {
-    var event = event
-    event.message = "\(event.message.description.escapingControls(keepingLines: false))"
-    stream.log(event: event)
   }
 }

@@ -74,8 +74,8 @@ public final class Job {
   /// A logger whose messages go to stderr on rank 0, and nowhere on the others.
   public func logger() throws(MPIError) -> Logger {
     let isFirst = try communicator().rank == 0
-    return Logger(label: "ddpm") { label in
-      if isFirst { HarmlessLog(label: label) } else { SwiftLogNoOpLogHandler() }
+    return Logger(label: "ddpm") { _ in
+      if isFirst { ShortLog() } else { SwiftLogNoOpLogHandler() }
     }
   }
 
@@ -112,7 +112,7 @@ public final class Job {
       job.abandon(ExitCode.failure(for: error).exitCode)
     } catch let interruption as Interruption {
       // All ranks have agreed on it.
-      if job.session?.world.rank ?? 0 == 0 { StandardStreams.tell("\(interruption)\n") }
+      if job.session?.world.rank ?? 0 == 0 { job.say("\(interruption)", as: "notice", "") }
       job.leave(interruption.exitCode)
     } catch let end as CommandLineEnd {
       job.leave(job.launchedRank == 0 ? job.show(end) : end.exitCode)
@@ -123,8 +123,12 @@ public final class Job {
     }
   }
 
-  private func print(_ message: String) {
-    StandardStreams.tell("error: \(message.escapingControls(keepingLines: false))\n")
+  private func print(_ message: String) { say(message, as: "error", "error: ") }
+
+  /// Says how the command ends.
+  private func say(_ message: String, as level: String, _ prefix: String) {
+    let line = prefix + message.escapingControls(keepingLines: false) + "\n"
+    StandardStreams.tell(LogStyle.current.isJSON ? ShortLog.json(level, message) : line)
   }
 
   /// Prints what a command line alone has led to, and gives the exit code.

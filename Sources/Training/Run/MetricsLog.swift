@@ -33,11 +33,30 @@ package final class MetricsLog {
     let imagesPerSecond: Double
     /// The time that the run has trained, in earlier processes too.
     let seconds: Double
+    /// The speed of this step in 1e9 multiplications and additions; nil where they are not known.
+    let gigaflopsPerSecond: Double?
+    /// The norm of each tensor's gradient before clipping, those that are finite; nil where this step was not
+    /// measured.
+    let gradientNorms: [String: Double]?
+    /// Where the time of the rank that computed and read longest has gone; nil where it is not known.
+    let slowest: Slowest?
+
+    /// A rank, and its seconds.
+    struct Slowest: Encodable {
+      let rank: Int
+      let host: String
+      /// Forward and backward; reading images.
+      let computeSeconds, readSeconds: Double
+      /// At the step before: waiting for the gradients of all, and the optimizer with the spreading of the
+      /// weights.
+      let waitSeconds, updateSeconds: Double
+    }
 
     /// What is known after a step.
     package init(
       _ report: Trainer.StepReport, rolledBackTo target: Int? = nil,
-      validation: LossReport? = nil, images: Int, imagesPerSecond: Double, seconds: Double
+      validation: LossReport? = nil, images: Int, imagesPerSecond: Double, seconds: Double,
+      gigaflopsPerSecond: Double? = nil, hosts: [String] = []
     ) {
       func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
       step = report.step
@@ -49,6 +68,15 @@ package final class MetricsLog {
       (self.validation, validationTerms) = (validation?.total, validation?.terms)
       (gradientNorm, learningRate) = (finite(report.gradientNorm), report.learningRate)
       (self.images, self.imagesPerSecond, self.seconds) = (images, imagesPerSecond, seconds)
+      self.gigaflopsPerSecond = gigaflopsPerSecond
+      gradientNorms = report.gradientNorms?.filter(\.value.isFinite)
+      let (rank, times) = report.slowest
+      slowest =
+        hosts.isEmpty
+        ? nil
+        : Slowest(
+          rank: rank, host: hosts[rank], computeSeconds: times.compute, readSeconds: times.read,
+          waitSeconds: times.wait, updateSeconds: times.update)
     }
   }
 

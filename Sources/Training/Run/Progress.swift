@@ -5,15 +5,19 @@ import Synchronization
 
 /// A line on stderr that says how far a long piece of work is.
 ///
-/// On a terminal the line is drawn again in place; elsewhere, as in a batch job's log, a new line
-/// is written every few seconds. Any thread may report.
+/// On a terminal, that of mpirun too, the line is drawn again in place; elsewhere, as in a batch job's log, a
+/// new line is written, at first after five seconds and later once a minute. Any thread may report.
 public final class Progress: Sendable {
   private struct State {
     var lastDrawn: ContinuousClock.Instant?
     var width = 0
+    /// How long the next line of a log waits.
+    var pause = Progress.firstPause
   }
 
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private static let (firstPause, longestPause) = (Duration.seconds(5), Duration.seconds(60))
+
+  private let isTerminal = StandardStreams.isSeenByPeople
   private let isSilent: Bool
   private let state = Mutex(State())
 
@@ -28,13 +32,17 @@ public final class Progress: Sendable {
   ///   - isLast: Whether this is the end of the work, which is always shown.
   ///   - text: The line, made only when it is shown.
   public func show(isLast: Bool = false, _ text: () -> String) {
-    guard !isSilent else { return }
+    let style = LogStyle.current
+    guard !isSilent, !style.isQuiet else { return }
+    let isTerminal = isTerminal && !style.isJSON
     state.withLock { state in
       let now = ContinuousClock.now
-      let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
+      let pause = isTerminal ? .milliseconds(100) : state.pause
       if !isLast, let last = state.lastDrawn, now - last < pause { return }
+      if state.lastDrawn != nil { state.pause = min(state.pause * 3 / 2, Self.longestPause) }
       state.lastDrawn = now
       var line = text()
+      if style.isJSON { return StandardStreams.tell(ShortLog.json("progress", line)) }
       if isTerminal {
         let width = line.count
         line += String(repeating: " ", count: max(0, state.width - width))

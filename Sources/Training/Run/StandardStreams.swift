@@ -1,6 +1,6 @@
 // What the commands write to stdout and stderr, and what happens where that is impossible.
 
-import Glibc
+import Foundation
 import Storage
 
 /// The streams that a process is born with: full, closed or abandoned, they end no run.
@@ -42,6 +42,19 @@ public enum StandardStreams {
     _ = write(inPlace ? "\r" + text : text, to: STDERR_FILENO)
   }
 
+  /// Whether stderr ends at a terminal, where lines can be drawn again: directly, or through mpirun on this
+  /// machine.
+  static let isSeenByPeople: Bool = {
+    if isatty(STDERR_FILENO) == 1 { return true }
+    guard ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_RANK"] != nil else { return false }
+    let launcher = "/proc/\(getppid())"
+    let words = (try? String(contentsOfFile: "\(launcher)/cmdline", encoding: .utf8)) ?? ""
+    // With tags in front of its lines, or into files, mpirun passes on whole lines only.
+    let isPlain = !words.contains("tag-output") && !words.contains("output-filename")
+    let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "\(launcher)/fd/2")
+    return isPlain && ["/dev/pts/", "/dev/tty"].contains { target?.hasPrefix($0) == true }
+  }()
+
   /// The extents of the terminal that stdout is; nil where it is none.
   public static var terminalSize: (columns: Int, rows: Int)? {
     guard isatty(STDOUT_FILENO) == 1 else { return nil }
@@ -73,7 +86,7 @@ public enum StandardStreams {
       while !rest.isEmpty {
         let part = UnsafeBufferPointer(rebasing: rest)
         // ssize_t write(int fd, const void *buf, size_t count): may write less than asked.
-        let count = Glibc.write(descriptor, part.baseAddress, part.count)
+        let count = Foundation.write(descriptor, part.baseAddress, part.count)
         if count >= 0 {
           rest = rest.dropFirst(count)
           continue

@@ -17,6 +17,8 @@ public final class TrainingRun {
   private let workers: Workers
   private let validation: Validation?
   private var history: ValidationHistory?
+  /// The losses of all steps so far, on the first rank.
+  private var losses: ThinnedSeries
   let provenance: [String: String]
   private let timeLimit: String?
   let saver: CheckpointSaver
@@ -78,6 +80,7 @@ public final class TrainingRun {
       progress.interrupt()
       logger.log(level: level, "\(message)")
     }
+    losses = request.checkpoint?.history ?? ThinnedSeries()
     if let point = request.point { try trainer.restore(point, request.checkpoint) }
     takeOver(request.point?.validation)
     try finishWhatWasBegun()
@@ -138,6 +141,7 @@ public final class TrainingRun {
       let report = try trainer.trainStep(beforeLeavingOut: record)
       let imagesPerSecond = Double(batch) / seconds(since: stepStart)
       heartbeat.note(secondsPerShard: trainer.secondsPerShard)
+      if isFirst { losses.add(step: report.step, report.losses.total) }
       let target = try handle(report.outcome)
       let period = plan.configuration.training.compareWeightsEvery
       if isDue(every: period) { try requireEqualWeights() }
@@ -148,7 +152,9 @@ public final class TrainingRun {
           MetricsLog.Line(
             report, rolledBackTo: target, validation: validated, images: report.step * batch,
             imagesPerSecond: imagesPerSecond,
-            seconds: metrics.earlierSeconds + seconds(since: start)))
+            seconds: metrics.earlierSeconds + seconds(since: start),
+            gigaflopsPerSecond: trainer.gigaflops.map { $0 * imagesPerSecond / Double(batch) },
+            hosts: hosts))
         if let warning { warn(warning) }
       }
       show(report, since: firstStep, seconds(since: start))
@@ -372,6 +378,7 @@ public final class TrainingRun {
     try requireEqualWeights()
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
+    checkpoint?.history = losses
     try job.together { [saver, metrics, checkpoint, targets = trainer.rollbackTargets] in
       guard let checkpoint else { return }
       // A run that goes on from this checkpoint does not come by these lines again.
@@ -426,7 +433,7 @@ public final class TrainingRun {
       ImageGroups(communicator: communicator, workers: workers))
     let progress = progress
     let images = try sampler.images(count: count, together: count) { share in
-      progress.show { "sampling \(Progress.bar(share))" }
+      progress.show(isLast: share >= 1) { "sampling \(Progress.bar(share))" }
     }
     guard isFirst else { return }
     let path = folder.samples(step: trainer.step)

@@ -35,11 +35,16 @@ public final class Trainer {
     public let gradientNorm: Double
     /// Adam's learning rate at this step.
     public let learningRate: Double
+    /// The norm of each tensor's gradient, before clipping, by its name; nil where it was not measured.
+    package internal(set) var gradientNorms: [String: Double]?
+    /// The rank that computed and read longest, and how long it took for what.
+    package let slowest: (rank: Int, times: StepTimes)
 
     package init(
       step: Int, outcome: Outcome = .updated, losses: LossReport, gradientNorm: Double,
-      learningRate: Double
+      learningRate: Double, slowest: (rank: Int, times: StepTimes) = (0, StepTimes())
     ) {
+      self.slowest = slowest
       self.step = step
       self.outcome = outcome
       self.losses = losses
@@ -71,6 +76,10 @@ public final class Trainer {
   /// How long this rank worked for a shard at the last step, in seconds, without waiting for others.
   package private(set) var secondsPerShard = 0.0
   private let profile: OperationProfile?
+  /// What this rank did at this step, and has waited for at the one before.
+  private var times = StepTimes()
+  /// The multiplications and additions of a step of all ranks, 1e9 of them; nil before the first.
+  package private(set) var gigaflops: Double?
 
   /// A trainer before its first step.
   ///
@@ -114,9 +123,11 @@ public final class Trainer {
     beforeLeavingOut record: (DivergenceWatch.Evidence) throws -> Void = { _ in }
   ) throws -> StepReport {
     let mean = 1 / Double(plan.tree.shards)
-    let (gradient, sums) = try sumOfShards()
+    let (gradient, sums, ranks) = try sumOfShards()
+    let slowest = StepTimes.slowest(ranks)
     let norm = try exchange.squaredNorm().squareRoot() * mean
     let losses = LossReport(sums, mean: mean, of: objective)
+    let gradientNorms = try gradientNorms(gradient, mean: mean)
     let settings = plan.configuration.optimizer
     let rate = settings.learningRate(atStep: step)
     var outcome = StepReport.Outcome.updated
@@ -128,23 +139,41 @@ public final class Trainer {
       try record(evidence)
       return StepReport(
         step: step + 1, outcome: .diverged(evidence), losses: losses, gradientNorm: norm,
-        learningRate: rate)
+        learningRate: rate, slowest: slowest)
     case .skip(let evidence):
       try record(evidence)
       outcome = .skipped(evidence)
       adam.skipStep(weights)
     case .update:
       let clip = Adam.clipFactor(norm: norm, limit: settings.clipNorm)
+      let began = ContinuousClock.now
       try adam.update(
         weights, by: gradient, learningRate: rate, scale: mean * clip, over: exchange, workers,
         profile: profile)
+      times.update = Self.seconds(since: began)
       objective.absorb(LossReport.sums(sums, of: objective))
       loss = losses.total
     }
     self.watch = watch
     step += 1
-    return StepReport(
-      step: step, outcome: outcome, losses: losses, gradientNorm: norm, learningRate: rate)
+    var report = StepReport(
+      step: step, outcome: outcome, losses: losses, gradientNorm: norm, learningRate: rate,
+      slowest: slowest)
+    report.gradientNorms = gradientNorms
+    return report
+  }
+
+  /// The norm of each tensor's gradient, if it is time for it; collective.
+  private func gradientNorms(_ gradient: AlignedFloats, mean: Double) throws -> [String: Double]? {
+    let period = plan.configuration.recording.gradientNormsEvery
+    guard period > 0, (step + 1) % period == 0 else { return nil }
+    let tensors = objective.parameters.layout.entries
+    let norms = try exchange.norms(of: tensors.map(\.range), in: gradient)
+    return Dictionary(uniqueKeysWithValues: zip(tensors.map(\.name), norms.map { $0 * mean }))
+  }
+
+  private static func seconds(since start: ContinuousClock.Instant) -> Double {
+    (ContinuousClock.now - start) / .seconds(1)
   }
 
   /// The number of times that each shard of the batch has gone through its images.
@@ -156,13 +185,20 @@ public final class Trainer {
   /// of their losses, in the tree's order.
   ///
   /// What backward has finished of the gradient is exchanged while the rest is computed.
-  private func sumOfShards() throws -> (gradient: AlignedFloats, losses: [Double]) {
+  private func sumOfShards() throws -> (
+    gradient: AlignedFloats, losses: [Double], ranks: [[Double]]
+  ) {
     shardSum.restart()
+    // The first step counts its arithmetic: the others have as much.
+    let counts = gigaflops == nil
+    let profile = profile ?? (counts ? OperationProfile() : nil)
+    if counts { profile?.reset() }
     let work = ShardGradient(
       objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: plan.tree.shards,
       profile: profile)
     let failure = Mutex<StorageError?>(nil)
-    let (step, images, sum, weights, profile) = (step, images, shardSum, weights, profile)
+    let (step, images, sum, weights) = (step, images, shardSum, weights)
+    let reading = Atomic(0)
     // Only the calling thread, which is the session's, touches it.
     nonisolated(unsafe) let overlapped = OverlappedExchange(exchange, shardSum, profile)
     let began = ContinuousClock.now
@@ -170,9 +206,12 @@ public final class Trainer {
       { pool, isCaller in
         while let shard = sum.claim() {
           do throws(StorageError) {
+            let began = ContinuousClock.now
             let batch = try profile.measure(.batch) { () throws(StorageError) in
               try images.batch(ofShard: shard.leaf, step: step, pool)
             }
+            let read = (ContinuousClock.now - began) / .nanoseconds(1)
+            reading.add(Int(read), ordering: .relaxed)
             let losses = work.compute(
               into: shard.buffer.elements.baseAddress!, batch, step: step,
               shard: images.shards.lowerBound + shard.leaf,
@@ -188,11 +227,22 @@ public final class Trainer {
           }
         }
       }, meanwhile: { overlapped.advance() })
-    secondsPerShard = (ContinuousClock.now - began) / .seconds(1) / Double(images.shards.count)
+    let elapsed = Self.seconds(since: began)
+    secondsPerShard = elapsed / Double(images.shards.count)
+    times.read = Double(reading.load(ordering: .relaxed)) * 1e-9 / Double(workers.count)
+    times.compute = elapsed - times.read
+    if counts, let profile {
+      let multiplyAdds = profile.work.values.reduce(0) { $0 + $1.multiplyAdds }
+      // Of each multiply-add forward there are two backward.
+      gigaflops =
+        6e-9 * Double(multiplyAdds) / Double(images.shards.count) * Double(plan.tree.shards)
+    }
     if let failure = failure.withLock({ $0 }) {
       overlapped.abandon()
       throw failure
     }
-    return try overlapped.complete()
+    let finished = ContinuousClock.now
+    defer { times.wait = Self.seconds(since: finished) }
+    return try overlapped.complete(telling: times.vector)
   }
 }

@@ -23,7 +23,7 @@ import Training
     "average_every": "13",
     "clip_norm": "0.125", "average_decay": "0.9999", "checkpoint_every": "11",
     "keep_checkpoints": "5", "sample_every": "0", "sample_count": "17",
-    "sample_last": "true", "value_range": "[-1.5, 2.0]", "validation": "0.25", "held_out": "9",
+    "sample_last": "true", "gradient_norms_every": "10", "value_range": "[-1.5, 2.0]", "validation": "0.25", "held_out": "9",
     "validation_every": "50", "validation_images": "64", "patience": "3", "condition": "class",
     "class_names": "[cat, dog]", "label_drop": "0.25", "caption_drop": "0.5",
     "text_encoder": "clip", "merges": "0", "token_pairs": "[97, 98, 258, 99]", "context": "77",

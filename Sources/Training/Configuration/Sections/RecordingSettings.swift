@@ -13,6 +13,9 @@ public struct RecordingSettings: SettingsSection {
   /// Whether the last step draws a grid too, wherever it lies.
   public var sampleLast = false
 
+  /// The steps between those whose gradient is measured tensor by tensor, 0 for none.
+  public var gradientNormsEvery = 0
+
   /// Those of the embedded digits.
   public init() {}
 
@@ -29,5 +32,8 @@ public struct RecordingSettings: SettingsSection {
     .integer(
       "sample_count", .training, \.sampleCount, from: 1, unit: "images", "images of a sample grid"),
     .flag("sample_last", .training, \.sampleLast, "draw a grid after the last step too"),
+    .integer(
+      "gradient_norms_every", .training, \.gradientNormsEvery, from: 0, unit: "steps",
+      "steps between those whose gradient is measured tensor by tensor; 0: none"),
   ]
 }

@@ -62,6 +62,31 @@ public struct ThinnedSeries: Codable, Equatable, Sendable {
   /// No numbers yet.
   public init() {}
 
+  /// A curve that was kept; nil where these are no buckets of one.
+  ///
+  /// - Parameters:
+  ///   - steps: The last step of each bucket, rising.
+  ///   - counts: How many numbers each has: all but the last the same, a power of two.
+  init?(
+    steps: [Int], counts: [Int], sums: [Double], least: [Double], largest: [Double]
+  ) {
+    guard steps.count <= Self.capacity, counts.count == steps.count, sums.count == steps.count,
+      least.count == steps.count, largest.count == steps.count, steps.first ?? 0 >= 0,
+      zip(steps, steps.dropFirst()).allSatisfy(<)
+    else { return nil }
+    width = counts.first ?? 1
+    guard width > 0, width & (width - 1) == 0, width <= 1 << 40,
+      counts.dropLast().allSatisfy({ $0 == width }), 1...width ~= counts.last ?? width
+    else { return nil }
+    // A last bucket alone may have fewer than there is room for.
+    for i in steps.indices {
+      guard least[i] <= largest[i] else { return nil }
+      var bucket = Bucket(steps[i], sums[i])
+      (bucket.count, bucket.least, bucket.largest) = (counts[i], least[i], largest[i])
+      buckets.append(bucket)
+    }
+  }
+
   /// Adds the number of a step; one that is not finite has no place.
   public mutating func add(step: Int, _ value: Double) {
     guard value.isFinite else { return }

@@ -1,0 +1,70 @@
+// How viewers of HDF5 files show ours: pictures as pictures, curves as curves.
+
+import HDF5
+import Tensors
+
+/// The attributes by which silx, h5web and others know what to draw without being told: those of NeXus's
+/// NXdata (manual.nexusformat.org, "NXdata"), and of HDF5's Image and Palette Specification 1.2.
+///
+/// A file names one group as its `default`; that names one dataset as its `signal`. They are hints: nothing
+/// of ours reads them.
+enum ViewerAttributes {
+  /// What the first images of a dataset are shown as: a picture of at most so many.
+  static let pictureCount = 64
+
+  /// Makes a group the one that a viewer opens first, as a plot or picture of one of its datasets.
+  ///
+  /// - Parameters:
+  ///   - axes: The dataset of the horizontal axis; nil for a picture.
+  static func mark(
+    _ group: borrowing Group, signal: String, axes: String? = nil, title: String
+  ) throws(HDF5Error) {
+    try group.setAttribute("NX_class", .string("NXdata"))
+    if let axes { try group.setAttribute("axes", .string(axes)) }
+    try group.setAttribute("signal", .string(signal))
+    try group.setAttribute("title", .string(title))
+  }
+
+  /// Says which group a viewer opens first.
+  static func open(_ name: String, in root: borrowing Group) throws(HDF5Error) {
+    try root.setAttribute("default", .string(name))
+  }
+
+  /// The attributes of a stack of images, or of one.
+  ///
+  /// - Parameter isStack: Whether there are images one behind the other, (n, h, w, c).
+  static func picture(channels: Int, isStack: Bool) -> [String: AttributeValue] {
+    let isColour = channels == 3
+    var attributes: [String: AttributeValue] = [
+      "interpretation": .string(isColour ? "rgb-image" : "image")
+    ]
+    if isColour || !isStack {
+      attributes["CLASS"] = .string("IMAGE")
+      attributes["IMAGE_VERSION"] = .string("1.2")
+      attributes["IMAGE_SUBCLASS"] = .string(isColour ? "IMAGE_TRUECOLOR" : "IMAGE_GRAYSCALE")
+    }
+    if isColour { attributes["INTERLACE_MODE"] = .string("INTERLACE_PIXEL") }
+    return attributes
+  }
+
+  /// Writes `/view`, a picture of the first images, and makes it what a viewer opens first.
+  static func writeView(_ picture: Picture, to root: borrowing Group) throws(HDF5Error) {
+    let group = try root.createGroup("view")
+    let (shape, channels) = (picture.shape, picture.shape.channels)
+    let dataset = try group.createDataset(
+      "first_images", of: UInt8.self,
+      shape: [shape.height, shape.width] + (channels == 1 ? [] : [channels]), layout: .contiguous)
+    try picture.pixels.withUnsafeBufferPointer { (pixels) throws(HDF5Error) in
+      try dataset.write(pixels)
+    }
+    for (name, value) in self.picture(channels: channels, isStack: false).sorted(by: {
+      $0.key < $1.key
+    }) {
+      try dataset.setAttribute(name, value)
+    }
+    try dataset.close()
+    try mark(group, signal: "first_images", title: "the first images")
+    try group.close()
+    try open("view", in: root)
+  }
+}
