@@ -47,7 +47,8 @@ public struct Axis: Equatable, Sendable {
   }
 
   private static func coordinate(_ number: Double, _ scale: Scale) -> Double? {
-    guard number.isFinite, scale == .linear || number > 0 else { return nil }
+    // Beyond these, margins and ticks would not be numbers.
+    guard abs(number) < 1e280, scale == .linear || number > 1e-280 else { return nil }
     return scale == .linear ? number : log10(number)
   }
 

@@ -97,7 +97,16 @@ public struct Plot: Sendable {
     xScale: Axis.Scale = .linear, identifier: String, _ lines: [Line]
   ) {
     (self.title, self.summary, xName, yName) = (title, summary, x, y)
-    (self.scale, self.xScale, self.identifier, self.lines) = (scale, xScale, identifier, lines)
+    (self.scale, self.xScale, self.lines) = (scale, xScale, lines)
+    // It stands in attributes.
+    self.identifier = String(
+      String.UnicodeScalarView(
+        identifier.unicodeScalars.map { scalar in
+          let isPlain =
+            scalar.isASCII
+            && (scalar.properties.isAlphabetic || "0123456789-".unicodeScalars.contains(scalar))
+          return isPlain ? scalar : "-"
+        }))
   }
 
   /// Colours that people who see few of them tell apart.
@@ -185,7 +194,7 @@ public struct Plot: Sendable {
     parts.append(rule(Self.left, base, end, base, "axis", "stroke=\"#888\""))
     parts.append(text((Self.left + end) / 2, base + 38, "middle", xName))
     parts.append(
-      "<text transform=\"translate(14 \(number((Self.top + base) / 2))) rotate(-90)\" "
+      "<text class=\"y-name\" transform=\"translate(14 \(number((Self.top + base) / 2))) rotate(-90)\" "
         + "text-anchor=\"middle\" fill=\"currentColor\">\(escaped(yName))</text>")
     for mark in heights {
       guard let down = frame.down(mark.place) else { continue }
@@ -313,17 +322,20 @@ public struct Plot: Sendable {
 
 extension String {
   /// The text as it stands between tags and in quotes of XML and HTML.
+  ///
+  /// Scalar by scalar: a sign with a mark on it is one character, and still ends a tag.
   public var escapedForXML: String {
-    var result = ""
-    for character in self {
-      switch character {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      default: result.append(character)
+    var result = String.UnicodeScalarView()
+    for scalar in unicodeScalars {
+      switch scalar {
+      case "&": result += "&amp;".unicodeScalars
+      case "<": result += "&lt;".unicodeScalars
+      case ">": result += "&gt;".unicodeScalars
+      case "\"": result += "&quot;".unicodeScalars
+      case "'": result += "&#39;".unicodeScalars
+      default: result.append(scalar)
       }
     }
-    return result
+    return String(result)
   }
 }

@@ -19,7 +19,7 @@ public enum Sparkline {
     return String(
       means.map { mean in
         guard let share = axis.share(of: mean) else { return " " }
-        return blocks[min(7, max(0, Int(share * 8)))]
+        return blocks[min(7, max(0, Int(min(1, max(0, share)) * 8)))]
       })
   }
 }

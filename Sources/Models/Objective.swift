@@ -21,6 +21,8 @@ public protocol Objective: Sendable {
   var sums: [SumVector] { get }
   /// Sentences for the user on what the settings do.
   var notes: [String] { get }
+  /// Whether images can be drawn from it, and not only made of others.
+  var drawsImages: Bool { get }
   /// What the readers of a checkpoint must know beside the weights; nil where there is nothing.
   var facts: ModelFacts? { get }
 
@@ -79,6 +81,8 @@ extension Objective {
   public var sums: [SumVector] { [] }
   /// None.
   public var notes: [String] { [] }
+  /// They can.
+  public var drawsImages: Bool { true }
   /// None.
   public var facts: ModelFacts? { nil }
   /// None.

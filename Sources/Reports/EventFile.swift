@@ -51,6 +51,8 @@ package struct Event {
 
   /// A HistogramProto: its parts end at their limits, which belong to them.
   private static func histogram(_ numbers: [Double]) -> ProtocolBuffer? {
+    // The sum of squares is a part of it.
+    let numbers = numbers.filter { abs($0) < 1e150 }
     guard let least = numbers.min(), let largest = numbers.max() else { return nil }
     let parts = 30
     var counts = [Double](repeating: 0, count: parts)

@@ -2,6 +2,7 @@
 
 import Foundation
 import Storage
+import Training
 
 /// What metrics.jsonl and the grids of samples tell, for TensorBoard and all that read its files.
 ///
@@ -14,6 +15,7 @@ struct EventLog {
 
   private let folder: String
   private let path: String
+  private let log: String
   /// The time of the run's first step, in seconds since 1970.
   private var origin: Double?
   private var handle: FileHandle?
@@ -24,9 +26,10 @@ struct EventLog {
   ///
   /// - Parameters:
   ///   - folder: The run's folder.
+  ///   - log: The log that it is made from.
   ///   - host: The name of this machine.
-  init(folder: String, host: String) {
-    self.folder = folder
+  init(folder: String, log: String, host: String) {
+    (self.folder, self.log) = (folder, log)
     let time = String(format: "%010d", Int(Date().timeIntervalSince1970))
     let name = host.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
     path = "\(folder)/\(Self.prefix)\(time).\(String(name)).\(getpid())\(Self.suffix)"
@@ -37,46 +40,68 @@ struct EventLog {
   /// - Parameters:
   ///   - seconds: How long the run has trained by now: tells when earlier lines were written.
   ///   - samples: The steps of which there is a grid, and its path.
-  /// - Throws: `StorageError`.
+  /// - Throws: `StorageError`; the next call then writes the file anew.
   mutating func append(
     _ lines: [MetricsLine], seconds: Double, samples: [(step: Int, path: String)]
   ) throws {
-    var bytes: [UInt8] = []
-    let now = Date().timeIntervalSince1970
-    let start = origin ?? now - seconds
-    origin = start
-    if handle == nil { bytes += Event(versionAt: start).record }
-    for line in lines {
-      // A tensor each would be hundreds of curves: they are one histogram.
-      let isNorm = { (number: MetricsLine.Number) in number.path.hasPrefix("gradient_norms/") }
+    origin = origin ?? Date().timeIntervalSince1970 - seconds
+    guard let handle else {
+      // The log may have grown beyond the step that was taken in last.
+      return try lines.last.map { try write(upTo: $0.step, samples) } ?? ()
+    }
+    let bytes = records(of: lines) + (try grids(samples))
+    guard !bytes.isEmpty else { return }
+    do {
+      try handle.write(contentsOf: Data(bytes))
+    } catch {
+      // What was written of it may end in the middle of a record.
+      self.handle = nil
+      throw StorageError.inputOutput(
+        path: path, reason: "cannot be written: \(systemCause(of: error))")
+    }
+  }
+
+  /// Writes the whole file.
+  private mutating func write(
+    upTo last: Int, _ samples: [(step: Int, path: String)]
+  ) throws {
+    pictures = []
+    var bytes = Event(versionAt: origin ?? 0).record
+    var reader = MetricsReader(path: log)
+    try reader.read { lines, _ in bytes += records(of: lines.filter { $0.step <= last }) }
+    bytes += try grids(samples)
+    try AtomicFile.write(bytes, to: path)
+    handle = FileHandle(forWritingAtPath: path)
+    _ = try? handle?.seekToEnd()
+    removeOthers()
+  }
+
+  private func records(of lines: [MetricsLine]) -> [UInt8] {
+    // A tensor each would be hundreds of curves: they are one histogram.
+    func isNorm(_ number: MetricsLine.Number) -> Bool { number.path.hasPrefix("gradient_norms/") }
+    return lines.flatMap { line in
       var values: [(tag: String, value: Event.Value)] = line.numbers.filter { !isNorm($0) }
         .map { ($0.path, .scalar($0.value)) }
       let norms = line.numbers.filter(isNorm).map(\.value)
       if !norms.isEmpty { values.append(("gradient_norms", .histogram(norms))) }
-      bytes += Event(time: start + (line["seconds"] ?? 0), step: line.step, values).record
-    }
-    for (step, path) in samples where !pictures.contains(step) {
-      guard let content = try AtomicFile.contents(of: path) else { continue }
-      bytes += Event(time: now, step: step, [("samples", .picture(Data(content)))]).record
-      pictures.insert(step)
-    }
-    guard !bytes.isEmpty else { return }
-    if handle == nil {
-      try AtomicFile.write(bytes, to: path)
-      handle = FileHandle(forWritingAtPath: path)
-      try removeOthers()
-      _ = try? handle?.seekToEnd()
-    } else {
-      do {
-        try handle?.write(contentsOf: Data(bytes))
-      } catch {
-        throw StorageError.inputOutput(path: path, reason: "cannot be written: \(error)")
-      }
+      return Event(time: (origin ?? 0) + (line["seconds"] ?? 0), step: line.step, values).record
     }
   }
 
+  /// The records of grids that are not in the file yet.
+  private mutating func grids(_ samples: [(step: Int, path: String)]) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    for (step, path) in samples where !pictures.contains(step) {
+      guard let content = try AtomicFile.contents(of: path) else { continue }
+      let time = Date().timeIntervalSince1970
+      bytes += Event(time: time, step: step, [("samples", .picture(Data(content)))]).record
+      pictures.insert(step)
+    }
+    return bytes
+  }
+
   /// Removes the files of earlier starts.
-  private func removeOthers() throws {
+  private func removeOthers() {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     for name in names where name.hasPrefix(Self.prefix) && name.hasSuffix(Self.suffix) {
       let other = "\(folder)/\(name)"

@@ -32,6 +32,9 @@ public struct MetricsLine: Equatable, Sendable {
 }
 
 extension MetricsLine: Decodable {
+  /// The numbers that steps have.
+  private static let steps = 1...1 << 53
+
   private struct Key: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }
@@ -43,6 +46,10 @@ extension MetricsLine: Decodable {
   public init(from decoder: any Decoder) throws {
     let line = try decoder.container(keyedBy: Key.self)
     step = try line.decode(Int.self, forKey: Key(stringValue: "step"))
+    guard Self.steps.contains(step) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: Key(stringValue: "step"), in: line, debugDescription: "is no step")
+    }
     var (numbers, slowest) = ([Number](), String?.none)
     for key in line.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
       let name = key.stringValue
@@ -57,7 +64,7 @@ extension MetricsLine: Decodable {
           } else {
             let value = try parts.decode(Double.self, forKey: part)
             numbers.append(Number(path: "\(name)/\(part.stringValue)", value: value))
-            if part.stringValue == "rank" { rank = Int(value) }
+            if part.stringValue == "rank" { rank = Int(exactly: value) ?? 0 }
           }
         }
         slowest = "rank \(rank) on \(host)"

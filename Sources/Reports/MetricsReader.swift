@@ -2,6 +2,7 @@
 
 import Foundation
 import Storage
+import Training
 
 /// Follows a log of metrics while somebody else appends to it: whole lines only, each once.
 public struct MetricsReader {
@@ -30,7 +31,11 @@ public struct MetricsReader {
   public mutating func read(
     _ body: (_ lines: [MetricsLine], _ beginsAnew: Bool) throws -> Void
   ) throws {
-    guard let handle = FileHandle(forReadingAtPath: path) else { return }
+    var kind = stat()
+    // int stat(const char *pathname, struct stat *statbuf): a pipe would be waited for.
+    guard stat(path, &kind) == 0, kind.st_mode & S_IFMT == S_IFREG,
+      let handle = FileHandle(forReadingAtPath: path)
+    else { return }
     defer { try? handle.close() }
     do {
       var status = stat()
@@ -54,7 +59,8 @@ public struct MetricsReader {
       }
       if beginsAnew { try body([], true) }
     } catch let error as CocoaError {
-      throw StorageError.inputOutput(path: path, reason: "cannot be read: \(error)")
+      throw StorageError.inputOutput(
+        path: path, reason: "cannot be read: \(systemCause(of: error))")
     }
   }
 

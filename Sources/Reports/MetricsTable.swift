@@ -2,6 +2,7 @@
 
 import Foundation
 import Storage
+import Training
 
 /// A table with a line a step and a column for each number, named by its path; what a step does not have
 /// stays empty.
@@ -28,33 +29,37 @@ package struct MetricsTable {
   ///
   /// - Throws: `StorageError`; the next call then writes the table anew.
   package mutating func append(_ lines: [MetricsLine]) throws {
-    guard !lines.isEmpty else { return }
+    guard let last = lines.last?.step else { return }
     let known = Set(columns)
     guard let handle, !lines.contains(where: { $0.numbers.contains { !known.contains($0.path) } })
-    else { return try write() }
+    else { return try write(upTo: last) }
     do {
       try handle.write(contentsOf: Data(text(lines).utf8))
     } catch {
       self.handle = nil
-      throw StorageError.inputOutput(path: path, reason: "cannot be written: \(error)")
+      throw StorageError.inputOutput(
+        path: path, reason: "cannot be written: \(systemCause(of: error))")
     }
   }
 
-  /// Writes the whole table.
-  private mutating func write() throws {
+  /// Writes the whole table; the log may have grown beyond the step that was taken in last.
+  private mutating func write(upTo last: Int) throws {
     handle = nil
     var names = Set<String>()
     var reader = MetricsReader(path: log)
     try reader.read { lines, _ in
-      for line in lines { for number in line.numbers { names.insert(number.path) } }
+      for line in lines where line.step <= last {
+        for number in line.numbers { names.insert(number.path) }
+      }
     }
     let rest = names.subtracting(Self.first).sorted {
       $0.compare($1, options: .numeric) == .orderedAscending
     }
     columns = Self.first.filter(names.contains) + rest
-    var bytes = Array((["step"] + columns).joined(separator: ",").utf8) + Array("\n".utf8)
+    var bytes =
+      Array((["step"] + columns.map(Self.quoted)).joined(separator: ",").utf8) + Array("\n".utf8)
     reader = MetricsReader(path: log)
-    try reader.read { lines, _ in bytes += Array(text(lines).utf8) }
+    try reader.read { lines, _ in bytes += Array(text(lines.filter { $0.step <= last }).utf8) }
     try AtomicFile.write(bytes, to: path)
     handle = FileHandle(forWritingAtPath: path)
     _ = try? handle?.seekToEnd()
@@ -69,6 +74,14 @@ package struct MetricsTable {
       text += "\n"
     }
     return text
+  }
+
+  /// A name as a table has it (RFC 4180).
+  private static func quoted(_ name: String) -> String {
+    let isPlain = !name.utf8.contains {
+      [UInt8(ascii: ","), UInt8(ascii: "\""), 10, 13].contains($0)
+    }
+    return isPlain ? name : "\"" + name.replacing("\"", with: "\"\"") + "\""
   }
 
   /// The shortest digits that are the same number again; whole numbers without a point.

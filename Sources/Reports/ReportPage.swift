@@ -24,6 +24,7 @@ public struct ReportPage {
 
   /// The text of the page.
   public func html() throws -> String {
+    MustacheContentTypes.register(EscapedText(), named: "XML")
     func resource(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
     let library = MustacheLibrary(templates: [
       "report": try MustacheTemplate(string: resource(PackageResources.report_mustache)),
@@ -50,7 +51,7 @@ public struct ReportPage {
   private func part(of run: RunSummary, number: Int) -> [String: Any] {
     let newest = run.checkpoints.last
     var part: [String: Any] = [
-      "number": number, "name": run.name, "state": RunText.state(run),
+      "number": number, "name": run.name, "state": RunText.shortState(run),
       "facts": RunText.facts(run).map { ["name": $0.name, "value": $0.value] },
       "hasPictures": false, "hasGrids": false, "hasCheckpoints": newest != nil,
       "settings": table(
@@ -77,7 +78,8 @@ public struct ReportPage {
       ]
     }
     if newest != nil {
-      part["command"] = "ddpm-sample --ckpt \(RunText.quoted(run.folder.path)) --out samples.png"
+      part["command"] =
+        "ddpm-sample --ckpt \(RunText.quoted(URL(fileURLWithPath: run.folder.path).path)) --out samples.png"
     }
     // What is found out where nobody says anything is not changed.
     let changed = run.settings.filter {
@@ -96,7 +98,7 @@ public struct ReportPage {
     part["hasEvaluations"] = !evaluations.isEmpty
     part["evaluations"] = table(
       "Evaluations in its folder",
-      ["file", "images of", "step", "estimate", "result", "of these"],
+      ["file", "images of", "step", "estimate", "result", "terms"],
       evaluations.flatMap { name, evaluation in
         evaluation.estimates.map { estimate in
           [
@@ -201,8 +203,17 @@ public struct ReportPage {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
-    // In a script element the text must not end the element.
-    return String(decoding: try encoder.encode(curves), as: UTF8.self)
-      .replacing("<", with: "\\u003c")
+    // In a script element the text must not end the element. Byte by byte: a sign with a mark on it is one
+    // character.
+    let bytes = try encoder.encode(curves).flatMap {
+      $0 == UInt8(ascii: "<") ? Array("\\u003c".utf8) : [$0]
+    }
+    return String(decoding: bytes, as: UTF8.self)
   }
+}
+
+/// Texts within the page. The library's own way goes by characters, and leaves a sign with a mark on it as it
+/// is.
+private struct EscapedText: MustacheContentType {
+  func escapeText(_ text: String) -> String { text.escapedForXML }
 }

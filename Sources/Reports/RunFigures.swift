@@ -20,7 +20,9 @@ struct Figure {
 struct RunFigures {
   let runs: [RunSummary]
   private var isAlone: Bool { runs.count == 1 }
-  private var unit: String { runs[0].status?.unit.map { ", \($0)" } ?? "" }
+  private var unit: String {
+    hasOneUnit ? runs[0].status?.unit.map { ", \($0)" } ?? "" : ", in the unit of each run"
+  }
 
   /// All plots that there are numbers for.
   func all() -> [Figure] {
@@ -40,7 +42,7 @@ struct RunFigures {
           "", points, style: .faint, colour: index, band: isAlone && series.isThinned ? band : []))
       lines.append(
         Plot.Line(
-          isAlone ? "loss, smoothed" : run.name, Self.smoothed(points, 0.9), colour: index,
+          isAlone ? "loss, smoothed" : title(of: run), Self.smoothed(points, 0.9), colour: index,
           key: "\(index)/loss"))
       guard isAlone, let validation = run.series.series["validation"] else { continue }
       lines.append(
@@ -87,7 +89,9 @@ struct RunFigures {
     let paths = Set(runs.flatMap { $0.series.paths(in: "terms") }).sorted()
     guard paths.count > 1 else { return nil }
     var lines: [Plot.Line] = []
-    for path in paths { lines += self.lines(of: path, isSmoothed: true, offset: lines.count) }
+    for path in paths {
+      lines += self.lines(of: path, isSmoothed: true, isOneOfMany: true, offset: lines.count)
+    }
     return figure("Terms of the loss", identifier: "terms", y: "mean\(unit)", lines, path: paths[0])
   }
 
@@ -128,8 +132,12 @@ struct RunFigures {
     plot.placeNames = (0..<bins).map { "\($0 + 1) of \(bins)" }
     plot.summary =
       lines.map { line in
-        "\(line.name): " + line.points.map { Axis.text($0.y) }.joined(separator: ", ")
-      }.joined(separator: "; ") + "."
+        let (first, last) = (
+          Self.short(line.points.first?.y ?? 0), Self.short(line.points.last?.y ?? 0)
+        )
+        return
+          "\(line.name): \(Axis.text(first)) in the first part, \(Axis.text(last)) in the last."
+      }.joined(separator: " ").capitalizedFirst
     return Figure(
       plot: plot, hasLogarithms: lines.allSatisfy { $0.points.allSatisfy { $0.y > 0 } },
       table: (
@@ -147,14 +155,23 @@ struct RunFigures {
   private var sums: [Figure] {
     let known = ["loss_by_timestep", "images_by_timestep"]
     let paths: [String] = runs.flatMap { $0.series.paths(in: "sums") }
-    let names = Set(paths.map { String($0.split(separator: "/")[1]) })
+    let names = Set(
+      paths.compactMap { path -> String? in
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count > 1 ? String(parts[1]) : nil
+      })
     return names.subtracting(known).sorted().compactMap { group in
       var lines: [Plot.Line] = []
       let paths = Set(paths.filter { $0.hasPrefix("sums/\(group)/") })
         .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-      for path in paths.prefix(6) { lines += self.lines(of: path, offset: lines.count) }
+      guard let first = paths.first else { return nil }
+      for path in paths.prefix(6) {
+        lines += self.lines(of: path, isOneOfMany: true, offset: lines.count)
+      }
       return figure(
-        Self.words(group), identifier: "sums-\(group)", y: Self.words(group), lines, path: paths[0])
+        Self.words(group), identifier: "sums-\(group)",
+        y: Self.words(group) + (group == "active_units" ? "" : ", sum over a batch"), lines,
+        path: first)
     }
   }
 
@@ -193,10 +210,11 @@ struct RunFigures {
     guard isAlone else { return nil }
     var lines: [Plot.Line] = []
     for part in ["compute", "read", "wait", "update"] {
-      lines += self.lines(of: "slowest/\(part)_seconds", isSmoothed: true, offset: lines.count)
+      lines += self.lines(
+        of: "slowest/\(part)_seconds", isSmoothed: true, isOneOfMany: true, offset: lines.count)
     }
     return figure(
-      "Where the time goes, on the slowest rank", identifier: "times", y: "seconds of a step",
+      "Time of a step, on the slowest rank", identifier: "times", y: "seconds of a step",
       lines,
       path: "slowest/compute_seconds")
   }
@@ -206,18 +224,28 @@ struct RunFigures {
   /// A path of all runs, one line each.
   private func lines(
     of path: String, style: Plot.Style = .line, withBand: Bool = false, isSmoothed: Bool = false,
-    offset: Int = 0
+    isOneOfMany: Bool = false, offset: Int = 0
   ) -> [Plot.Line] {
-    runs.enumerated().compactMap { index, run in
-      guard let series = run.series.series[path] else { return nil }
-      let points = Self.points(series)
-      let name = Self.words(path.split(separator: "/").last.map(String.init) ?? path)
-      return Plot.Line(
-        isAlone ? name : offset == 0 ? run.name : "\(run.name), \(name)",
-        isSmoothed ? Self.smoothed(points, 0.9) : points, style: style, colour: offset + index,
-        band: withBand && isAlone && series.isThinned ? Self.band(series) : [])
+    var lines: [Plot.Line] = []
+    for (index, run) in runs.enumerated() {
+      guard let series = run.series.series[path] else { continue }
+      let (points, name) = (Self.points(series), Self.name(ofPath: path))
+      lines.append(
+        Plot.Line(
+          isAlone ? name : isOneOfMany ? "\(title(of: run)), \(name)" : title(of: run),
+          isSmoothed ? Self.smoothed(points, 0.9) : points, style: style,
+          colour: isOneOfMany ? offset + lines.count : offset + index,
+          band: withBand && isAlone && series.isThinned ? Self.band(series) : []))
     }
+    return lines
   }
+
+  /// The name of a run, with the unit of its loss where others have another.
+  private func title(of run: RunSummary) -> String {
+    hasOneUnit ? run.name : "\(run.name) (\(run.status?.unit ?? "no unit"))"
+  }
+
+  private var hasOneUnit: Bool { Set(runs.map { $0.status?.unit }).count == 1 }
 
   /// A figure over the steps.
   private func figure(
@@ -243,12 +271,28 @@ struct RunFigures {
       guard let buckets = run.series.series[path]?.buckets, let first = buckets.first,
         let last = buckets.last
       else { return nil }
-      let way = last.mean < first.mean ? "fell" : last.mean > first.mean ? "rose" : "stayed"
-      let name = Self.words(path.split(separator: "/").last.map(String.init) ?? path)
-      return
-        "\(isAlone ? "" : run.name + ": ")\(name) \(way) from \(Axis.text(Self.short(first.mean))) "
-        + "to \(Axis.text(Self.short(last.mean))) in \(last.step) steps."
-    }.joined(separator: " ")
+      // A single step says little of a noisy curve.
+      let width = max(1, buckets.count / 16)
+      func mean(_ part: ArraySlice<ThinnedSeries.Bucket>) -> Double {
+        part.reduce(0) { $0 + $1.mean } / Double(part.count)
+      }
+      let (from, to) = (
+        Self.short(mean(buckets.prefix(width))), Self.short(mean(buckets.suffix(width)))
+      )
+      let way = to < from ? "fell" : to > from ? "rose" : "stayed"
+      return "\(isAlone ? "" : run.name + ": ")\(Self.name(ofPath: path)) \(way) "
+        + (way == "stayed"
+          ? "at \(Axis.text(to))" : "from \(Axis.text(from)) to \(Axis.text(to))")
+        + " in \(last.step - first.step + 1) steps."
+    }.joined(separator: " ").capitalizedFirst
+  }
+
+  /// What a path of the metrics is called: its last part, and what that is a part of where it is a number.
+  static func name(ofPath path: String) -> String {
+    let parts = path.split(separator: "/").map(String.init)
+    guard let last = parts.last else { return path }
+    guard let index = Int(last), parts.count > 1 else { return words(last) }
+    return "\(words(parts[parts.count - 2])) \(index + 1)"
   }
 
   private func table(of path: String) -> (head: [String], rows: [[String]]) {
@@ -295,4 +339,9 @@ struct RunFigures {
 
   /// A name of the metrics in words.
   static func words(_ name: String) -> String { name.replacing("_", with: " ") }
+}
+
+extension String {
+  /// The text with a capital letter at its beginning.
+  fileprivate var capitalizedFirst: String { prefix(1).uppercased() + dropFirst() }
 }

@@ -75,7 +75,7 @@ public final class RunRecords: RunObserver {
       reader = MetricsReader(path: folder.metrics)
       status = RunStatus(facts)
       table = MetricsTable(path: folder.table, log: folder.metrics)
-      events = EventLog(folder: folder.path, host: status.host)
+      events = EventLog(folder: folder.path, log: folder.metrics, host: status.host)
       for (kind, path) in [
         (OutputKind.page, folder.report), (.status, folder.status), (.metrics, folder.table),
       ] {

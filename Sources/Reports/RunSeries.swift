@@ -55,6 +55,12 @@ public struct RunSeries: Codable, Equatable, Sendable {
     }
   }
 
+  /// The mean of the seconds that a step took lately, with all that comes between steps; nil before the first.
+  public var meanSeconds: Double? {
+    let sum = recentSeconds.reduce(0, +)
+    return recentSeconds.isEmpty || !(1e-9...1e9 ~= sum) ? nil : sum / Double(recentSeconds.count)
+  }
+
   /// The median of the seconds that a step took lately; nil before the first.
   public var medianSeconds: Double? {
     recentSeconds.isEmpty ? nil : recentSeconds.sorted()[recentSeconds.count / 2]
@@ -74,14 +80,14 @@ public struct KeptSeries: Codable {
 
   private var version = Self.version
   /// How many bytes of the log they are of.
-  private var offset: UInt64 = 0
+  fileprivate var offset: UInt64 = 0
   /// The checksum of the last of these bytes.
-  private var mark = ""
+  fileprivate var mark = ""
   /// The curves.
-  public private(set) var series = RunSeries()
+  public fileprivate(set) var series = RunSeries()
 
   /// Nothing yet.
-  private init() {}
+  fileprivate init() {}
 
   /// The curves of a run up to the end of its log; what was kept is read, and kept anew where much is new.
   ///
@@ -89,36 +95,26 @@ public struct KeptSeries: Codable {
   ///   - log: The path of metrics.jsonl.
   ///   - path: Where the curves are kept; a file that does not fit the log is not used.
   ///   - clipNorm: The norm from which on a gradient is shortened; nil where none is.
+  ///   - keeps: Whether they may be kept.
   /// - Throws: `StorageError` where the log cannot be read. Curves that cannot be kept are no fault.
   public static func series(
-    ofLog log: String, keptAt path: String, clipNorm: Double?
+    ofLog log: String, keptAt path: String, clipNorm: Double?, keeps: Bool = true
   ) throws -> RunSeries {
-    var kept = load(path, log) ?? KeptSeries()
-    let known = kept.offset
-    var reader = MetricsReader(path: log, offset: known)
-    try reader.read { lines, _ in
-      for line in lines { kept.series.add(line, clipNorm: clipNorm) }
-    }
-    kept.offset = reader.offset
-    if kept.offset > known + (1 << 20), let mark = mark(of: log, at: kept.offset) {
-      kept.mark = mark
-      if let bytes = try? JSONEncoder().encode(kept) {
-        try? AtomicFile.write(Array(bytes), to: path)
-      }
-    }
-    return kept.series
+    var follower = SeriesFollower(log: log, keptAt: path, clipNorm: clipNorm)
+    return try follower.read(keeps: keeps)
   }
 
-  private static func load(_ path: String, _ log: String) -> KeptSeries? {
-    guard let bytes = try? AtomicFile.contents(of: path),
+  /// Those that were kept of a log; nil where there are none, or they are of another log.
+  fileprivate static func load(_ path: String, _ log: String) -> KeptSeries? {
+    guard let bytes = (try? AtomicFile.contents(of: path)) ?? nil, bytes.count < 64 << 20,
       let kept = try? JSONDecoder().decode(Self.self, from: Data(bytes)), kept.version == version,
-      mark(of: log, at: kept.offset) == kept.mark
+      kept.offset < 1 << 53, mark(of: log, at: kept.offset) == kept.mark
     else { return nil }
     return kept
   }
 
   /// The last bytes before a place of a log, which name steps and losses: another run's are others.
-  private static func mark(of log: String, at offset: UInt64) -> String? {
+  fileprivate static func mark(of log: String, at offset: UInt64) -> String? {
     guard let handle = FileHandle(forReadingAtPath: log) else { return nil }
     defer { try? handle.close() }
     let start = offset - min(offset, 4096)
@@ -128,5 +124,45 @@ public struct KeptSeries: Codable {
     var hash = ContentHash()
     bytes.withUnsafeBytes { hash.update($0) }
     return hash.digest().map { String(format: "%02x", $0) }.joined()
+  }
+}
+
+/// The curves of a run whose log is read on again and again.
+struct SeriesFollower {
+  private let log: String
+  private let path: String
+  private let clipNorm: Double?
+  private var kept: KeptSeries
+  private var reader: MetricsReader
+
+  /// The curves of a log; those that were kept of it are taken over.
+  init(log: String, keptAt path: String, clipNorm: Double?) {
+    (self.log, self.path, self.clipNorm) = (log, path, clipNorm)
+    kept = KeptSeries.load(path, log) ?? KeptSeries()
+    reader = MetricsReader(path: log, offset: kept.offset)
+  }
+
+  /// The curves up to the end of the log.
+  ///
+  /// - Parameter keeps: Whether they are kept for the next time, where much is new and nothing else has that
+  ///   name.
+  mutating func read(keeps: Bool = false) throws -> RunSeries {
+    let known = kept.offset
+    try reader.read { lines, beginsAnew in
+      if beginsAnew { kept.series = RunSeries() }
+      for line in lines { kept.series.add(line, clipNorm: clipNorm) }
+    }
+    kept.offset = reader.offset
+    if keeps, kept.offset > known, kept.offset - known > 1 << 20,
+      let mark = KeptSeries.mark(of: log, at: kept.offset)
+    {
+      kept.mark = mark
+      let old = (try? AtomicFile.contents(of: path)) ?? nil
+      let isOurs = old.map { (try? JSONDecoder().decode(KeptSeries.self, from: Data($0))) != nil }
+      if isOurs ?? true, let bytes = try? JSONEncoder().encode(kept) {
+        try? AtomicFile.write(Array(bytes), to: path)
+      }
+    }
+    return kept.series
   }
 }

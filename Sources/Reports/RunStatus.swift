@@ -93,9 +93,9 @@ public struct RunStatus: Codable, Equatable, Sendable {
     (loss, validation) = (series.last["loss"], series.last["validation"])
     (bestStep, bestValidation) = (series.bestStep, series.bestValidation)
     seconds = series.last["seconds"]
-    guard let median = series.medianSeconds, median > 0 else { return }
-    imagesPerSecond = Double(batch) / median
-    secondsLeft = Double(max(0, steps - step)) * median
+    guard let mean = series.meanSeconds else { return }
+    imagesPerSecond = Double(batch) / mean
+    secondsLeft = max(0, Double(steps) - Double(step)) * mean
   }
 
   /// The status that a run's folder holds; nil where there is none that can be read.

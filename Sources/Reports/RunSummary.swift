@@ -86,24 +86,25 @@ public struct RunSummary {
   ///
   /// - Throws: `StorageError.missingInput` where there is none, `.inputOutput`.
   public init(path: String) throws {
-    let folder = RunFolder(path)
-    guard folder.exists else {
-      throw StorageError.missingInput(path: path, reason: "is no folder of a run")
-    }
-    let settings = Self.settings(of: folder)
-    let clipNorm = settings.first { $0.key == "clip_norm" }.flatMap { Double($0.value) }
-    let series = try KeptSeries.series(
-      ofLog: folder.metrics, keptAt: folder.curves, clipNorm: clipNorm)
-    var status = RunStatus(path: folder.status)
-    status?.update(series)
-    self.init(folder, series: series, status: status)
+    var follower = try RunFollower(path: path)
+    self = try follower.summary()
   }
 
   /// The runs in some folders.
   ///
+  /// - Parameter keeps: Whether the curves of long logs may be kept in the folders for the next time.
   /// - Throws: As `init(path:)`.
-  public static func all(_ paths: [String]) throws -> [RunSummary] {
-    var runs = try paths.map { try RunSummary(path: $0) }
+  public static func all(_ paths: [String], keeps: Bool = false) throws -> [RunSummary] {
+    try named(
+      paths.map { path in
+        var follower = try RunFollower(path: path)
+        return try follower.summary(keeps: keeps)
+      })
+  }
+
+  /// Runs whose names tell them apart.
+  public static func named(_ runs: [RunSummary]) -> [RunSummary] {
+    var runs = runs
     if Set(runs.map(\.name)).count < runs.count {
       for i in runs.indices { runs[i].name = runs[i].folder.path }
     }
@@ -118,7 +119,7 @@ public struct RunSummary {
 
   // MARK: Reading
 
-  private static func settings(of folder: RunFolder) -> [Setting] {
+  fileprivate static func settings(of folder: RunFolder) -> [Setting] {
     let usual = Configuration().texts
     if let text = try? folder.configurationText() {
       var configuration = Configuration()
@@ -169,5 +170,35 @@ public struct RunSummary {
     // Its status is written at least every half minute, whatever a step takes.
     let patience = max(120, 10 * (series.medianSeconds ?? 0))
     return silence > patience ? .dead(silentFor: silence) : .running
+  }
+}
+
+/// A run that is looked at again and again: its log is read on, not anew.
+public struct RunFollower {
+  private let folder: RunFolder
+  private var series: SeriesFollower
+
+  /// The run in a folder.
+  ///
+  /// - Throws: `StorageError.missingInput` where there is none.
+  public init(path: String) throws {
+    folder = RunFolder(path)
+    guard folder.exists else {
+      throw StorageError.missingInput(path: path, reason: "is no folder of a run")
+    }
+    let clipNorm = RunSummary.settings(of: folder).first { $0.key == "clip_norm" }
+    series = SeriesFollower(
+      log: folder.metrics, keptAt: folder.curves, clipNorm: clipNorm.flatMap { Double($0.value) })
+  }
+
+  /// The run as it is now.
+  ///
+  /// - Parameter keeps: Whether the curves of a long log may be kept in the folder for the next time.
+  /// - Throws: `StorageError.inputOutput`.
+  public mutating func summary(keeps: Bool = false) throws -> RunSummary {
+    let series = try series.read(keeps: keeps)
+    var status = RunStatus(path: folder.status)
+    status?.update(series)
+    return RunSummary(folder, series: series, status: status)
   }
 }

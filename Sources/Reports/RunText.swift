@@ -20,6 +20,18 @@ public enum RunText {
     }
   }
 
+  /// What it does, in one word.
+  public static func shortState(_ run: RunSummary) -> String {
+    switch run.state {
+    case .running: "running"
+    case .dead: "dead"
+    case .finished: "finished"
+    case .stopped: "stopped"
+    case .failed: "failed"
+    case .unknown: "unknown"
+    }
+  }
+
   /// The numbers that people look for first.
   public static func facts(_ run: RunSummary) -> [(name: String, value: String)] {
     let (series, status) = (run.series, run.status)
@@ -34,7 +46,9 @@ public enum RunText {
     if let last = series.series["validation"]?.buckets.last {
       facts.append(("last validation", "\(number(last.mean))\(unit)"))
     }
-    if let images = series.last["images"] { facts.append(("images seen", "\(Int(images))")) }
+    if let images = series.last["images"] {
+      facts.append(("images seen", String(format: "%.0f", images)))
+    }
     if let seconds = series.last["seconds"] {
       facts.append(("trained for", Progress.duration(seconds)))
       if let hosts = status?.hosts, !hosts.isEmpty {
@@ -43,8 +57,10 @@ public enum RunText {
       }
     }
     if let speed = status?.imagesPerSecond { facts.append(("images per second", number(speed))) }
-    if let arithmetic = series.last["gigaflops_per_second"] {
-      facts.append(("GFLOP/s", number(arithmetic)))
+    if let arithmetic = series.last["gigaflops_per_second"], let speed = status?.imagesPerSecond,
+      let lastSpeed = series.last["images_per_second"], lastSpeed > 0
+    {
+      facts.append(("GFLOP/s", number(arithmetic / lastSpeed * speed)))
     }
     if run.state == .running, let left = status?.secondsLeft {
       facts.append(("time left", Progress.duration(left)))
@@ -67,8 +83,10 @@ public enum RunText {
     return facts
   }
 
-  /// Four significant digits.
-  public static func number(_ value: Double) -> String { String(format: "%.4g", value) }
+  /// Four significant digits, and all of a whole number's.
+  public static func number(_ value: Double) -> String {
+    1000..<1e9 ~= abs(value) ? String(format: "%.0f", value) : String(format: "%.4g", value)
+  }
 
   /// A word of a shell's command line.
   static func quoted(_ text: String) -> String {

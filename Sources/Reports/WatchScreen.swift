@@ -24,7 +24,7 @@ public struct WatchScreen {
     var lines = ["\(run.name): \(RunText.state(run))"]
     if let reason = run.status?.reason, run.state != .running { lines.append(reason) }
     if let steps = run.steps, steps > 0 {
-      let share = Double(run.series.step) / Double(steps)
+      let share = min(1, Double(run.series.step) / Double(steps))
       lines.append(Progress.bar(share, width: min(60, width - 8)) + " \(Int(100 * share)) %")
     }
     let facts = RunText.facts(run)
@@ -57,7 +57,7 @@ public struct WatchScreen {
     let rows = runs.map { run -> [String] in
       func text(_ value: Double?) -> String { value.map(RunText.number) ?? "-" }
       return [
-        run.name, RunText.state(run),
+        run.name, RunText.shortState(run),
         "\(run.series.step)" + (run.steps.map { "/\($0)" } ?? ""), text(run.series.last["loss"]),
         text(run.series.bestValidation), text(run.status?.imagesPerSecond),
         run.state == .running

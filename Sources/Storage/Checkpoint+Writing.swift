@@ -144,7 +144,7 @@ extension Checkpoint {
     try group.setAttribute("subject", .string(validation.subject))
     try group.write("steps", validation.steps.map(Int64.init))
     try group.write("losses", validation.losses)
-    try ViewerAttributes.mark(group, signal: "losses", axes: "steps", title: "loss of validation")
+    try ViewerAttributes.mark(group, signal: "losses", axes: "steps")
     try group.close()
   }
 
@@ -157,7 +157,7 @@ extension Checkpoint {
     try group.write("sum", buckets.map(\.sum))
     try group.write("least", buckets.map(\.least))
     try group.write("largest", buckets.map(\.largest))
-    try ViewerAttributes.mark(group, signal: "loss", axes: "step", title: "loss of training")
+    try ViewerAttributes.mark(group, signal: "loss", axes: "step")
     try group.close()
     try ViewerAttributes.open("history", in: root)
   }

@@ -59,8 +59,26 @@ public struct ThinnedSeries: Codable, Equatable, Sendable {
   /// How many numbers a bucket takes.
   private var width = 1
 
+  private enum CodingKeys: String, CodingKey { case buckets, width }
+
   /// No numbers yet.
   public init() {}
+
+  /// A curve that was kept; what cannot be one is refused.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let buckets = try values.decode([Bucket].self, forKey: .buckets)
+    guard
+      let series = ThinnedSeries(
+        steps: buckets.map(\.step), counts: buckets.map(\.count), sums: buckets.map(\.sum),
+        least: buckets.map(\.least), largest: buckets.map(\.largest)),
+      try series.width == values.decode(Int.self, forKey: .width)
+    else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .buckets, in: values, debugDescription: "is no curve")
+    }
+    self = series
+  }
 
   /// A curve that was kept; nil where these are no buckets of one.
   ///
@@ -80,16 +98,18 @@ public struct ThinnedSeries: Codable, Equatable, Sendable {
     else { return nil }
     // A last bucket alone may have fewer than there is room for.
     for i in steps.indices {
-      guard least[i] <= largest[i] else { return nil }
+      guard least[i] <= largest[i], abs(least[i]) < 1e280, abs(largest[i]) < 1e280,
+        sums[i].isFinite
+      else { return nil }
       var bucket = Bucket(steps[i], sums[i])
       (bucket.count, bucket.least, bucket.largest) = (counts[i], least[i], largest[i])
       buckets.append(bucket)
     }
   }
 
-  /// Adds the number of a step; one that is not finite has no place.
+  /// Adds the number of a step; one that is not finite, or so large that sums would not be, has no place.
   public mutating func add(step: Int, _ value: Double) {
-    guard value.isFinite else { return }
+    guard abs(value) < 1e280 else { return }
     if let last = buckets.last, last.count < width {
       buckets[buckets.count - 1].add(Bucket(step, value))
       return

@@ -17,12 +17,11 @@ enum ViewerAttributes {
   /// - Parameters:
   ///   - axes: The dataset of the horizontal axis; nil for a picture.
   static func mark(
-    _ group: borrowing Group, signal: String, axes: String? = nil, title: String
+    _ group: borrowing Group, signal: String, axes: String? = nil
   ) throws(HDF5Error) {
     try group.setAttribute("NX_class", .string("NXdata"))
     if let axes { try group.setAttribute("axes", .string(axes)) }
     try group.setAttribute("signal", .string(signal))
-    try group.setAttribute("title", .string(title))
   }
 
   /// Says which group a viewer opens first.
@@ -30,19 +29,19 @@ enum ViewerAttributes {
     try root.setAttribute("default", .string(name))
   }
 
-  /// The attributes of a stack of images, or of one.
+  /// The attributes of a stack of images, or of one; none for a stack of grey ones, whose last axis of one
+  /// channel viewers would take for a column of the image.
   ///
   /// - Parameter isStack: Whether there are images one behind the other, (n, h, w, c).
   static func picture(channels: Int, isStack: Bool) -> [String: AttributeValue] {
     let isColour = channels == 3
+    guard isColour || !isStack else { return [:] }
     var attributes: [String: AttributeValue] = [
       "interpretation": .string(isColour ? "rgb-image" : "image")
     ]
-    if isColour || !isStack {
-      attributes["CLASS"] = .string("IMAGE")
-      attributes["IMAGE_VERSION"] = .string("1.2")
-      attributes["IMAGE_SUBCLASS"] = .string(isColour ? "IMAGE_TRUECOLOR" : "IMAGE_GRAYSCALE")
-    }
+    attributes["CLASS"] = .string("IMAGE")
+    attributes["IMAGE_VERSION"] = .string("1.2")
+    attributes["IMAGE_SUBCLASS"] = .string(isColour ? "IMAGE_TRUECOLOR" : "IMAGE_GRAYSCALE")
     if isColour { attributes["INTERLACE_MODE"] = .string("INTERLACE_PIXEL") }
     return attributes
   }
@@ -63,7 +62,7 @@ enum ViewerAttributes {
       try dataset.setAttribute(name, value)
     }
     try dataset.close()
-    try mark(group, signal: "first_images", title: "the first images")
+    try mark(group, signal: "first_images")
     try group.close()
     try open("view", in: root)
   }

@@ -30,11 +30,12 @@ struct ReportCommand: JobCommand {
 
   func run(_ job: Job) throws {
     try job.onFirstRank {
-      let summaries = try RunSummary.all(runs)
+      let summaries = try RunSummary.all(runs, keeps: true)
       // The page of a run in its own folder is ours to replace.
       let own = runs.count == 1 ? summaries[0].folder.report : nil
       let target = output ?? own ?? "report.html"
-      if target != own { try OutputKind.page.check(target: target, inputs: runs, isForced: force) }
+      try OutputKind.page.check(
+        target: target, inputs: target == own ? [] : runs, isForced: force)
       try AtomicFile.write(try ReportPage(summaries).html(), to: target)
       try StandardStreams.print(target + "\n")
     }

@@ -38,7 +38,7 @@ struct RunsCommand: ParsableCommand {
           [
             run.folder.path, "\(run.series.step)" + (run.steps.map { "/\($0)" } ?? ""),
             text(run.series.last["loss"]), text(run.series.bestValidation),
-            text(run.status?.imagesPerSecond), run.setting("model") ?? "-", RunText.state(run),
+            text(run.status?.imagesPerSecond), run.setting("model") ?? "-", RunText.shortState(run),
           ]
         }
         try printColumns(

@@ -11,7 +11,8 @@ struct Train: JobCommand {
     abstract: "Train a model; without arguments on the embedded digits.",
     discussion: """
       The run's folder holds config.yaml, metrics.jsonl (a line a step), history.jsonl (a line a \
-      start), checkpoints/ and samples/ (a grid every so many steps). The settings for YAML files and --set stand below the options.
+      start), checkpoints/ and samples/ (a grid every so many steps); and for readers report.html, \
+      status.json, metrics.csv and an event file of TensorBoard. The settings for YAML files and --set stand below the options.
       """)
 
   /// The settings with their defaults, section by section, for the end of the help.

@@ -23,8 +23,11 @@ struct WatchCommand: JobCommand {
   func run(_ job: Job) throws {
     try job.onFirstRank {
       let terminal = StandardStreams.terminalSize
+      var followers = try runs.map { try RunFollower(path: $0) }
       while true {
-        let summaries = try RunSummary.all(runs)
+        var summaries: [RunSummary] = []
+        for i in followers.indices { summaries.append(try followers[i].summary()) }
+        summaries = RunSummary.named(summaries)
         let size = StandardStreams.terminalSize ?? (columns: 100, rows: 1000)
         let lines = WatchScreen(summaries, width: size.columns).lines()
         let isOver = !summaries.contains { $0.state == .running }

@@ -190,7 +190,7 @@ extension CommandTests {
       try Data([1]).write(to: URL(fileURLWithPath: grid + ".12345-1.tmp"))
       try FileManager.default.removeItem(atPath: best)
       try FileManager.default.copyItem(atPath: run.checkpoint(6), toPath: run.checkpoint(1))
-      try run.forge(1) { ($0.progress.step, $0.validation) = (1, nil) }
+      try run.forge(1) { ($0.progress.step, $0.validation, $0.history) = (1, nil, nil) }
 
       let again = try await run.train(["--resume", "--workers", "1"], settings: settings)
       #expect(again.status == 0 && again.errors.contains("is at step 8 already"), "\(again)")

@@ -59,11 +59,22 @@ extension CommandTests {
       for (index, line) in lines.enumerated() {
         let norms = line.filter { $0.key.hasPrefix("gradient_norms.") }.map(\.value)
         #expect(norms.isEmpty == (index % 2 == 0))
-        let (whole, parts) = (line["gradient_norm"]!, norms.map { $0 * $0 }.reduce(0, +).squareRoot())
+        let (whole, parts) = (
+          line["gradient_norm"]!, norms.map { $0 * $0 }.reduce(0, +).squareRoot()
+        )
         if !norms.isEmpty { #expect(abs(parts / whole - 1) < 1e-9) }
         #expect(line["gigaflops_per_second"]! > 0 && line["slowest.compute_seconds"]! > 0)
         #expect(0...1 ~= line["slowest.rank"]!)
       }
+    }
+
+    /// An autoencoder has nothing to draw grids from, whatever the settings say of them.
+    @Test func anAutoencoderDrawsNoGrids() async throws {
+      let small = SmallRun(folder.file("run"))
+      let outcome = try await small.train(
+        ["--steps", "4", "--workers", "1"],
+        settings: ["model=autoencoder", "latents=[4]", "decoder=normal", "sample_every=2"])
+      #expect(outcome.status == 0 && outcome.errors.contains("draws no grids"), "\(outcome)")
     }
 
     /// A run that is asked to stop, and one that cannot go on, say so.
@@ -114,6 +125,12 @@ extension CommandTests {
       let page = try await run(
         .dist, ["report", one.path, two.path, "--output", folder.file("p.html")])
       #expect(page.status == 0 && page.output == "\(folder.file("p.html"))\n", "\(page)")
+      // A page that is not ours is not replaced in the run's own folder either; watch leaves nothing.
+      try Data("mine".utf8).write(to: URL(fileURLWithPath: "\(one.path)/report.html"))
+      #expect(try await run(.dist, ["report", one.path]).status == 73)
+      let before = try snapshot(one.path)
+      #expect(try await run(.dist, ["watch", one.path]).status == 0)
+      #expect(try snapshot(one.path) == before)
       for words in [["watch"], ["report"], ["runs", "compare"]] {
         let refused = try await run(
           .dist, words + [folder.file("no")] + (words.count > 1 ? [one.path] : []))

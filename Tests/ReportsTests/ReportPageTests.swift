@@ -110,4 +110,60 @@ import Testing
   @Test func whatIsNoRunIsRefused() {
     #expect(throws: StorageError.self) { try RunSummary(path: folder.file("nothing")) }
   }
+
+  /// Signs with marks on them are characters of their own, and still end tags.
+  @Test(arguments: [
+    "\u{600}<img src=x onerror=alert(1)>", "a\"\u{301} onfocus=alert(1) x=\"\u{301}",
+  ])
+  func signsWithMarksAreEscaped(_ text: String) throws {
+    let run = try made("x", settings: "data: '\(text)'\n")
+    try AtomicFile.write(
+      Log.line(1, more: "").replacing("loss_by_timestep", with: "\\\"><img src=x onerror=alert(1)>")
+        + Log.line(2),
+      to: run.folder.metrics)
+    let page = Array(try ReportPage([try RunSummary(path: run.folder.path)]).html().unicodeScalars)
+    for (i, scalar) in page.enumerated() where scalar == "<" {
+      let rest = String(String.UnicodeScalarView(page[i...].prefix(8)))
+      #expect(!rest.hasPrefix("<img src=x") && !rest.hasPrefix("<img src"), "\(rest)")
+    }
+    #expect(
+      !page.split(separator: "\"").contains { $0.starts(with: "\u{301} onfocus".unicodeScalars) })
+  }
+
+  /// Whatever numbers a log, a status or kept curves have, there is a page, a screen, and no trap.
+  @Test(arguments: [
+    "{\"step\":1,\"loss\":1e308}\n{\"step\":2,\"loss\":-1e308}", "{\"step\":1,\"loss\":1e-320}",
+    "{\"step\":1,\"loss\":1,\"images\":1e300,\"slowest\":{\"rank\":1e300,\"host\":\"h\"}}",
+    "{\"step\":9223372036854775807,\"loss\":1}", "{\"step\":-5,\"loss\":1}",
+    "{\"step\":1,\"sums\":{\"\":[1.0]},\"terms\":{\"\":1,\"b\":2}}",
+    "{\"step\":1,\"seconds\":5e-324}\n{\"step\":2,\"seconds\":1e-323}",
+    "{\"step\":1,\"validation\":1.7e308}\n{\"step\":2,\"validation\":-1.7e308}",
+    "{\"step\":1,\"gradient_norms\":{\"a\":1e308,\"b\":-1e308},\"loss\":1}",
+  ])
+  func anyNumbersAreShown(_ lines: String) throws {
+    let run = try made("a")
+    try AtomicFile.write(lines + "\n", to: run.folder.metrics)
+    try AtomicFile.write(
+      """
+      {"batch":8,"data":"d","host":"h","hosts":["h"],"images":8,"name":"a","parameters":1,"process":1,
+      "provenance":{},"ranks":2,"started":"x","state":"running","step":40,"steps":-9223372036854775808,
+      "updated":"y","workers":1}
+      """, to: run.folder.status)
+    for kept in [
+      "{", "{\"version\":1,\"offset\":18446744073709551615,\"mark\":\"\",\"series\":{}}",
+    ] {
+      try AtomicFile.write(kept, to: run.folder.curves)
+      let again = try RunSummary(path: run.folder.path)
+      #expect(try ReportPage([again]).html().contains("</html>"))
+      #expect(!WatchScreen([again], width: 80).lines().isEmpty)
+      #expect(!WatchScreen([again, again], width: 80).lines().isEmpty)
+    }
+    var reader = MetricsReader(path: run.folder.metrics)
+    try reader.read { lines, _ in
+      for line in lines {
+        let norms = line.numbers.map(\.value)
+        #expect(!Event(time: 0, step: 1, [("h", .histogram(norms))]).record.isEmpty)
+      }
+    }
+  }
 }

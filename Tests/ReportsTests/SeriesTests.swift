@@ -171,4 +171,18 @@ struct Log {
     #expect(third[0][4] == "validation" && third.count == 6)
     #expect(third.map { $0[4] } == ["validation", "", "", "", "0.25", ""])
   }
+
+  /// The log may have lines that were not given out yet when the table is written anew: they come once.
+  @Test func linesThatComeMeanwhileComeOnce() throws {
+    let log = Log()
+    let path = log.folder.file("metrics.csv")
+    var table = MetricsTable(path: path, log: log.path)
+    try log.append((1...4).map { Log.line($0) }.joined())
+    let lines = (1...4).compactMap { MetricsLine(Data(Log.line($0).utf8)) }
+    try table.append(Array(lines[..<2]))
+    try table.append(Array(lines[2...]))
+    let steps = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").dropFirst()
+      .map { $0.prefix { $0 != "," } }
+    #expect(steps == ["1", "2", "3", "4"])
+  }
 }

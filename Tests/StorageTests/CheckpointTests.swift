@@ -92,7 +92,6 @@ func sampleCheckpoint(
     #expect(kept == whole)
   }
 
-
   @Test func whatValidationFoundIsReadBack() throws {
     var checkpoint = sampleCheckpoint()
     let without = try checkpoint.encoded()

@@ -22,9 +22,15 @@ extension LatentVariableModel {
     ]
   }
 
-  /// That β is no bound, where it is none.
+  /// An autoencoder has no prior.
+  public var drawsImages: Bool { !isAutoencoder }
+
+  /// That β is no bound, where it is none; that an autoencoder draws no grids.
   public var notes: [String] {
-    guard !isAutoencoder, divergenceWeight < 1 else { return [] }
+    if isAutoencoder {
+      return ["An autoencoder has no prior: training draws no grids of samples."]
+    }
+    guard divergenceWeight < 1 else { return [] }
     return [
       "With kl_weight \(divergenceWeight) training does not descend along a bound; evaluate and "
         + "validation do not weight it."

@@ -81,8 +81,7 @@ public struct SampleLayout: Equatable, Sendable {
       let file = try File.create(path)
       let root = try file.root()
       try FileFormat.samples.write(to: root)
-      try root.setAttribute("NX_class", .string("NXdata"))
-      try root.setAttribute("signal", .string("samples"))
+      if shape.channels == 3 { try ViewerAttributes.mark(root, signal: "samples") }
       try Self.write(attributes, to: root)
       let extents = [count, shape.height, shape.width, shape.channels]
       var scale = ViewerAttributes.picture(channels: shape.channels, isStack: true)

@@ -48,8 +48,9 @@ public final class Progress: Sendable {
         line += String(repeating: " ", count: max(0, state.width - width))
         state.width = width
       }
+      if !isTerminal { line = "\(ShortLog.time) \(line)" }
       StandardStreams.tell(line + (isTerminal && !isLast ? "" : "\n"), inPlace: isTerminal)
-      if isLast { state = State() }
+      if isLast { (state.width, state.lastDrawn) = (0, isTerminal ? nil : now) }
     }
   }
 

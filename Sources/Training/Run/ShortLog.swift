@@ -39,12 +39,17 @@ struct ShortLog: LogHandler {
     guard !style.isQuiet || event.level >= .warning else { return }
     let message = event.message.description
     if style.isJSON { return StandardStreams.tell(Self.json("\(event.level)", message)) }
-    let time = Date.now.formatted(
+    let level = event.level >= .warning ? "\(event.level): " : ""
+    StandardStreams.tell(
+      "\(Self.time) \(level)\(message.escapingControls(keepingLines: false))\n")
+  }
+
+  /// The time of day, as lines begin with it.
+  static var time: String {
+    Date.now.formatted(
       .verbatim(
         "\(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased)):\(minute: .twoDigits):\(second: .twoDigits)",
         timeZone: .current, calendar: Calendar(identifier: .gregorian)))
-    let level = event.level >= .warning ? "\(event.level): " : ""
-    StandardStreams.tell("\(time) \(level)\(message.escapingControls(keepingLines: false))\n")
   }
 
   /// A line for programs.

@@ -180,6 +180,7 @@ public final class TrainingRun {
   /// Whether a grid of samples is drawn after this step.
   private func drawsSamples(isLast: Bool) -> Bool {
     let settings = plan.configuration.recording
+    guard plan.objective.drawsImages else { return false }
     return isLast && settings.sampleLast || isDue(every: settings.sampleEvery)
   }
 
