@@ -14,7 +14,7 @@ public struct MetricsLine: Equatable, Sendable {
 
   /// The number of steps done.
   public let step: Int
-  /// The other numbers, by their paths in the order of the alphabet.
+  /// The other numbers, each path once, in any order.
   public let numbers: [Number]
   /// The rank that took longest, and its machine; nil where that is not known.
   public let slowest: String?
@@ -51,14 +51,14 @@ extension MetricsLine: Decodable {
         forKey: Key(stringValue: "step"), in: line, debugDescription: "is no step")
     }
     var (numbers, slowest) = ([Number](), String?.none)
-    for key in line.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+    for key in line.allKeys {
       let name = key.stringValue
       switch name {
       case "step": break
       case "slowest":
         let parts = try line.nestedContainer(keyedBy: Key.self, forKey: key)
         var (rank, host) = (0, "")
-        for part in parts.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
+        for part in parts.allKeys {
           if part.stringValue == "host" {
             host = try parts.decode(String.self, forKey: part)
           } else {
@@ -70,14 +70,14 @@ extension MetricsLine: Decodable {
         slowest = "rank \(rank) on \(host)"
       case "sums":
         let vectors = try line.decode([String: [Double]].self, forKey: key)
-        for (vector, values) in vectors.sorted(by: { $0.key < $1.key }) {
+        for (vector, values) in vectors {
           for (i, value) in values.enumerated() {
             numbers.append(Number(path: "\(name)/\(vector)/\(i)", value: value))
           }
         }
       case let name where name.hasSuffix("terms") || name == "gradient_norms":
         let terms = try line.decode([String: Double].self, forKey: key)
-        for (term, value) in terms.sorted(by: { $0.key < $1.key }) {
+        for (term, value) in terms {
           numbers.append(Number(path: "\(name)/\(term)", value: value))
         }
       case "skipped":

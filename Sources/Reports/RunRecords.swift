@@ -25,6 +25,7 @@ public final class RunRecords: RunObserver {
   /// Nothing to record yet.
   public init() {}
 
+  /// Begins to read the log.
   public func runBegins(_ facts: RunFacts, warn: @escaping @Sendable (String) -> Void) {
     queue.async { [self] in
       work = Work(facts, warn)
@@ -33,6 +34,7 @@ public final class RunRecords: RunObserver {
     }
   }
 
+  /// Writes status and report anew, if it is time for them.
   public func runHasNewFiles() {
     queue.async { [self] in
       work?.hasNewFiles = true
@@ -40,6 +42,7 @@ public final class RunRecords: RunObserver {
     }
   }
 
+  /// Takes in the rest of the log, and writes everything for the last time.
   public func runEnds(_ end: RunEnd) {
     hasEnded.store(true, ordering: .relaxed)
     queue.sync { work?.end(end) }

@@ -49,7 +49,7 @@ def flat(value, path=""):
     elif isinstance(value, list):
         for index, element in enumerate(value):
             yield from flat(element, f"{path}/{index}")
-    else:
+    elif not isinstance(value, str):
         yield path, float(value)
 
 

@@ -37,7 +37,7 @@ struct Log {
           """.utf8)))
     #expect(line.step == 3)
     #expect(
-      line.numbers.map(\.path) == [
+      line.numbers.map(\.path).sorted() == [
         "loss", "skipped", "sums/x/0", "sums/x/1", "terms/a", "terms/b", "validation_terms/kl",
       ])
     #expect(line["loss"] == 3.0317316435941626 && line["terms/a"] == 1e-300 && line["skipped"] == 1)

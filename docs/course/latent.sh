@@ -79,12 +79,12 @@ cut_pictures "$folder/scenes.h5" "$folder/quarters.h5" "$folder/scenes.h5.labels
 cut_pictures "$folder/scenes-test.h5" "$folder/quarters-test.h5" "$folder/scenes-test.h5.labels.npy"
 
 seconds=$((minutes * 60))
-denoiser=(prediction=v learning_rate=0.001 warmup_steps=100 clip_norm=1 average_decay=0.999 dropout=0
+denoiser=(prediction=v learning_rate=0.001 warmup_steps=100 clip_norm=1 average_decay=0.99 dropout=0
   heads=1 groups=8 blocks=1)
 train pixels "$seconds" channels=32 'multipliers=[1, 2, 2, 4]' 'attention=[8]' "${denoiser[@]}"
 train coder $((seconds / 4)) model=vae latent_network=convolutional latent_form=map 'latents=[3]' channels=16 \
   'multipliers=[1, 2, 4]' blocks=1 groups=8 decoder=normal decoder_deviation=fixed decoder_sigma=0.1 \
-  kl_weight=0.1 clip_norm=10000 learning_rate=0.001 warmup_steps=100 average_decay=0.999
+  kl_weight=0.1 clip_norm=10000 learning_rate=0.001 warmup_steps=100 average_decay=0.99
 train latents $((seconds - seconds / 4)) latent="$folder/coder" channels=48 'multipliers=[1, 2, 2]' \
   'attention=[8]' "${denoiser[@]}"
 
