@@ -317,11 +317,14 @@ class Folder:
         return faults
 
     def listing(self) -> set[str]:
-        """The names of what a run makes; logs that were set aside are no part of it."""
+        """The names of what a run makes; logs that were set aside are no part of it, and neither is what
+        follows from the log for readers: a fault of these files is none of the run."""
         return {
             str(path.relative_to(self.run))
             for path in self.run.rglob("*")
             if not re.fullmatch(r"metrics\.\d+\.jsonl", path.name)
+            and not re.fullmatch(
+                r"report\.html|status\.json|metrics\.csv|data\.png|events\.out\.tfevents\..*", path.name)
         }
 
 

@@ -92,6 +92,9 @@ def points(scenario: str, log: Path, run: str) -> list[Point]:
         # When the file STOP is looked for depends on the time.
         if call.name == "execve" or not (paths := touched(call, run)) or paths == ["STOP"]:
             continue
+        # The names of event files have the time and the process: no other run has them.
+        if any(path.startswith("events.out.tfevents.") for path in paths):
+            continue
         for path in paths:
             key = (call.thread, path, call.name)
             single[key] = single.get(key, 0) + 1
@@ -228,7 +231,7 @@ class KillPoints:
         faults = folder.lost(before + outcome.saved)
         code, lines = outcome.code, outcome.error_lines
         # What could not be saved, linked or removed was said, and is not made up for.
-        is_whole = " warning " not in outcome.errors
+        is_whole = " warning: " not in outcome.errors
         if code == 0:
             if steps not in folder.checkpoints:
                 faults.append("exit code 0 without the last checkpoint")
