@@ -111,12 +111,18 @@ public final class RunRecords: RunObserver {
       report(end)
     }
 
-    /// Reads the log on.
+    /// Reads the log on, some lines at a time: all of a long one would take much memory.
     private mutating func readLog() {
-      var lines: [MetricsLine] = []
+      var reader = reader
       attempt(folder.metrics) { work in
-        try work.reader.read { new, _ in lines += new }
+        try reader.read { lines, _ in work.take(lines) }
       }
+      self.reader = reader
+      take([])
+    }
+
+    /// Takes in lines of the log, and what else is new.
+    private mutating func take(_ lines: [MetricsLine]) {
       for line in lines { series.add(line, clipNorm: clipNorm) }
       attempt(folder.table) { try $0.table.append(lines) }
       let samples = folder.sampleGrids()

@@ -167,7 +167,7 @@ public struct RunSummary {
     guard let holder = RunLock.holder(folder: folder.path),
       !holder.isGone(seenBy: observer, isUnlocked: false)
     else { return .dead(silentFor: silence) }
-    // Its status is written at least every half minute, whatever a step takes.
+    // Its status is written about every ten seconds, whatever a step takes.
     let patience = max(120, 10 * (series.medianSeconds ?? 0))
     return silence > patience ? .dead(silentFor: silence) : .running
   }

@@ -51,7 +51,7 @@ public struct ThinnedSeries: Codable, Equatable, Sendable {
     }
   }
 
-  /// The number of buckets at most.
+  /// The number of buckets at most, even.
   public static let capacity = 1024
 
   /// From the first step to the last.
@@ -115,18 +115,14 @@ public struct ThinnedSeries: Codable, Equatable, Sendable {
       return
     }
     if buckets.count == Self.capacity { halve() }
-    // The last bucket of an odd number may have room after that.
-    if let last = buckets.last, last.count < width {
-      buckets[buckets.count - 1].add(Bucket(step, value))
-    } else {
-      buckets.append(Bucket(step, value))
-    }
+    buckets.append(Bucket(step, value))
   }
 
+  /// Puts neighbours together; all buckets are full, and an even number.
   private mutating func halve() {
-    buckets = stride(from: 0, to: buckets.count, by: 2).map { i in
+    buckets = stride(from: 0, to: Self.capacity, by: 2).map { i in
       var bucket = buckets[i]
-      if i + 1 < buckets.count { bucket.add(buckets[i + 1]) }
+      bucket.add(buckets[i + 1])
       return bucket
     }
     width *= 2
