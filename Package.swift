@@ -98,7 +98,7 @@ let package = Package(
     .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"]),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"]),
     .testTarget(
-      name: "ReportsTests", dependencies: ["Reports", "Storage", "TestSupport"],
+      name: "ReportsTests", dependencies: ["Figures", "Reports", "Storage", "TestSupport"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "TextTests", dependencies: ["Text"], resources: [.copy("Fixtures")]),
     .testTarget(

@@ -14,6 +14,9 @@ public enum DatasetLayout: Equatable, Sendable {
   /// bytes of elements sorted by significance before if `shuffle`; rows can be appended if
   /// `growing`.
   case chunked(_ shape: [Int], gzip: Int? = nil, shuffle: Bool = false, growing: Bool = false)
+  /// No elements of its own: those of another dataset of the file, in the same order, under other extents
+  /// (virtual storage). `Dataset.swift` refuses to read such datasets.
+  case view(of: String, shape: [Int])
 }
 
 extension Group {
@@ -120,6 +123,17 @@ extension Group {
       // herr_t H5Pset_fill_time(hid_t plist_id, H5D_fill_time_t fill_time)
       try call("leave the place empty", place) {
         H5Pset_fill_time(creationID, H5D_FILL_TIME_NEVER)
+      }
+    case .view(let source, let extents):
+      precondition(
+        extents.reduce(1, *) == shape.reduce(1, *), "A view has the elements of its dataset.")
+      let own = try dataspace(shape, place)
+      let other = try dataspace(extents, place)
+      let (ownID, otherID) = (own.id, other.id)
+      // herr_t H5Pset_virtual(hid_t dcpl_id, hid_t vspace_id, const char *src_file_name,
+      //   const char *src_dset_name, hid_t src_space_id): "." is the same file.
+      try call("name the dataset that is viewed", place) {
+        H5Pset_virtual(creationID, ownID, ".", source, otherID)
       }
     case .chunked(let extents, let gzip, let shuffle, let growing):
       precondition(extents.count == shape.count, "A chunk must have the rank of its dataset.")

@@ -67,8 +67,7 @@ struct EventLog {
   ) throws {
     pictures = []
     var bytes = Event(versionAt: origin ?? 0).record
-    var reader = MetricsReader(path: log)
-    try reader.read { lines, _ in bytes += records(of: lines.filter { $0.step <= last }) }
+    try MetricsReader.read(log, upTo: last) { bytes += records(of: $0) }
     bytes += try grids(samples)
     try AtomicFile.write(bytes, to: path)
     handle = FileHandle(forWritingAtPath: path)

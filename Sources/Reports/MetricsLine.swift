@@ -18,6 +18,8 @@ public struct MetricsLine: Equatable, Sendable {
   public let numbers: [Number]
   /// The rank that took longest, and its machine; nil where that is not known.
   public let slowest: String?
+  /// How long each rank worked at this step; empty where the line does not tell.
+  public let rankSeconds: [Double]
 
   /// Reads a line; nil where it is torn, or none of ours.
   public init?(_ bytes: Data) {
@@ -50,7 +52,7 @@ extension MetricsLine: Decodable {
       throw DecodingError.dataCorruptedError(
         forKey: Key(stringValue: "step"), in: line, debugDescription: "is no step")
     }
-    var (numbers, slowest) = ([Number](), String?.none)
+    var (numbers, slowest, rankSeconds) = ([Number](), String?.none, [Double]())
     for key in line.allKeys {
       let name = key.stringValue
       switch name {
@@ -68,6 +70,11 @@ extension MetricsLine: Decodable {
           }
         }
         slowest = "rank \(rank) on \(host)"
+      case "rank_seconds":
+        rankSeconds = try line.decode([Double].self, forKey: key)
+        for (rank, value) in rankSeconds.enumerated() {
+          numbers.append(Number(path: "\(name)/\(rank)", value: value))
+        }
       case "sums":
         let vectors = try line.decode([String: [Double]].self, forKey: key)
         for (vector, values) in vectors {
@@ -87,6 +94,6 @@ extension MetricsLine: Decodable {
         numbers.append(Number(path: name, value: value))
       }
     }
-    (self.numbers, self.slowest) = (numbers, slowest)
+    (self.numbers, self.slowest, self.rankSeconds) = (numbers, slowest, rankSeconds)
   }
 }

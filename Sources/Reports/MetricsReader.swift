@@ -23,12 +23,27 @@ public struct MetricsReader {
     self.offset = offset
   }
 
+  /// Reads a log up to a step, which it may have grown beyond.
+  ///
+  /// - Parameter body: Called with lines in their order, some at a time.
+  /// - Throws: As `read`.
+  static func read(
+    _ path: String, upTo step: Int, _ body: ([MetricsLine]) throws -> Void
+  ) throws {
+    var reader = MetricsReader(path: path)
+    try reader.read(isLast: { ($0.last?.step ?? 0) >= step }) { lines, _ in
+      try body(lines.filter { $0.step <= step })
+    }
+  }
+
   /// Reads what is new.
   ///
-  /// - Parameter body: Called with lines in their order, some at a time, and whether the log begins anew
-  ///   with them.
+  /// - Parameters:
+  ///   - isLast: Whether no more are wanted after these lines.
+  ///   - body: Called with lines in their order, some at a time, and whether the log begins anew with them.
   /// - Throws: `StorageError.inputOutput` where the log cannot be read; not where there is none.
   public mutating func read(
+    isLast: ([MetricsLine]) -> Bool = { _ in false },
     _ body: (_ lines: [MetricsLine], _ beginsAnew: Bool) throws -> Void
   ) throws {
     var kind = stat()
@@ -53,49 +68,16 @@ public struct MetricsReader {
         guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { continue }
         let whole = rest[rest.startIndex...end]
         offset += UInt64(whole.count)
-        try body(Self.decode(whole), beginsAnew)
+        let lines = LogLines(whole).decoded { MetricsLine($0) }.compactMap(\.self)
+        try body(lines, beginsAnew)
         beginsAnew = false
+        if isLast(lines) { break }
         rest = Data(rest[(end + 1)...])
       }
       if beginsAnew { try body([], true) }
     } catch let error as CocoaError {
       throw StorageError.inputOutput(
         path: path, reason: "cannot be read: \(systemCause(of: error))")
-    }
-  }
-
-  /// The lines of some bytes, decoded on several threads where they are many.
-  private static func decode(_ bytes: Data) -> [MetricsLine] {
-    let lines = self.lines(of: bytes)
-    guard lines.count > 256 else { return lines.compactMap { MetricsLine($0) } }
-    let parts = ProcessInfo.processInfo.activeProcessorCount
-    return [MetricsLine?](unsafeUninitializedCapacity: lines.count) { decoded, count in
-      // Each thread writes its own part.
-      nonisolated(unsafe) let decoded = decoded
-      DispatchQueue.concurrentPerform(iterations: parts) { part in
-        for i in lines.count * part / parts..<lines.count * (part + 1) / parts {
-          (decoded.baseAddress! + i).initialize(to: MetricsLine(lines[i]))
-        }
-      }
-      count = lines.count
-    }.compactMap(\.self)
-  }
-
-  /// The lines without their ends. `Data.split` asks for each byte by itself.
-  private static func lines(of bytes: Data) -> [Data] {
-    bytes.withUnsafeBytes { buffer in
-      var (lines, start) = ([Data](), 0)
-      while start < buffer.count {
-        let rest = UnsafeRawBufferPointer(rebasing: buffer[start...])
-        // void *memchr(const void *s, int c, size_t n)
-        let end = memchr(rest.baseAddress!, 10, rest.count).map {
-          rest.baseAddress!.distance(to: $0)
-        }
-        let length = end ?? rest.count
-        if length > 0 { lines.append(Data(bytes: rest.baseAddress!, count: length)) }
-        start += length + 1
-      }
-      return lines
     }
   }
 }

@@ -46,11 +46,8 @@ package struct MetricsTable {
   private mutating func write(upTo last: Int) throws {
     handle = nil
     var names = Set<String>()
-    var reader = MetricsReader(path: log)
-    try reader.read { lines, _ in
-      for line in lines where line.step <= last {
-        for number in line.numbers { names.insert(number.path) }
-      }
+    try MetricsReader.read(log, upTo: last) { lines in
+      for line in lines { for number in line.numbers { names.insert(number.path) } }
     }
     let rest = names.subtracting(Self.first).sorted {
       $0.compare($1, options: .numeric) == .orderedAscending
@@ -58,8 +55,7 @@ package struct MetricsTable {
     columns = Self.first.filter(names.contains) + rest
     var bytes =
       Array((["step"] + columns.map(Self.quoted)).joined(separator: ",").utf8) + Array("\n".utf8)
-    reader = MetricsReader(path: log)
-    try reader.read { lines, _ in bytes += Array(text(lines.filter { $0.step <= last }).utf8) }
+    try MetricsReader.read(log, upTo: last) { bytes += Array(text($0).utf8) }
     try AtomicFile.write(bytes, to: path)
     handle = FileHandle(forWritingAtPath: path)
     _ = try? handle?.seekToEnd()

@@ -49,22 +49,24 @@ public struct ReportPage {
   // MARK: Parts
 
   private func part(of run: RunSummary, number: Int) -> [String: Any] {
-    let newest = run.checkpoints.last
     var part: [String: Any] = [
       "number": number, "name": run.name, "state": RunText.shortState(run),
       "facts": RunText.facts(run).map { ["name": $0.name, "value": $0.value] },
-      "hasPictures": false, "hasGrids": false, "hasCheckpoints": newest != nil,
+      "hasPictures": false, "hasGrids": false, "hasCheckpoints": !run.checkpoints.isEmpty,
       "settings": table(
         "All settings", ["setting", "value", "default"],
         run.settings.map { [$0.key, $0.value, $0.usual ?? "?"] }),
+      "machines": machines(of: run), "hasMachines": run.status?.nodes?.isEmpty == false,
       "starts": table(
-        "Every start of the run", ["date", "from step", "ranks", "workers", "machines", "changed"],
+        "Every start of the run",
+        ["date", "from step", "ranks", "workers", "machines", "changed", "command"],
         run.starts.map { start in
           [
             start.date, "\(start.step)", "\(start.ranks)", "\(start.workers)",
             Set(start.hosts).sorted().joined(separator: ", "),
             start.changed.sorted { $0.key < $1.key }
               .map { "\($0.key): \($0.value.joined(separator: " → "))" }.joined(separator: "; "),
+            start.command ?? "",
           ]
         }),
       "provenance": table(
@@ -77,10 +79,7 @@ public struct ReportPage {
         "most": "\(steps)", "value": "\(min(steps, run.series.step))", "name": run.name,
       ]
     }
-    if newest != nil {
-      part["command"] =
-        "ddpm-sample --ckpt \(RunText.quoted(URL(fileURLWithPath: run.folder.path).path)) --out samples.png"
-    }
+    part["command"] = RunText.samplingCommand(run)
     // What is found out where nobody says anything is not changed.
     let changed = run.settings.filter {
       $0.value != $0.usual && $0.usual != "auto" && $0.key != "name"
@@ -117,6 +116,26 @@ public struct ReportPage {
     return part
   }
 
+  /// What the job has of each machine, and how long the slowest of its ranks worked in a step lately.
+  private func machines(of run: RunSummary) -> [String: Any] {
+    let nodes = run.status?.nodes ?? []
+    let times = run.series.medianRankSeconds
+    let seconds = nodes.map { node in
+      node.ranks.compactMap { times.indices.contains($0) ? times[$0] : nil }.max()
+    }
+    let most = nodes.count > 1 ? seconds.compactMap(\.self).max() : nil
+    return table(
+      "Machines of the last start, with the median seconds of work in a step of the slowest rank of each",
+      ["machine", "ranks", "workers", "cores", "CPU", "seconds a step"],
+      zip(nodes, seconds).map { node, seconds in
+        [
+          node.host, "\(node.ranks.count)", "\(node.workers)", "\(node.cores)", node.cpu,
+          (seconds.map(RunText.number) ?? "")
+            + (seconds != nil && seconds == most ? ", the slowest" : ""),
+        ]
+      })
+  }
+
   private func addPictures(of run: RunSummary, to part: inout [String: Any]) {
     let grids = run.folder.sampleGrids()
     let most = Self.pictureBytes / runs.count
@@ -126,9 +145,12 @@ public struct ReportPage {
     }
     part["data"] = picture(
       run.folder.dataGrid, "The first images of the data", alt: "the first images of the data")
-    part["trajectory"] = picture(
-      "\(run.folder.path)/trajectory.png", "From noise at the left to images at the right",
-      alt: "images on their way from noise to what they are")
+    if let path = run.folder.trajectory() {
+      part["trajectory"] = picture(
+        path,
+        "From noise at the left to images at the right: above what the network sees, below what it takes "
+          + "the image for", alt: "images on their way from noise to what they are")
+    }
     let size = (try? AtomicFile.contents(of: grids.last?.path ?? ""))??.count ?? 1
     let count = min(grids.count, 16, max(2, most / max(1, size)))
     if grids.count > 1, count > 1 {
@@ -140,7 +162,7 @@ public struct ReportPage {
       }
       part["hasGrids"] = true
     }
-    part["hasPictures"] = part["newest"] != nil || part["data"] != nil
+    part["hasPictures"] = ["newest", "data", "trajectory"].contains { part[$0] != nil }
   }
 
   /// A picture within the page; nil where there is none, or a very large one.

@@ -17,7 +17,7 @@ struct Figure {
 }
 
 /// The plots of some runs.
-struct RunFigures {
+package struct RunFigures {
   let runs: [RunSummary]
   private var isAlone: Bool { runs.count == 1 }
   private var unit: String {
@@ -27,7 +27,7 @@ struct RunFigures {
   /// All plots that there are numbers for.
   func all() -> [Figure] {
     [loss, validation, terms, byTimestep].compactMap(\.self) + sums
-      + [gradient, rate, speed, times].compactMap(\.self)
+      + [gradient, rate, speed, times, ranks].compactMap(\.self)
   }
 
   // MARK: Loss
@@ -92,7 +92,29 @@ struct RunFigures {
     for path in paths {
       lines += self.lines(of: path, isSmoothed: true, isOneOfMany: true, offset: lines.count)
     }
-    return figure("Terms of the loss", identifier: "terms", y: "mean\(unit)", lines, path: paths[0])
+    let stack = isAlone ? Self.stacked(lines) : nil
+    return figure(
+      stack == nil ? "Terms of the loss" : "Terms of the loss, stacked", identifier: "terms",
+      y: "mean\(unit)", stack ?? lines, path: paths[0])
+  }
+
+  /// Each line on top of those before it, so that the last one is the sum of all; nil where they are not of
+  /// the same steps, or one is below 0 somewhere.
+  package static func stacked(_ lines: [Plot.Line]) -> [Plot.Line]? {
+    guard let first = lines.first,
+      lines.allSatisfy({ line in
+        line.points.map(\.x) == first.points.map(\.x) && line.points.allSatisfy { $0.y >= 0 }
+      })
+    else { return nil }
+    var below = [Double](repeating: 0, count: first.points.count)
+    return lines.map { line in
+      var line = line
+      let above = zip(below, line.points).map { $0 + $1.y }
+      line.band = zip(below, above).map { $0...$1 }
+      line.points = zip(line.points, above).map { Plot.Point($0.x, $1) }
+      below = above
+      return line
+    }
   }
 
   /// The mean loss of each part of the time axis, at the beginning, after a quarter and now.
@@ -217,6 +239,41 @@ struct RunFigures {
       "Time of a step, on the slowest rank", identifier: "times", y: "seconds of a step",
       lines,
       path: "slowest/compute_seconds")
+  }
+
+  /// How long each rank works in a step.
+  private var ranks: Figure? {
+    guard isAlone else { return nil }
+    let seconds = runs[0].series.medianRankSeconds
+    guard seconds.count > 1, let least = seconds.min(), let most = seconds.max() else { return nil }
+    let nodes = runs[0].status?.nodes ?? []
+    let hosts = seconds.indices.map { rank in
+      nodes.first { $0.ranks.contains(rank) }?.host ?? "unknown"
+    }
+    // The ranks of a machine have a colour.
+    var lines: [Plot.Line] = []
+    for (index, host) in Set(hosts).sorted().enumerated() {
+      let points = seconds.indices.filter { hosts[$0] == host }
+        .map { Plot.Point(Double($0), seconds[$0]) }
+      lines.append(Plot.Line(host, points, style: .points, colour: index, largestStep: 0.5))
+    }
+    // Hundreds of machines have no legend: the table names them.
+    if lines.count > 12 { for i in lines.indices { lines[i].name = "" } }
+    var plot = Plot(
+      "Work of a step, by rank", x: "rank", y: "median seconds", identifier: "ranks", lines)
+    plot.placeNames = seconds.indices.map { "\($0)" }
+    // From 0 on, so that a small difference looks small.
+    plot.heights = [Plot.Mark(0, "")]
+    let slowest = seconds.firstIndex(of: most)!
+    plot.summary =
+      "Rank \(slowest) on \(hosts[slowest]) works longest, \(Axis.text(Self.short(most))) seconds a step; the "
+      + "fastest \(Axis.text(Self.short(least)))."
+    return Figure(
+      plot: plot, hasLogarithms: false,
+      table: (
+        ["rank", "machine", "median seconds"],
+        seconds.indices.map { ["\($0)", hosts[$0], Axis.text(Self.short(seconds[$0]))] }
+      ))
   }
 
   // MARK: Parts

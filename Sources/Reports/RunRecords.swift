@@ -48,6 +48,17 @@ public final class RunRecords: RunObserver {
     queue.sync { work?.end(end) }
   }
 
+  /// Says that the run is finished, where a process that was killed has not come to it.
+  public func runIsDone(_ facts: RunFacts) {
+    guard let status = RunStatus(path: facts.folder.status), status.state == .running else {
+      return
+    }
+    queue.sync {
+      work = Work(facts) { _ in }
+      work?.end(.finished)
+    }
+  }
+
   private func schedule() {
     queue.asyncAfter(deadline: .now() + Self.pause) { [weak self] in
       guard let self, !hasEnded.load(ordering: .relaxed) else { return }
@@ -91,7 +102,10 @@ public final class RunRecords: RunObserver {
 
     /// Takes in what is new in the folder.
     mutating func update() {
+      let wasEmpty = series.step == 0
       readLog()
+      // A page without numbers helps nobody: it is made anew as soon as there are some.
+      if wasEmpty, series.step > 0 { (hasNewFiles, lastReport) = (true, .now - .seconds(1000)) }
       if hasNewFiles || ContinuousClock.now - lastStatus > RunRecords.statusPause { writeStatus() }
       if hasNewFiles, ContinuousClock.now - lastReport > .seconds(RunRecords.reportPause) {
         report()

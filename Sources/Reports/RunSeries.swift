@@ -26,6 +26,8 @@ public struct RunSeries: Codable, Equatable, Sendable {
 
   /// How often each rank was the slowest: `rank 3 on n1`.
   public private(set) var slowest: [String: Int] = [:]
+  /// How long each rank worked, at the last steps that tell it.
+  private var rankSeconds: [[Double]] = []
 
   private static let recentCount = 65
 
@@ -37,7 +39,8 @@ public struct RunSeries: Codable, Equatable, Sendable {
   /// - Parameter clipNorm: The norm from which on a gradient is shortened; nil where none is.
   public mutating func add(_ line: MetricsLine, clipNorm: Double? = nil) {
     let before = last["seconds"]
-    for number in line.numbers {
+    // Of a thousand ranks a thousand curves: their medians are enough.
+    for number in line.numbers where !number.path.hasPrefix("rank_seconds/") {
       series[number.path, default: ThinnedSeries()].add(step: line.step, number.value)
       last[number.path] = number.value
     }
@@ -49,6 +52,12 @@ public struct RunSeries: Codable, Equatable, Sendable {
     if let seconds = line["seconds"] {
       recentSeconds.append(seconds - (before ?? 0))
       if recentSeconds.count > Self.recentCount { recentSeconds.removeFirst() }
+    }
+    if !line.rankSeconds.isEmpty {
+      // On other ranks than before: their times say nothing of these.
+      if rankSeconds.last?.count != line.rankSeconds.count { rankSeconds = [] }
+      rankSeconds.append(line.rankSeconds)
+      if rankSeconds.count > Self.recentCount { rankSeconds.removeFirst() }
     }
     if let validation = line["validation"], validation < bestValidation ?? .infinity {
       (bestStep, bestValidation) = (line.step, validation)
@@ -66,6 +75,13 @@ public struct RunSeries: Codable, Equatable, Sendable {
     recentSeconds.isEmpty ? nil : recentSeconds.sorted()[recentSeconds.count / 2]
   }
 
+  /// The median of the seconds that each rank worked in a step lately; empty where that is not known.
+  public var medianRankSeconds: [Double] {
+    (rankSeconds.first ?? []).indices.map { rank in
+      rankSeconds.map { $0[rank] }.sorted()[rankSeconds.count / 2]
+    }
+  }
+
   /// The paths that begin with a name, in their order: `terms/kl`, `terms/reconstruction` of `terms`.
   public func paths(in group: String) -> [String] {
     series.keys.filter { $0.hasPrefix(group + "/") }.sorted {
@@ -75,8 +91,8 @@ public struct RunSeries: Codable, Equatable, Sendable {
 }
 
 /// The curves of a run as they are kept beside its log, so that a long log is read only once.
-public struct KeptSeries: Codable {
-  private static let version = 1
+private struct KeptSeries: Codable {
+  private static let version = 2
 
   private var version = Self.version
   /// How many bytes of the log they are of.
@@ -84,25 +100,10 @@ public struct KeptSeries: Codable {
   /// The checksum of the last of these bytes.
   fileprivate var mark = ""
   /// The curves.
-  public fileprivate(set) var series = RunSeries()
+  fileprivate(set) var series = RunSeries()
 
   /// Nothing yet.
   fileprivate init() {}
-
-  /// The curves of a run up to the end of its log; what was kept is read, and kept anew where much is new.
-  ///
-  /// - Parameters:
-  ///   - log: The path of metrics.jsonl.
-  ///   - path: Where the curves are kept; a file that does not fit the log is not used.
-  ///   - clipNorm: The norm from which on a gradient is shortened; nil where none is.
-  ///   - keeps: Whether they may be kept.
-  /// - Throws: `StorageError` where the log cannot be read. Curves that cannot be kept are no fault.
-  public static func series(
-    ofLog log: String, keptAt path: String, clipNorm: Double?, keeps: Bool = true
-  ) throws -> RunSeries {
-    var follower = SeriesFollower(log: log, keptAt: path, clipNorm: clipNorm)
-    return try follower.read(keeps: keeps)
-  }
 
   /// Those that were kept of a log; nil where there are none, or they are of another log.
   fileprivate static func load(_ path: String, _ log: String) -> KeptSeries? {
@@ -128,7 +129,7 @@ public struct KeptSeries: Codable {
 }
 
 /// The curves of a run whose log is read on again and again.
-struct SeriesFollower {
+package struct SeriesFollower {
   private let log: String
   private let path: String
   private let clipNorm: Double?
@@ -136,7 +137,7 @@ struct SeriesFollower {
   private var reader: MetricsReader
 
   /// The curves of a log; those that were kept of it are taken over.
-  init(log: String, keptAt path: String, clipNorm: Double?) {
+  package init(log: String, keptAt path: String, clipNorm: Double?) {
     (self.log, self.path, self.clipNorm) = (log, path, clipNorm)
     kept = KeptSeries.load(path, log) ?? KeptSeries()
     reader = MetricsReader(path: log, offset: kept.offset)
@@ -146,7 +147,7 @@ struct SeriesFollower {
   ///
   /// - Parameter keeps: Whether they are kept for the next time, where much is new and nothing else has that
   ///   name.
-  mutating func read(keeps: Bool = false) throws -> RunSeries {
+  package mutating func read(keeps: Bool = false) throws -> RunSeries {
     let known = kept.offset
     try reader.read { lines, beginsAnew in
       if beginsAnew { kept.series = RunSeries() }

@@ -64,6 +64,8 @@ public struct RunStatus: Codable, Equatable, Sendable {
   public var workers: Int
   /// The machines.
   public var hosts: [String]
+  /// What the job has of each machine; nil where an earlier program has not told it.
+  public var nodes: [NodeReport.Node]?
   /// The scalars that are learned.
   public var parameters: Int
   /// The dataset, and how many of its images are trained on.
@@ -81,7 +83,8 @@ public struct RunStatus: Codable, Equatable, Sendable {
     (state, name, step, steps) = (.running, facts.name, facts.step, facts.steps)
     (batch, unit, job) = (facts.batch, facts.unit, holder.job)
     (started, updated, host, process) = (holder.start, holder.start, holder.host, holder.process)
-    (ranks, workers, hosts) = (facts.ranks, facts.workers, facts.hosts)
+    (ranks, workers, nodes) = (facts.ranks, facts.workers, facts.nodes)
+    hosts = facts.nodes.map(\.host)
     (parameters, data, images) = (facts.parameters, facts.dataset, facts.images)
     provenance = facts.provenance
   }

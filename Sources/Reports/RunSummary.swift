@@ -84,22 +84,11 @@ public struct RunSummary {
 
   /// The run in a folder.
   ///
+  /// - Parameter keeps: Whether the curves of a long log may be kept in the folder for the next time.
   /// - Throws: `StorageError.missingInput` where there is none, `.inputOutput`.
-  public init(path: String) throws {
+  public init(path: String, keeps: Bool = false) throws {
     var follower = try RunFollower(path: path)
-    self = try follower.summary()
-  }
-
-  /// The runs in some folders.
-  ///
-  /// - Parameter keeps: Whether the curves of long logs may be kept in the folders for the next time.
-  /// - Throws: As `init(path:)`.
-  public static func all(_ paths: [String], keeps: Bool = false) throws -> [RunSummary] {
-    try named(
-      paths.map { path in
-        var follower = try RunFollower(path: path)
-        return try follower.summary(keeps: keeps)
-      })
+    self = try follower.summary(keeps: keeps)
   }
 
   /// Runs whose names tell them apart.

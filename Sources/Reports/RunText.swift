@@ -88,6 +88,13 @@ public enum RunText {
     1000..<1e9 ~= abs(value) ? String(format: "%.0f", value) : String(format: "%.4g", value)
   }
 
+  /// The command that draws images from the newest checkpoint; nil where there is none.
+  public static func samplingCommand(_ run: RunSummary) -> String? {
+    guard !run.checkpoints.isEmpty else { return nil }
+    return
+      "ddpm-sample --ckpt \(quoted(URL(fileURLWithPath: run.folder.path).path)) --out samples.png"
+  }
+
   /// A word of a shell's command line.
   static func quoted(_ text: String) -> String {
     let plain = text.allSatisfy { $0.isLetter || $0.isNumber || "/._-+=:,@%".contains($0) }

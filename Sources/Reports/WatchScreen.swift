@@ -49,7 +49,9 @@ public struct WatchScreen {
         scale: points.allSatisfy { $0.y > 0 } ? .logarithmic : .linear)
       lines.append(name + String(repeating: " ", count: max(1, names - name.count + 2)) + curve)
     }
+    // Whole, to be copied.
     return lines.map { String($0.prefix(width)) }
+      + (RunText.samplingCommand(run).map { ["", $0] } ?? [])
   }
 
   private func table() -> [String] {

@@ -88,18 +88,23 @@ public enum AtomicFile {
     return true
   }
 
-  /// Copies a file to a path, replacing what was there in one step.
-  public static func copy(_ source: String, to path: String) throws(StorageError) {
+  /// Copies a file, or some ranges of its bytes, to a path, replacing what was there in one step.
+  public static func copy(
+    _ source: String, _ ranges: [Range<Int>] = [0..<Int.max], to path: String
+  ) throws(StorageError) {
     let file = try TemporaryFile(for: path)
     do throws(SystemFailure) {
       let input = try Descriptor(source, O_RDONLY)
       let output = try Descriptor(file.path, O_WRONLY)
       var end = 0
-      while true {
-        let bytes = try input.read(end..<end + (1 << 22))
-        if bytes.isEmpty { break }
-        try output.write(bytes, at: end)
-        end += bytes.count
+      for range in ranges {
+        var start = range.lowerBound
+        while start < range.upperBound {
+          let bytes = try input.read(start..<start + min(range.upperBound - start, 1 << 22))
+          if bytes.isEmpty { break }
+          try output.write(bytes, at: end)
+          (start, end) = (start + bytes.count, end + bytes.count)
+        }
       }
       try output.synchronize()
       try output.close()

@@ -46,6 +46,25 @@ enum ViewerAttributes {
     return attributes
   }
 
+  /// Writes `/view`, the images of a stack of grey ones without their last axis, and makes it what a viewer
+  /// opens first. The elements are not there twice.
+  ///
+  /// - Parameters:
+  ///   - path: The images' dataset.
+  ///   - extents: (n, h, w, 1).
+  static func writeView(
+    of path: String, _ type: any HDF5Element.Type, _ extents: [Int], to root: borrowing Group
+  ) throws(HDF5Error) {
+    let group = try root.createGroup("view")
+    let dataset = try group.createDataset(
+      "images", of: type, shape: extents.dropLast(), layout: .view(of: path, shape: extents))
+    try dataset.setAttribute("interpretation", .string("image"))
+    try dataset.close()
+    try mark(group, signal: "images")
+    try group.close()
+    try open("view", in: root)
+  }
+
   /// Writes `/view`, a picture of the first images, and makes it what a viewer opens first.
   static func writeView(_ picture: Picture, to root: borrowing Group) throws(HDF5Error) {
     let group = try root.createGroup("view")

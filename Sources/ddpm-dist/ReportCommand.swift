@@ -30,7 +30,7 @@ struct ReportCommand: JobCommand {
 
   func run(_ job: Job) throws {
     try job.onFirstRank {
-      let summaries = try RunSummary.all(runs, keeps: true)
+      let summaries = RunSummary.named(try runs.map { try RunSummary(path: $0, keeps: true) })
       // The page of a run in its own folder is ours to replace.
       let own = runs.count == 1 ? summaries[0].folder.report : nil
       let target = output ?? own ?? "report.html"

@@ -62,7 +62,7 @@ struct RunsCommand: ParsableCommand {
 
     func run(_ job: Job) throws {
       try job.onFirstRank {
-        let comparison = RunComparison(try RunSummary.all(runs))
+        let comparison = RunComparison(RunSummary.named(try runs.map { try RunSummary(path: $0) }))
         let (head, rows) = comparison.results
         try printColumns([head] + rows)
         try StandardStreams.print("\n")

@@ -34,10 +34,21 @@ struct WatchCommand: JobCommand {
         guard terminal != nil, !once else {
           return try StandardStreams.print(lines.joined(separator: "\n") + "\n")
         }
-        try StandardStreams.draw(Array(lines.prefix(size.rows - 1)))
+        let rows = lines.flatMap { folded($0, to: size.columns) }
+        try StandardStreams.draw(Array(rows.prefix(size.rows - 1)))
         if isOver { return }
         Thread.sleep(forTimeInterval: 1)
       }
     }
+  }
+
+  /// The rows that a line takes on a terminal.
+  private func folded(_ line: String, to width: Int) -> [String] {
+    var (rows, rest) = ([String(line.prefix(width))], line.dropFirst(width))
+    while !rest.isEmpty {
+      rows.append(String(rest.prefix(width)))
+      rest = rest.dropFirst(width)
+    }
+    return rows
   }
 }

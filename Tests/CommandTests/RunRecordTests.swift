@@ -68,6 +68,24 @@ extension CommandTests {
       }
     }
 
+    /// A process that was killed between its last checkpoint and its last status: the next start says it.
+    @Test func aRunThatIsDoneSaysSo() async throws {
+      let small = SmallRun(folder.file("run"))
+      let outcome = try await small.train(["--steps", "2", "--workers", "1"])
+      try #require(outcome.status == 0, "\(outcome)")
+      let path = "\(small.path)/status.json"
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      try AtomicFile.write(text.replacing("\"finished\"", with: "\"running\""), to: path)
+      #expect(try status(small)["state"] as? String == "running")
+      let again = try await small.train(["--steps", "2", "--resume"])
+      #expect(again.status == 0, "\(again)")
+      #expect(try status(small)["state"] as? String == "finished")
+      #expect(try status(small)["step"] as? Int == 2)
+      let before = try snapshot(small.path)
+      _ = try await small.train(["--steps", "2", "--resume"])
+      #expect(try snapshot(small.path) == before, "a run that says so already stays as it is")
+    }
+
     /// An autoencoder has nothing to draw grids from, whatever the settings say of them.
     @Test func anAutoencoderDrawsNoGrids() async throws {
       let small = SmallRun(folder.file("run"))

@@ -194,7 +194,9 @@ def metrics(run: Path) -> list[dict]:
             known = json.loads(line)
         except ValueError:
             known = {}
-        times = ("seconds", "images_per_second", "gigaflops_per_second", "slowest")
+        times = (
+            "seconds", "images_per_second", "gigaflops_per_second", "slowest", "rank_seconds",
+        )
         lines.append({k: v for k, v in known.items() if k not in times})
     return lines
 

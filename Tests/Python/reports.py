@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Shows that what a run leaves for readers is what its log says, and that its page works in a browser.
 
-    pip install tensorboard==2.21.0 pandas==3.1.1 selenium==4.52.0 axe-playwright-python==0.1.8
-    apt-get install chromium chromium-driver
+    pip install tensorboard==2.21.0 pandas==3.1.1 selenium==4.52.0 axe-playwright-python==0.1.8 silx==3.1.3
+    apt-get install chromium chromium-driver poppler-utils
     Tests/Python/reports.py .build/release [--lines 800000]
 
 Trains the digits, kills the run, resumes it, and compares TensorBoard's own reader and pandas with
 metrics.jsonl; opens the page in headless Chromium without a network, with scripts and without, on a wide
-and a narrow window, lets axe look for what people cannot reach; and makes a page of a run of 800,000 lines.
+and a narrow window, and on paper, lets axe look for what people cannot reach; opens dataset, samples and
+checkpoint as silx does; and makes a page of a run of 800,000 lines, which is then resumed.
 The last line reads "N passed, N failed".
 """
 
@@ -22,6 +23,7 @@ import tempfile
 import time
 
 import axe_playwright_python
+import h5py
 import numpy as np
 import pandas as pd
 from selenium import webdriver
@@ -29,6 +31,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from silx.io import nxdata
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 passed = failed = 0
@@ -68,7 +71,7 @@ def compare(run):
         found = [(event.step, np.float32(event.value)) for event in events.Scalars(path)]
         check(f"TensorBoard: {path}", found == [(step, np.float32(value)) for step, value in values])
     check("TensorBoard: no other number", set(events.Tags()["scalars"]) == set(wanted))
-    grids = sorted((run / "samples").glob("step-*.png"))
+    grids = sorted((run / "samples").glob("step-????????.png"))
     found = events.Images("samples") if grids else []
     check(
         "TensorBoard: grids",
@@ -149,6 +152,33 @@ def look(page, run):
     still.quit()
 
 
+def print_page(page, folder):
+    """The page on paper has all its parts."""
+    paper = folder / "page.pdf"
+    words = ["chromium", "--headless=new", "--no-sandbox", f"--print-to-pdf={paper}", page.resolve().as_uri()]
+    subprocess.run(words, check=True, capture_output=True)
+    text = subprocess.run(["pdftotext", paper, "-"], capture_output=True, text=True, check=True).stdout
+    for part in ("Through training", "Loss by timestep", "machines and starts", "provenance", "XXH3-128"):
+        check(f"on paper: {part}", part in text, text[:2000])
+
+
+def view(build, run, folder):
+    """What silx opens first of a file: pictures and curves."""
+    samples, grey = folder / "samples.h5", folder / "grey.h5"
+    words = [build / "ddpm-sample", "--ckpt", run, "--count", "10", "--steps", "5", "--out", samples]
+    subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+    words = [build / "ddpm-dist", "dataset", "make", "digit-scenes", "--count", "70", "--output", grey]
+    subprocess.run(words, check=True, capture_output=True)
+    checkpoint = sorted((run / "checkpoints").glob("step-*.h5"))[-1]
+    for path, name in [(samples, "/view/images"), (grey, "/view/first_images"), (checkpoint, "/history/loss")]:
+        with h5py.File(path) as file:
+            shown = nxdata.get_default(file, validate=True)
+            check(f"silx: {path.name}", shown is not None and shown.signal.name == name)
+            check(f"silx: {name}", shown.is_curve if path == checkpoint else shown.is_image)
+            if path == samples:
+                check("silx: the same images", np.array_equal(shown.signal, file["samples"][..., 0]))
+
+
 def long_run(program, folder, count):
     """A page of a long run: its size, and the time of the first and the second."""
     run = folder / "long"
@@ -175,6 +205,15 @@ def long_run(program, folder, count):
     check("the first page of a long run", times[0] < 20, times)
     check("the second", times[1] < 1, times)
     check("its size", size < 5e6, size)
+    # The same log in a real run, which goes on behind it.
+    real = folder / "real"
+    words = [program, "train", "--run", real, "--set", "channels=8", "groups=4", "checkpoint_every=1", "--steps"]
+    subprocess.run([*words, "1"], check=True, stderr=subprocess.DEVNULL)
+    # Its only checkpoint is of step 1: of the log, 1 line stays.
+    (real / "metrics.jsonl").write_bytes((run / "metrics.jsonl").read_bytes())
+    subprocess.run([*words, "2", "--resume"], check=True, stderr=subprocess.DEVNULL)
+    steps = [json.loads(line)["step"] for line in (real / "metrics.jsonl").read_text().splitlines()]
+    check("of a long log what is kept", steps == [1, 2], steps[:9])
 
 
 def main():
@@ -183,6 +222,7 @@ def main():
     parser.add_argument("--lines", type=int, default=800_000)
     arguments = parser.parse_args()
     program = arguments.build.resolve() / "ddpm-dist"
+    os.environ["OMPI_ALLOW_RUN_AS_ROOT"] = os.environ["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     with tempfile.TemporaryDirectory(prefix="ddpm-reports-") as name:
         folder = pathlib.Path(name)
         run = folder / "run"
@@ -199,12 +239,16 @@ def main():
         words = [program, "watch", "--once", run]
         told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         check("a killed run is dead", "dead" in told.splitlines()[0], told)
-        words = [program, "train", "--run", run, "--resume"]
+        # On two ranks, of which lines tell the times.
+        words = ["mpirun", "-n", "2", "--bind-to", "none", program, "train", "--run", run, "--resume"]
         subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
         compare(run)
         page = (run / "report.html").read_text()
         check("the name is text", "<script>alert" not in page and "&lt;script&gt;alert(1)" in page)
+        check("ranks and machines", "Work of a step, by rank" in page and "seconds a step" in page)
         look(run / "report.html", run)
+        print_page(run / "report.html", folder)
+        view(arguments.build.resolve(), run, folder)
         long_run(program, folder, arguments.lines)
     print(f"{passed} passed, {failed} failed")
     sys.exit(failed > 0)

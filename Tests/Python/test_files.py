@@ -370,6 +370,8 @@ class Samples(unittest.TestCase):
             self.assertEqual(file["samples"].dtype, np.uint8)
             self.assertEqual(file["samples"].shape, (SAMPLES, SIDE, SIDE, 1))
             self.assertGreater(len(file.attrs) + len(file["samples"].attrs), 0)
+            view = file[file.attrs["default"]]
+            np.testing.assert_array_equal(view[view.attrs["signal"]], file["samples"][..., 0])
 
     def test_npz_holds_the_same_images_on_the_scale_of_bytes(self):
         path = Files.samples.with_suffix(".npz")

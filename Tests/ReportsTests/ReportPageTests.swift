@@ -46,6 +46,54 @@ import Testing
     #expect(!page.contains("{{"))
   }
 
+  /// Machines with the time of their slowest rank, of the last steps that tell it.
+  @Test func theSlowestMachineIsNamed() throws {
+    let run = try made("a")
+    let more = (41...44).map { step in
+      Log.line(step, more: ",\"rank_seconds\":[0.25,0.5,\(step == 41 ? 9 : 0.125)]")
+    }
+    let log = try String(contentsOfFile: run.folder.metrics, encoding: .utf8)
+    try AtomicFile.write(log + more.joined(), to: run.folder.metrics)
+    let nodes = [("n0", "[0,2]"), ("n1", "[1]")].map { host, ranks in
+      "{\"host\":\"\(host)\",\"ranks\":\(ranks),\"cores\":4,\"workers\":3,\"cpu\":\"Z\"}"
+    }
+    let status = """
+      {"batch":8,"data":"d","host":"n0","hosts":["n0","n1"],"images":8,"name":"a","parameters":1,"process":1,
+      "nodes":[\(nodes.joined(separator: ","))],"provenance":{},"ranks":3,"started":"2026-01-01T00:00:00Z",
+      "state":"finished","step":44,"steps":50,"updated":"2026-01-01T00:00:00Z","workers":1}
+      """
+    try AtomicFile.write(status, to: run.folder.status)
+    let known = try RunSummary(path: run.folder.path)
+    #expect(known.series.medianRankSeconds == [0.25, 0.5, 0.125])
+    #expect(known.series.series["rank_seconds/0"] == nil)
+    let page = try ReportPage([known]).html()
+    let rows = page.split(separator: "<tr>").filter { $0.contains(">Z</td>") }
+    #expect(rows.count == 2)
+    #expect(rows.first?.contains(">n0<") == true && rows.first?.contains(">0.25</td>") == true)
+    #expect(
+      rows.last?.contains(">n1<") == true && rows.last?.contains(">0.5, the slowest<") == true)
+    #expect(page.contains("Rank 1 on n1 works longest, 0.5 seconds a step; the fastest 0.125."))
+    // On other ranks the old times say nothing.
+    let next = Log.line(45, more: ",\"rank_seconds\":[0.75,1]")
+    try AtomicFile.write(log + more.joined() + next, to: run.folder.metrics)
+    #expect(try RunSummary(path: run.folder.path).series.medianRankSeconds == [0.75, 1])
+  }
+
+  /// The newest picture of the way from noise, or the one that a user has put there.
+  @Test func theWayFromNoiseIsShown() throws {
+    let run = try made("a")
+    let picture = Picture(
+      shape: .init(height: 2, width: 3, channels: 1), pixels: [0, 1, 2, 3, 4, 5])
+    #expect(run.folder.trajectory() == nil)
+    for step in [10, 20] { try picture.writePNG(to: run.folder.samples(step: step)) }
+    try picture.writePNG(to: run.folder.trajectory(step: 10))
+    #expect(run.folder.trajectory()?.hasSuffix("/samples/step-00000010-trajectory.png") == true)
+    #expect(run.folder.sampleGrids().map(\.step) == [10, 20])
+    #expect(try ReportPage([run]).html().contains("From noise to images"))
+    try picture.writePNG(to: "\(run.folder.path)/trajectory.png")
+    #expect(run.folder.trajectory() == "\(run.folder.path)/trajectory.png")
+  }
+
   /// A name that a browser would run is a name.
   @Test func aNameIsText() throws {
     let run = try made("x", settings: "data: '</script><script>alert(1)</script>'\n")
@@ -69,7 +117,9 @@ import Testing
     _ = (try made("a"), try made("b", settings: ""))
     try AtomicFile.write("name: a\n", to: folder.file("b/config.yaml"))
     #expect(
-      try RunSummary.all([folder.file("a"), folder.file("b")]).map(\.name)
+      RunSummary.named(
+        try ["a", "b"].map { try RunSummary(path: folder.file($0)) }
+      ).map(\.name)
         == [folder.file("a"), folder.file("b")])
   }
 
@@ -79,6 +129,7 @@ import Testing
     #expect(one.allSatisfy { $0.count <= 50 } && one[0] == "a: keeps no status")
     #expect(one.contains { $0.hasPrefix("step") && $0.hasSuffix("40 of 50") })
     #expect(one.contains { $0.hasPrefix("loss") && $0.contains("▁") && $0.contains("█") })
+    #expect(RunText.samplingCommand(a) == nil, "there is no checkpoint")
     let table = WatchScreen([a, b], width: 80).lines()
     #expect(table.count == 3 && table[1].hasPrefix("a ") && table[2].hasPrefix("b "))
   }

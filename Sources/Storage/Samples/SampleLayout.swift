@@ -81,9 +81,15 @@ public struct SampleLayout: Equatable, Sendable {
       let file = try File.create(path)
       let root = try file.root()
       try FileFormat.samples.write(to: root)
-      if shape.channels == 3 { try ViewerAttributes.mark(root, signal: "samples") }
-      try Self.write(attributes, to: root)
       let extents = [count, shape.height, shape.width, shape.channels]
+      switch shape.channels {
+      case 1:
+        let type: any HDF5Element.Type = if case .levels = format { UInt8.self } else { Float.self }
+        try ViewerAttributes.writeView(of: "/samples", type, extents, to: root)
+      case 3: try ViewerAttributes.mark(root, signal: "samples")
+      default: break
+      }
+      try Self.write(attributes, to: root)
       var scale = ViewerAttributes.picture(channels: shape.channels, isStack: true)
       scale["layout"] = .string(AxisOrder.channelsLast.rawValue)
       let samples: Int

@@ -40,6 +40,9 @@ package final class MetricsLog {
     let gradientNorms: [String: Double]?
     /// Where the time of the rank that computed and read longest has gone; nil where it is not known.
     let slowest: Slowest?
+    /// How long each rank computed and read, to four digits; nil at a step that does not tell,
+    /// and of a single rank.
+    let rankSeconds: [Double]?
 
     /// A rank, and its seconds.
     struct Slowest: Encodable {
@@ -70,14 +73,20 @@ package final class MetricsLog {
       (self.images, self.imagesPerSecond, self.seconds) = (images, imagesPerSecond, seconds)
       self.gigaflopsPerSecond = gigaflopsPerSecond
       gradientNorms = report.gradientNorms?.filter(\.value.isFinite)
-      let (rank, times) = report.slowest
+      let (rank, times) = StepTimes.slowest(report.times)
       slowest =
         hosts.isEmpty
         ? nil
         : Slowest(
           rank: rank, host: hosts[rank], computeSeconds: times.compute, readSeconds: times.read,
           waitSeconds: times.wait, updateSeconds: times.update)
+      rankSeconds =
+        report.times.count > 1 && report.step % Self.rankPeriod(report.times.count) == 0
+        ? report.times.map { Double(String(format: "%.4g", $0.work)) ?? 0 } : nil
     }
+
+    /// Every so many steps a line tells the time of each rank: sixteen numbers a line are enough.
+    private static func rankPeriod(_ ranks: Int) -> Int { (ranks + 15) / 16 }
   }
 
   /// What a line of any version has: one that has it not is torn.
@@ -112,17 +121,23 @@ package final class MetricsLog {
     encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys]
-    let old = try AtomicFile.contents(of: path) ?? []
-    let (text, seconds) = Self.lines(of: old, upTo: step)
+    let (kept, isEmpty, seconds) = try Self.kept(of: path, upTo: step)
     earlierSeconds = seconds
-    setAside = old.isEmpty || !text.isEmpty ? nil : try Self.setAside(path)
-    try AtomicFile.write(Array(text.utf8), to: path)
+    setAside = isEmpty || !kept.isEmpty ? nil : try Self.setAside(path)
+    // A new file, so that whoever follows the old one sees that lines have gone.
+    if kept.isEmpty {
+      try AtomicFile.write("", to: path)
+    } else {
+      try AtomicFile.copy(path, kept, to: path)
+    }
     guard let handle = FileHandle(forWritingAtPath: path) else {
       throw .inputOutput(path: path, reason: "cannot be opened for writing")
     }
     self.handle = handle
     do {
       end = try handle.seekToEnd()
+      // The last line may have no end.
+      if end < kept.reduce(0, { $0 + $1.count }) { waiting = Data("\n".utf8) }
     } catch {
       throw .inputOutput(path: path, reason: "cannot be continued: \(systemCause(of: error))")
     }
@@ -188,23 +203,32 @@ package final class MetricsLog {
     }
   }
 
-  /// The whole lines of an old log whose steps are not after `step`, and the time of the last of
-  /// them.
-  private static func lines(of bytes: [UInt8], upTo step: Int) -> (text: String, seconds: Double) {
-    guard step > 0 else { return ("", 0) }
-    // A byte that is no UTF-8, left by a crash, costs its line and not the whole log.
-    let text = String(decoding: bytes, as: UTF8.self)
+  /// Where the whole lines of an old log are whose steps are not after `step`, and the time of the last of
+  /// them; a byte that a crash has left costs its line and not the whole log.
+  private static func kept(
+    of path: String, upTo step: Int
+  ) throws(StorageError) -> (ranges: [Range<Int>], isEmpty: Bool, seconds: Double) {
+    var (kept, seconds, isEmpty) = ([Range<Int>](), 0.0, true)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    var (kept, seconds) = ("", 0.0)
-    for line in text.split(separator: "\n") {
-      guard let earlier = try? decoder.decode(Earlier.self, from: Data(line.utf8)),
-        earlier.step <= step,
-        earlier.skipped == true || earlier.loss != nil && earlier.gradientNorm != nil
-      else { continue }
-      kept += line + "\n"
-      seconds = earlier.seconds
+    try LogLines.read(path) { lines, start in
+      isEmpty = false
+      guard step > 0 else { return false }
+      let known = lines.decoded { try? decoder.decode(Earlier.self, from: $0) }
+      for (earlier, range) in zip(known, lines.ranges) {
+        guard let earlier, earlier.step <= step,
+          earlier.skipped == true || earlier.loss != nil && earlier.gradientNorm != nil
+        else { continue }
+        seconds = earlier.seconds
+        let (first, end) = (start + range.lowerBound, start + range.upperBound + 1)
+        if kept.last?.upperBound == first {
+          kept[kept.count - 1] = kept[kept.count - 1].lowerBound..<end
+        } else {
+          kept.append(first..<end)
+        }
+      }
+      return known.last.flatMap(\.self).map { $0.step <= step } ?? true
     }
-    return (kept, seconds)
+    return (kept, isEmpty, seconds)
   }
 }

@@ -5,12 +5,33 @@ import MPI
 
 /// Which cores the ranks of each node may use, and how many workers that gives.
 public struct NodeReport: Sendable {
+  /// A machine, and what the job has of it.
+  public struct Node: Codable, Equatable, Sendable {
+    /// Its name.
+    public let host: String
+    /// The ranks on it, of the whole job.
+    public let ranks: [Int]
+    /// The cores that they may use together.
+    public let cores: Int
+    /// Their worker threads together.
+    public let workers: Int
+    /// The name of its CPU.
+    public let cpu: String
+
+    /// Its name, ranks, cores and workers.
+    var line: String {
+      func count(_ number: Int, _ name: String) -> String {
+        "\(number) \(name)\(number == 1 ? "" : "s")"
+      }
+      return "\(host): \(count(ranks.count, "rank")), \(count(cores, "core")), "
+        + count(workers, "worker")
+    }
+  }
+
   /// The worker threads of this rank.
   public let workers: Int
-  /// The names of the nodes.
-  public let hosts: [String]
-  /// One line a node: its name, ranks, cores and workers.
-  public let lines: [String]
+  /// The machines, from that of the first rank.
+  public let nodes: [Node]
   /// Sentences on nodes whose workers outnumber their cores.
   public let warnings: [String]
 
@@ -25,30 +46,40 @@ public struct NodeReport: Sendable {
     let sharing = masks.count { $0 == mine }
     workers = requested ?? max(1, mine.count / sharing)
 
-    let nodeWorkers = try node.allReduce(workers, .sum)
-    let cores = Set(masks.joined()).count
-    let name = ProcessInfo.processInfo.hostName
-    var (line, warning) = ("", "")
+    let all = Node(
+      host: ProcessInfo.processInfo.hostName, ranks: try node.allGather(communicator.rank),
+      cores: Set(masks.joined()).count, workers: try node.allReduce(workers, .sum),
+      cpu: Provenance.cpuName)
+    var (text, warning) = ([UInt8](), "")
     if node.rank == 0 {
-      line =
-        "\(name): \(node.size) \(node.size == 1 ? "rank" : "ranks"), \(cores) "
-        + "\(cores == 1 ? "core" : "cores"), \(nodeWorkers) "
-        + "\(nodeWorkers == 1 ? "worker" : "workers")"
-      if nodeWorkers > cores {
+      guard let encoded = try? JSONEncoder().encode(all) else {
+        preconditionFailure("Texts and whole numbers can always be written.")
+      }
+      text = Array(encoded)
+      if all.workers > all.cores {
         warning =
-          "\(name) runs \(nodeWorkers) workers on \(cores) "
-          + "\(cores == 1 ? "core" : "cores"); start fewer ranks, or bind them to more cores "
+          "\(all.host) runs \(all.workers) workers on \(all.cores) "
+          + "\(all.cores == 1 ? "core" : "cores"); start fewer ranks, or bind them to more cores "
           + "(mpirun --bind-to none)."
-      } else if requested == nil, Self.isBoundByMPIRun, nodeWorkers < Self.onlineCores {
+      } else if requested == nil, Self.isBoundByMPIRun, all.workers < Self.onlineCores {
         warning =
-          "\(name) works on \(nodeWorkers) of \(Self.onlineCores) cores: mpirun binds each rank to "
+          "\(all.host) works on \(all.workers) of \(Self.onlineCores) cores: mpirun binds each rank to "
           + "few; start it with --bind-to none, or by launch/run.sh, to use all."
       }
     }
-    hosts = try Self.gather(node.rank == 0 ? name : "", communicator)
-    lines = try Self.gather(line, communicator)
-    warnings = try Self.gather(warning, communicator)
+    nodes = try communicator.allGather(text).filter { !$0.isEmpty }
+      .map { bytes in
+        guard let node = try? JSONDecoder().decode(Node.self, from: Data(bytes)) else {
+          preconditionFailure("A node is told as it was written.")
+        }
+        return node
+      }
+    warnings = try communicator.allGather(Array(warning.utf8))
+      .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
   }
+
+  /// One line a node: its name, ranks, cores and workers.
+  public var lines: [String] { nodes.map(\.line) }
 
   /// The cores of the machine, whatever this process may use.
   private static var onlineCores: Int { Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
@@ -72,12 +103,5 @@ public struct NodeReport: Sendable {
         return Array(first...last)
       }
     return cores.isEmpty ? Array(0..<ProcessInfo.processInfo.activeProcessorCount) : cores
-  }
-
-  private static func gather(
-    _ text: String, _ communicator: Communicator
-  ) throws(MPIError) -> [String] {
-    try communicator.allGather(Array(text.utf8))
-      .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
   }
 }

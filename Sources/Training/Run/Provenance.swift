@@ -15,13 +15,19 @@ package enum Provenance {
   /// The attribute that tells the path of the images.
   static let dataset = "dataset"
 
+  /// The characters of a text at most: an attribute of HDF5 holds 64 KiB.
+  private static let longest = 8000
+
   /// Everything that is known before training begins.
   ///
-  /// - Parameter images: The checksum of the images.
+  /// - Parameters:
+  ///   - images: The checksum of the images.
+  ///   - hosts: The machines, from that of the first rank.
   package static func attributes(
-    plan: TrainingPlan, images: String, ranks: Int, workers: Int, runPath: String
+    plan: TrainingPlan, images: String, ranks: Int, workers: Int, hosts: [String], runPath: String
   ) -> [String: String] {
-    [
+    let surroundings = surroundings(ProcessInfo.processInfo.environment)
+    return surroundings.merging([
       "program": "ddpm-dist \(programVersion)",
       "swift": swiftVersion,
       "mpi": MPISession.libraryVersion,
@@ -37,7 +43,31 @@ package enum Provenance {
       dataset: plan.dataset.path,
       datasetHash: images,
       "date": Date.now.formatted(.iso8601),
-    ]
+      "hosts": hosts.joined(separator: " "),
+    ]) { $1 }.mapValues { $0.count > longest ? $0.prefix(longest) + "…" : $0 }
+  }
+
+  /// What a batch system, a module system and a user have set that can change how a run goes: its job, the
+  /// loaded modules, and how MPI sends. What is not set is not there.
+  package static func surroundings(_ environment: [String: String]) -> [String: String] {
+    var facts: [String: String] = [:]
+    facts["job"] = LockHolder.current(host: "", start: "", environment: environment).job
+    if let modules = environment["LOADEDMODULES"], !modules.isEmpty {
+      facts["modules"] = modules.replacing(":", with: " ")
+    }
+    // Of Open MPI's variables those that choose transports and algorithms: mpirun sets many others, which
+    // name processes.
+    let chosen = ["pml", "btl", "mtl", "coll", "osc", "opal", "rmaps", "hwloc"]
+      .map { "OMPI_MCA_\($0)" }
+    let variables = environment.filter { name, _ in
+      name.hasPrefix("UCX_") || name.hasPrefix("FI_") || name.hasPrefix("PSM2_")
+        || chosen.contains { name == $0 || name.hasPrefix($0 + "_") }
+    }
+    if !variables.isEmpty {
+      facts["mpi_variables"] = variables.sorted { $0.key < $1.key }
+        .map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+    }
+    return facts
   }
 
   /// The images' checksum; their number where the file declares none.

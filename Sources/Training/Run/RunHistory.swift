@@ -25,15 +25,18 @@ package struct RunHistory {
     package var changed: [String: [String]]
     /// Every setting.
     package var settings: [String: String]
+    /// The command line; nil where an earlier program has not told it.
+    package var command: String?
 
     /// A start.
     package init(
       date: String, program: String, ranks: Int, hosts: [String], workers: Int, step: Int,
-      images: String, changed: [String: [String]], settings: [String: String]
+      images: String, changed: [String: [String]], settings: [String: String],
+      command: String? = nil
     ) {
       (self.date, self.program, self.ranks, self.hosts) = (date, program, ranks, hosts)
       (self.workers, self.step, self.images) = (workers, step, images)
-      (self.changed, self.settings) = (changed, settings)
+      (self.changed, self.settings, self.command) = (changed, settings, command)
     }
   }
 

@@ -13,6 +13,8 @@ public protocol RunObserver: Sendable {
   func runBegins(_ facts: RunFacts, warn: @escaping @Sendable (String) -> Void)
   /// A checkpoint or a grid of samples is new in the folder.
   func runHasNewFiles()
+  /// All steps were done before this start: what a process that was killed has not come to is made up for.
+  func runIsDone(_ facts: RunFacts)
   /// Training has ended, and all files are there; the process goes on only after this returns.
   func runEnds(_ end: RunEnd)
 }
@@ -62,13 +64,14 @@ public struct RunFacts: Sendable {
   /// The threads of the first rank.
   public let workers: Int
   /// The machines.
-  public let hosts: [String]
+  public let nodes: [NodeReport.Node]
   /// Where, when and with what the run was started.
   public let provenance: [String: String]
 
   /// The facts of what is to be run.
   init(
-    _ request: RunRequest, _ objective: any Objective, hosts: [String], workers: Int, ranks: Int,
+    _ request: RunRequest, _ objective: any Objective, nodes: [NodeReport.Node], workers: Int,
+    ranks: Int,
     provenance: [String: String]
   ) {
     let (plan, configuration) = (request.plan, request.plan.configuration)
@@ -77,6 +80,6 @@ public struct RunFacts: Sendable {
     (unit, clipNorm) = (objective.unit, configuration.optimizer.clipNorm)
     parameters = objective.parameters.layout.count
     (dataset, images) = (plan.dataset.path, plan.imageCount)
-    (self.ranks, self.workers, self.hosts, self.provenance) = (ranks, workers, hosts, provenance)
+    (self.ranks, self.workers, self.nodes, self.provenance) = (ranks, workers, nodes, provenance)
   }
 }

@@ -14,7 +14,7 @@ public final class TrainingRun {
   let communicator: Communicator
   private let request: RunRequest
   let trainer: Trainer
-  private let workers: Workers
+  let workers: Workers
   private let validation: Validation?
   private var history: ValidationHistory?
   /// The losses of all steps so far, on the first rank.
@@ -72,9 +72,9 @@ public final class TrainingRun {
     }
     provenance = Provenance.attributes(
       plan: request.plan, images: request.images, ranks: communicator.size,
-      workers: nodes.workers, runPath: request.folder.path)
+      workers: nodes.workers, hosts: nodes.nodes.map(\.host), runPath: request.folder.path)
     facts = RunFacts(
-      request, trainer.objective, hosts: nodes.hosts, workers: nodes.workers,
+      request, trainer.objective, nodes: nodes.nodes, workers: nodes.workers,
       ranks: communicator.size, provenance: provenance)
     saver = CheckpointSaver(request) { [progress] level, message in
       progress.interrupt()
@@ -111,15 +111,20 @@ public final class TrainingRun {
     if metrics != nil, let observer { body(observer) }
   }
 
+  private func tellDone() { if isFirst { observer?.runIsDone(facts) } }
+
   private func train() throws {
     let settings = plan.configuration.recording
     let (steps, batch) = (plan.configuration.training.steps, plan.configuration.training.batch)
     if try missesSamples() { try saveSamples() }
     guard trainer.step < steps else {
       logger.notice("\(folder.path) is at step \(trainer.step) already; raise --steps to go on.")
-      return
+      return tellDone()
     }
-    guard !isExhausted else { return tellExhaustion() }
+    guard !isExhausted else {
+      tellExhaustion()
+      return tellDone()
+    }
     metrics = try job.together { [folder, trainer, isFirst] in
       isFirst ? try MetricsLog(path: folder.metrics, afterStep: trainer.step) : nil
     }
@@ -203,51 +208,6 @@ public final class TrainingRun {
     guard trainer.step > 0, drawsSamples(isLast: isLast) else { return false }
     let isMissing = isFirst && access(folder.samples(step: trainer.step), F_OK) != 0
     return try communicator.broadcast([isMissing ? 1 : 0], from: 0)[0] == 1
-  }
-
-  private func announce(_ nodes: NodeReport) {
-    guard isFirst else { return }
-    for line in nodes.lines { logger.info("\(line)") }
-    for warning in nodes.warnings { logger.warning("\(warning)") }
-    let settings = plan.configuration.training
-    let busy = workers.count * communicator.size
-    if busy > plan.tree.shards {
-      logger.warning(
-        """
-        \(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. \
-        A run with more shards would keep all of them busy.
-        """
-      )
-    }
-    for note in plan.objective.notes { logger.info("\(note)") }
-    let parameters = plan.objective.parameters.layout.count
-    logger.info(
-      """
-      \(folder.path): \(plan.imageCount) images of \(plan.dataset.shape) from \(plan.dataset.path), \
-      \(parameters) parameters, batch \(settings.batch) in \(plan.tree.shards) shards, \
-      steps \(trainer.step + 1) to \(settings.steps)
-      """
-    )
-    announceValidation()
-  }
-
-  private func announceValidation() {
-    let settings = plan.configuration.validation
-    let heldOut = settings.heldOut!
-    if heldOut > 0 { logger.info("The last \(heldOut) images are held out.") }
-    guard let images = plan.validation else { return }
-    let (count, all) = (images.range.count, images.available)
-    let stop =
-      settings.patience > 0 ? ", until \(settings.patience) in a row bring nothing better" : ""
-    logger.info(
-      """
-      validation: \(count < all ? "\(count) of \(all)" : "\(all)") images of \(images.dataset.path), \
-      every \(settings.every) steps and with every checkpoint\(stop)
-      """
-    )
-    if heldOut == 0, let hash = plan.dataset.contentHash, hash == images.dataset.contentHash {
-      logger.warning("The images of validation are those that are trained on.")
-    }
   }
 
   /// Goes on with what an earlier process has found, if that can be compared.
@@ -429,17 +389,20 @@ public final class TrainingRun {
     options.seed = plan.seed
     let shown = plan.conditions.examples(8)
     options.conditions = shown?.conditions ?? []
-    let sampler = try ImageSampler(
-      try trainer.emaModel(), options,
+    let grid = SampleGrid(
+      try trainer.emaModel(), options, count: count,
       ImageGroups(communicator: communicator, workers: workers))
+    let isLast = trainer.step == plan.configuration.training.steps || isExhausted
     let progress = progress
-    let images = try sampler.images(count: count, together: count) { share in
+    let drawn = try grid.draw(showingWays: isLast) { share in
       progress.show(isLast: share >= 1) { "sampling \(Progress.bar(share))" }
     }
     guard isFirst else { return }
     let path = folder.samples(step: trainer.step)
     do throws(StorageError) {
-      try picture(of: images, count: count, shown).writePNG(to: path)
+      // First: a start that finds the grid does not draw anew.
+      try drawn.ways?.writePNG(to: folder.trajectory(step: trainer.step))
+      try picture(of: drawn.images, count: count, shown).writePNG(to: path)
       progress.interrupt()
       logger.info("drew \(path)")
       tellObserver { $0.runHasNewFiles() }

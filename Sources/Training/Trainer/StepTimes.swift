@@ -22,11 +22,11 @@ package struct StepTimes: Equatable, Sendable {
   }
 
   /// The rank that computes and reads longest, and what it does; the first of several.
-  static func slowest(_ ranks: [[Double]]) -> (rank: Int, times: StepTimes) {
-    let all = ranks.map { StepTimes($0) }
-    let rank = all.indices.max { (all[$0].work, $1) < (all[$1].work, $0) } ?? 0
-    return (rank, all[rank])
+  static func slowest(_ ranks: [StepTimes]) -> (rank: Int, times: StepTimes) {
+    let rank = ranks.indices.max { (ranks[$0].work, $1) < (ranks[$1].work, $0) } ?? 0
+    return (rank, ranks[rank])
   }
 
-  private var work: Double { compute + read }
+  /// Everything but waiting and updating: what differs between ranks that do the same.
+  var work: Double { compute + read }
 }

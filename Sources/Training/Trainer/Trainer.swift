@@ -37,14 +37,14 @@ public final class Trainer {
     public let learningRate: Double
     /// The norm of each tensor's gradient, before clipping, by its name; nil where it was not measured.
     package internal(set) var gradientNorms: [String: Double]?
-    /// The rank that computed and read longest, and how long it took for what.
-    package let slowest: (rank: Int, times: StepTimes)
+    /// What each rank did.
+    package let times: [StepTimes]
 
     package init(
       step: Int, outcome: Outcome = .updated, losses: LossReport, gradientNorm: Double,
-      learningRate: Double, slowest: (rank: Int, times: StepTimes) = (0, StepTimes())
+      learningRate: Double, times: [StepTimes] = [StepTimes()]
     ) {
-      self.slowest = slowest
+      self.times = times
       self.step = step
       self.outcome = outcome
       self.losses = losses
@@ -124,7 +124,7 @@ public final class Trainer {
   ) throws -> StepReport {
     let mean = 1 / Double(plan.tree.shards)
     let (gradient, sums, ranks) = try sumOfShards()
-    let slowest = StepTimes.slowest(ranks)
+    let rankTimes = ranks.map { StepTimes($0) }
     let norm = try exchange.squaredNorm().squareRoot() * mean
     let losses = LossReport(sums, mean: mean, of: objective)
     let gradientNorms = try gradientNorms(gradient, mean: mean)
@@ -139,7 +139,7 @@ public final class Trainer {
       try record(evidence)
       return StepReport(
         step: step + 1, outcome: .diverged(evidence), losses: losses, gradientNorm: norm,
-        learningRate: rate, slowest: slowest)
+        learningRate: rate, times: rankTimes)
     case .skip(let evidence):
       try record(evidence)
       outcome = .skipped(evidence)
@@ -158,7 +158,7 @@ public final class Trainer {
     step += 1
     var report = StepReport(
       step: step, outcome: outcome, losses: losses, gradientNorm: norm, learningRate: rate,
-      slowest: slowest)
+      times: rankTimes)
     report.gradientNorms = gradientNorms
     return report
   }

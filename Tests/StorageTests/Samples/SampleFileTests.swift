@@ -28,6 +28,21 @@ import Testing
     #expect(try samples.values(as: UInt8.self) == images)
   }
 
+  /// Grey images have a view without their last axis, whose elements are not there twice.
+  @Test func greyImagesHaveAView() throws {
+    let folder = try TemporaryFolder()
+    try SampleFile.write(
+      (0..<24).map { UInt8($0) }, shape: ImageShape(height: 2, width: 3, channels: 1),
+      format: .levels(256), origin: [:], to: folder.file("a.h5"))
+    let root = try File.open(folder.file("a.h5")).root()
+    #expect(try root.string("default") == "view")
+    let view = try root.group("view")
+    #expect(try view.string("signal") == "images")
+    // Our reader follows no such references, whatever they lead to: see test_files.py for the elements.
+    let error = #expect(throws: HDF5Error.self) { _ = try view.dataset("images") }
+    #expect("\(error!)".contains("virtual storage"))
+  }
+
   /// Continuous samples keep their range and their values.
   @Test func continuousValuesStayContinuous() throws {
     let folder = try TemporaryFolder()

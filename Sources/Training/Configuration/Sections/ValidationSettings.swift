@@ -29,7 +29,7 @@ public struct ValidationSettings: SettingsSection {
       "images at the dataset's end that are not trained on; auto: as the share says"),
     .integer(
       "validation_every", .training, \.every, from: 0, unit: "steps",
-      "steps between validations, and every checkpoint is validated too; 0: never"),
+      "steps between validations, and every checkpoint that is due is validated too; 0: never"),
     .integer(
       "validation_images", .training, \.images, from: 1, unit: "images",
       "how many are used, the first; auto: what costs at most 3 % of the run's time"),

@@ -1,0 +1,49 @@
+// What a run says of itself before its first step.
+
+extension TrainingRun {
+  /// Says where it runs, on what, and how far, on the first rank.
+  func announce(_ nodes: NodeReport) {
+    guard isFirst else { return }
+    for line in nodes.lines { logger.info("\(line)") }
+    for warning in nodes.warnings { logger.warning("\(warning)") }
+    let settings = plan.configuration.training
+    let busy = workers.count * communicator.size
+    if busy > plan.tree.shards {
+      logger.warning(
+        """
+        \(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. \
+        A run with more shards would keep all of them busy.
+        """
+      )
+    }
+    for note in plan.objective.notes { logger.info("\(note)") }
+    let parameters = plan.objective.parameters.layout.count
+    logger.info(
+      """
+      \(folder.path): \(plan.imageCount) images of \(plan.dataset.shape) from \(plan.dataset.path), \
+      \(parameters) parameters, batch \(settings.batch) in \(plan.tree.shards) shards, \
+      steps \(trainer.step + 1) to \(settings.steps)
+      """
+    )
+    announceValidation()
+  }
+
+  private func announceValidation() {
+    let settings = plan.configuration.validation
+    let heldOut = settings.heldOut!
+    if heldOut > 0 { logger.info("The last \(heldOut) images are held out.") }
+    guard let images = plan.validation else { return }
+    let (count, all) = (images.range.count, images.available)
+    let stop =
+      settings.patience > 0 ? ", until \(settings.patience) in a row bring nothing better" : ""
+    logger.info(
+      """
+      validation: \(count < all ? "\(count) of \(all)" : "\(all)") images of \(images.dataset.path), \
+      every \(settings.every) steps and with every checkpoint\(stop)
+      """
+    )
+    if heldOut == 0, let hash = plan.dataset.contentHash, hash == images.dataset.contentHash {
+      logger.warning("The images of validation are those that are trained on.")
+    }
+  }
+}
