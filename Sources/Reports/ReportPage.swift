@@ -145,11 +145,14 @@ public struct ReportPage {
     }
     part["data"] = picture(
       run.folder.dataGrid, "The first images of the data", alt: "the first images of the data")
-    if let path = run.folder.trajectory() {
-      part["trajectory"] = picture(
-        path,
-        "From noise at the left to images at the right: above what the network sees, below what it takes "
-          + "the image for", alt: "images on their way from noise to what they are")
+    // A picture that somebody has put there takes the place of that of the newest grid.
+    for path in ["\(run.folder.path)/trajectory.png", run.folder.trajectory] {
+      part["trajectory"] =
+        part["trajectory"]
+        ?? picture(
+          path,
+          "From noise at the left to images at the right: above what the network sees, below what it takes "
+            + "the image for", alt: "images on their way from noise to what they are")
     }
     let size = (try? AtomicFile.contents(of: grids.last?.path ?? ""))??.count ?? 1
     let count = min(grids.count, 16, max(2, most / max(1, size)))

@@ -84,14 +84,15 @@ import Testing
     let run = try made("a")
     let picture = Picture(
       shape: .init(height: 2, width: 3, channels: 1), pixels: [0, 1, 2, 3, 4, 5])
-    #expect(run.folder.trajectory() == nil)
-    for step in [10, 20] { try picture.writePNG(to: run.folder.samples(step: step)) }
-    try picture.writePNG(to: run.folder.trajectory(step: 10))
-    #expect(run.folder.trajectory()?.hasSuffix("/samples/step-00000010-trajectory.png") == true)
-    #expect(run.folder.sampleGrids().map(\.step) == [10, 20])
-    #expect(try ReportPage([run]).html().contains("From noise to images"))
-    try picture.writePNG(to: "\(run.folder.path)/trajectory.png")
-    #expect(run.folder.trajectory() == "\(run.folder.path)/trajectory.png")
+    let other = Picture(shape: picture.shape, pixels: [9, 1, 2, 3, 4, 5])
+    func shows(_ picture: Picture) throws -> Bool {
+      try ReportPage([run]).html().contains(Data(picture.pngBytes()).base64EncodedString())
+    }
+    #expect(try !shows(picture))
+    try picture.writePNG(to: run.folder.trajectory)
+    #expect(try shows(picture) && run.folder.sampleGrids().isEmpty)
+    try other.writePNG(to: "\(run.folder.path)/trajectory.png")
+    #expect(try shows(other) && !shows(picture))
   }
 
   /// A name that a browser would run is a name.

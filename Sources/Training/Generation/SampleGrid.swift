@@ -1,4 +1,4 @@
-// The grids that a run draws of itself, the last one with the way of some images from noise.
+// The grids that a run draws of itself, with the way of some images from noise.
 
 import Models
 import Parallel
@@ -8,6 +8,9 @@ import Storage
 struct SampleGrid {
   /// The frames of a way, and the images whose ways are shown.
   private static let (frames, shown) = (8, 4)
+  /// The bytes of ways that are brought together for them at most: the first images are drawn before the others
+  /// where those of all would be more.
+  private static let wayBytes = 64 << 20
 
   private let trained: TrainedModel
   private let options: GenerationOptions
@@ -21,34 +24,39 @@ struct SampleGrid {
 
   /// Draws the images; collective.
   ///
-  /// - Parameters:
-  ///   - showsWays: Whether a picture is made of the ways of the first images too, which costs no evaluation
-  ///     more; not of models that draw an image in a few.
-  ///   - progress: Called with the share of this rank's work that is done, from any worker.
-  /// - Returns: On rank 0 the bytes of the images, (count, h, w, c), and the picture, with two rows for each
-  ///   image, its x_t and its x̂_0; nothing elsewhere.
+  /// - Parameter progress: Called with the share of this rank's work that is done, from any worker.
+  /// - Returns: On rank 0 the bytes of the images, (count, h, w, c), and a picture of the ways of the first
+  ///   ones, with two rows for each, its x_t and its x̂_0, which costs no evaluation more; none of models that
+  ///   draw an image in a few evaluations. Nothing elsewhere.
   /// - Throws: As `ImageSampler.draw`.
   func draw(
-    showingWays showsWays: Bool, progress: @Sendable (Double) -> Void
+    progress: @Sendable (Double) -> Void
   ) throws -> (images: [UInt8], ways: Picture?) {
     let sampler = try ImageSampler(trained, options, groups)
     let all = 0..<ImageGroups.count(of: count)
     var pixels: [UInt8] = []
     var ways: Picture?
     let isShort = sampler.generation.evaluations.map { $0 < Self.frames } ?? false
-    let told = all.prefix(showsWays && !isShort ? 1 : 0)
+    let bytes = all.count * ImageGroups.size * 2 * Self.frames * trained.shape.count * 4
+    let told = all.prefix(isShort ? 0 : bytes <= Self.wayBytes ? all.count : 1)
     let rest = all.dropFirst(told.count)
     if !told.isEmpty {
       let teller = try ImageSampler(trained, options, groups, frames: Self.frames)
-      try teller.draw(groups: told, together: ImageGroups.size) { share in
+      try teller.draw(groups: told, together: count) { share in
         if rest.isEmpty { progress(share) }
       } receive: { group in
         pixels += group.pixels
-        ways = picture(of: group)
+        ways = ways ?? picture(of: group)
       }
     }
+    guard !rest.isEmpty else { return (cut(pixels), ways) }
     try sampler.draw(groups: rest, together: count, progress: progress) { pixels += $0.pixels }
-    return (Array(pixels.prefix(count * trained.shape.count * trained.format.bytes)), ways)
+    return (cut(pixels), ways)
+  }
+
+  /// The images of a grid without the others of the last group.
+  private func cut(_ pixels: [UInt8]) -> [UInt8] {
+    Array(pixels.prefix(count * trained.shape.count * trained.format.bytes))
   }
 
   /// The ways of the first images of a group: its last extra arrays are x_t and x̂_0.

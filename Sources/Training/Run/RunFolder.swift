@@ -48,17 +48,8 @@ public struct RunFolder: Sendable {
     return "\(path)/samples/step-\(name).png"
   }
 
-  /// The way of some images from noise, drawn with the grid after a step.
-  public func trajectory(step: Int) -> String {
-    samples(step: step).dropLast(4) + "-trajectory.png"
-  }
-
-  /// The newest picture of such ways: one that a user has put there, or that of the last grid that has one; nil
-  /// where there is none.
-  public func trajectory() -> String? {
-    (["\(path)/trajectory.png"] + sampleGrids().reversed().map { trajectory(step: $0.step) })
-      .first { FileManager.default.fileExists(atPath: $0) }
-  }
+  /// The way of some images of the newest grid from noise.
+  public var trajectory: String { "\(path)/samples/trajectory.png" }
 
   /// The grids of images drawn so far, in the order of their steps.
   public func sampleGrids() -> [(step: Int, path: String)] {
@@ -128,11 +119,11 @@ public struct RunFolder: Sendable {
     }
     try AtomicFile.removeLeft(in: diverged.path) { $0.hasPrefix("step-") && $0.hasSuffix(".json") }
     try AtomicFile.removeLeft(in: "\(path)/samples") { name in
-      // The name of a picture of the step that it names, and no other.
-      guard let step = Int(name.dropFirst(5).prefix { $0 != "." && $0 != "-" }), step >= 0 else {
-        return false
-      }
-      return [samples(step: step), trajectory(step: step)].contains("\(path)/samples/\(name)")
+      let picture = "\(path)/samples/\(name)"
+      if picture == trajectory { return true }
+      // The name of the grid of the step that it names, and no other.
+      guard let step = Int(name.dropFirst(5).dropLast(4)), step >= 0 else { return false }
+      return samples(step: step) == picture
     }
     let own = [
       configuration, metrics, history, report, status, table, curves, dataGrid,

@@ -392,16 +392,15 @@ public final class TrainingRun {
     let grid = SampleGrid(
       try trainer.emaModel(), options, count: count,
       ImageGroups(communicator: communicator, workers: workers))
-    let isLast = trainer.step == plan.configuration.training.steps || isExhausted
     let progress = progress
-    let drawn = try grid.draw(showingWays: isLast) { share in
+    let drawn = try grid.draw { share in
       progress.show(isLast: share >= 1) { "sampling \(Progress.bar(share))" }
     }
     guard isFirst else { return }
     let path = folder.samples(step: trainer.step)
     do throws(StorageError) {
       // First: a start that finds the grid does not draw anew.
-      try drawn.ways?.writePNG(to: folder.trajectory(step: trainer.step))
+      try drawn.ways?.writePNG(to: folder.trajectory)
       try picture(of: drawn.images, count: count, shown).writePNG(to: path)
       progress.interrupt()
       logger.info("drew \(path)")
