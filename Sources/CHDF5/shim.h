@@ -44,6 +44,12 @@ static inline hid_t CHDF5_T_NATIVE_UINT64(void) { return H5T_NATIVE_UINT64; }
 static inline hid_t CHDF5_T_NATIVE_FLOAT(void) { return H5T_NATIVE_FLOAT; }
 /// H5T_NATIVE_DOUBLE reads a global variable: Double in memory.
 static inline hid_t CHDF5_T_NATIVE_DOUBLE(void) { return H5T_NATIVE_DOUBLE; }
+/// H5T_NATIVE_UINT16 reads a global variable: UInt16 in memory.
+static inline hid_t CHDF5_T_NATIVE_UINT16(void) { return H5T_NATIVE_UINT16; }
+
+/// H5T_STD_U16LE reads a global variable: UInt16 in a file.
+static inline hid_t CHDF5_T_STD_U16LE(void) { return H5T_STD_U16LE; }
+
 /// H5T_STD_U8LE reads a global variable: UInt8 in a file.
 static inline hid_t CHDF5_T_STD_U8LE(void) { return H5T_STD_U8LE; }
 /// H5T_STD_I32LE reads a global variable: Int32 in a file.

@@ -10,12 +10,13 @@ public protocol HDF5Element: BitwiseCopyable, Sendable {
 
 /// The numeric types that this module reads and writes; in files they are little-endian.
 public enum NumericType: Sendable {
-  case uint8, int32, int64, uint64, float32, float64
+  case uint8, uint16, int32, int64, uint64, float32, float64
 
   /// The library's identifier of the type in memory.
   var memoryID: hid_t {
     switch self {
     case .uint8: CHDF5_T_NATIVE_UINT8()
+    case .uint16: CHDF5_T_NATIVE_UINT16()
     case .int32: CHDF5_T_NATIVE_INT32()
     case .int64: CHDF5_T_NATIVE_INT64()
     case .uint64: CHDF5_T_NATIVE_UINT64()
@@ -28,6 +29,7 @@ public enum NumericType: Sendable {
   var fileID: hid_t {
     switch self {
     case .uint8: CHDF5_T_STD_U8LE()
+    case .uint16: CHDF5_T_STD_U16LE()
     case .int32: CHDF5_T_STD_I32LE()
     case .int64: CHDF5_T_STD_I64LE()
     case .uint64: CHDF5_T_STD_U64LE()
@@ -43,6 +45,11 @@ public enum NumericType: Sendable {
 extension UInt8: HDF5Element {
   /// NumPy's uint8.
   public static var numericType: NumericType { .uint8 }
+}
+
+extension UInt16: HDF5Element {
+  /// NumPy's uint16.
+  public static var numericType: NumericType { .uint16 }
 }
 
 extension Int32: HDF5Element {

@@ -40,8 +40,9 @@ enum FileFormat: String {
 
   /// The last version that this program reads.
   ///
-  /// Datasets are of version 2 where an image has several captions, and all else of version 1.
-  var version: Int { self == .dataset ? 2 : 1 }
+  /// Datasets are of version 2 where an image has several captions or 16 bits a value, files of samples where a
+  /// value has 16 bits, and all else of version 1.
+  var version: Int { self == .dataset || self == .samples ? 2 : 1 }
 
   /// Refuses a file of another format or of a later version.
   ///
@@ -184,15 +185,22 @@ extension ImageDataset {
     let levels = try images.integer("levels")
     let range = try images.doubles("value_range")
     switch images.elementType {
-    case .integer(bytes: 1, signed: false):
+    case .integer(bytes: let bytes, signed: false) where bytes <= 2:
       guard range == nil else {
         throw .refused(
-          place: place, reason: "has a value_range, which is for float32; uint8 has levels")
+          place: place,
+          reason: "has a value_range, which is for float32; \(images.elementType) has levels")
       }
-      guard (2...256).contains(levels ?? 256) else {
-        throw .refused(place: place, reason: "has \(levels!) levels; 2 … 256 are possible")
+      // Levels that a byte holds are bytes: images of so many levels have one format.
+      let possible = bytes == 1 ? 2...256 : 257...1 << 16
+      let own = levels ?? possible.upperBound
+      guard possible.contains(own) else {
+        throw .refused(
+          place: place,
+          reason: "has \(own) levels; \(possible.lowerBound) … \(possible.upperBound) are possible"
+            + (bytes == 1 ? "" : " of uint16"))
       }
-      return .levels(levels ?? 256)
+      return .levels(own)
     case .float(bytes: 4):
       guard let range else {
         throw .refused(
@@ -207,7 +215,7 @@ extension ImageDataset {
     default:
       throw .refused(
         place: place,
-        reason: "holds \(images.elementType); images are uint8 or "
+        reason: "holds \(images.elementType); images are uint8, uint16 or "
           + "float32 (with value_range)")
     }
   }

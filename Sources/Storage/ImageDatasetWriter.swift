@@ -60,7 +60,7 @@ public final class ImageDatasetWriter {
   /// - Parameters:
   ///   - path: The file to write; one that exists is replaced when the new one is complete.
   ///   - shape: The extents of every image.
-  ///   - format: Bytes of 2 … 256 grey levels, or 32-bit floats of a range.
+  ///   - format: 2 … 65,536 grey levels, or 32-bit floats of a range.
   ///   - name: The dataset's name.
   ///   - origin: Where the images come from.
   ///   - license: Under which terms they may be used.
@@ -74,7 +74,8 @@ public final class ImageDatasetWriter {
   ) throws(StorageError) {
     precondition(shape.count > 0, "An image must have pixels.")
     if case .levels(let levels) = format {
-      precondition((2...256).contains(levels), "Bytes have 2 to 256 levels.")
+      precondition(
+        PixelFormat.possibleLevels.contains(levels), "Images have 2 to 65,536 levels.")
     }
     self.path = path
     self.shape = shape
@@ -89,19 +90,16 @@ public final class ImageDatasetWriter {
     do throws(HDF5Error) {
       let file = try File.create(temporary.path)
       let root = try file.root()
-      // Earlier programs do not know what several captions of an image are.
-      try FileFormat.dataset.write(to: root, version: captionsPerImage > 1 ? 2 : 1)
+      // Earlier programs know neither several captions of an image nor levels of 16 bits.
+      let isNew = captionsPerImage > 1 || format.element == .uint16
+      try FileFormat.dataset.write(to: root, version: isNew ? 2 : 1)
       let extents = [shape.height, shape.width, shape.channels]
       let layout = DatasetLayout.chunked([rowsPerChunk] + extents, gzip: gzip, growing: true)
-      let images: Dataset
+      let images = try root.createDataset(
+        "images", of: format.element.type, shape: [0] + extents, layout: layout)
       switch format {
-      case .levels(let levels):
-        images = try root.createDataset(
-          "images", of: UInt8.self, shape: [0] + extents, layout: layout)
-        try images.setAttribute("levels", .integer(levels))
+      case .levels(let levels): try images.setAttribute("levels", .integer(levels))
       case .range(let range):
-        images = try root.createDataset(
-          "images", of: Float.self, shape: [0] + extents, layout: layout)
         try images.setAttribute("value_range", .doubles([range.lowerBound, range.upperBound]))
       }
       try images.setAttribute("layout", .string(AxisOrder.channelsLast.rawValue))
@@ -115,10 +113,10 @@ public final class ImageDatasetWriter {
     }
   }
 
-  /// Adds images of grey levels behind the last ones.
+  /// Adds images behind the last ones.
   ///
   /// - Parameters:
-  ///   - images: Whole images: n × H × W × C bytes, channels last.
+  ///   - images: Whole images: n × H × W × C values in the bytes of the format, channels last.
   ///   - labels: The class of each, for all images of the dataset or for none.
   ///   - captions: The captions of each, as many as the writer was told; nil where it was told none.
   /// - Throws: `.badData` for a value that the format does not allow, a class without a name or what is
@@ -126,7 +124,6 @@ public final class ImageDatasetWriter {
   public func append(
     images: [UInt8], labels: [Int]? = nil, captions: [[String]]? = nil
   ) throws(StorageError) {
-    precondition(format.bytes == 1, "Bytes are for grey levels.")
     try append(bytes: images, labels, captions)
   }
 
@@ -135,7 +132,7 @@ public final class ImageDatasetWriter {
   /// - Parameters:
   ///   - values: Whole images: n × H × W × C values of the format's range, channels last.
   ///   - labels: The class of each, for all images of the dataset or for none.
-  /// - Throws: As `append` of grey levels.
+  /// - Throws: As `append` of bytes.
   public func append(values: [Float], labels: [Int]? = nil) throws(StorageError) {
     precondition(format.bytes == 4, "Floats are for continuous images.")
     try append(bytes: values.withUnsafeBytes { Array($0) }, labels, nil)
@@ -246,9 +243,10 @@ public final class ImageDatasetWriter {
     do throws(HDF5Error) {
       try pending.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
         let rows = UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[..<bytes]))
-        switch format {
-        case .levels: try output!.images.append(rows: rows.assumingMemoryBound(to: UInt8.self))
-        case .range: try output!.images.append(rows: rows.assumingMemoryBound(to: Float.self))
+        switch format.element {
+        case .uint8: try output!.images.append(rows: rows.assumingMemoryBound(to: UInt8.self))
+        case .uint16: try output!.images.append(rows: rows.assumingMemoryBound(to: UInt16.self))
+        case .float32: try output!.images.append(rows: rows.assumingMemoryBound(to: Float.self))
         }
       }
     } catch {

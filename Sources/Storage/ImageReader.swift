@@ -107,6 +107,12 @@ public final class ImageReader: Sendable {
     _ bytes: UnsafeRawBufferPointer, into destination: UnsafeMutablePointer<Float>
   ) {
     switch dataset.format {
+    case .levels where dataset.format.element == .uint16:
+      table.withUnsafeBufferPointer { table in
+        for (position, value) in bytes.assumingMemoryBound(to: UInt16.self).enumerated() {
+          destination[position] = table[Int(UInt16(littleEndian: value))]
+        }
+      }
     case .levels:
       table.withUnsafeBufferPointer { table in
         for (position, value) in bytes.enumerated() { destination[position] = table[Int(value)] }

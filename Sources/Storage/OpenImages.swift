@@ -65,9 +65,10 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
     let imageBytes = dataset.shape.count * dataset.format.bytes
     precondition(buffer.count == rows.count * imageBytes, "The buffer must hold the images.")
     do throws(HDF5Error) {
-      switch dataset.format {
-      case .levels: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: UInt8.self))
-      case .range: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: Float.self))
+      switch dataset.format.element {
+      case .uint8: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: UInt8.self))
+      case .uint16: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: UInt16.self))
+      case .float32: try images.read(rows: rows, into: buffer.assumingMemoryBound(to: Float.self))
       }
     } catch {
       throw StorageError(reading: dataset.path, error)
@@ -87,15 +88,15 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
     let (shape, format) = (dataset.shape, dataset.format)
     scratch.withUnsafeMutableBytes { scratch in
       scratch.copyMemory(from: UnsafeRawBufferPointer(image))
-      switch format {
-      case .levels:
+      func rearrange<Value: BitwiseCopyable>(_ type: Value.Type) {
         AxisOrder.channelsFirst.rearrange(
-          scratch.assumingMemoryBound(to: UInt8.self).baseAddress!,
-          image.assumingMemoryBound(to: UInt8.self).baseAddress!, shape)
-      case .range:
-        AxisOrder.channelsFirst.rearrange(
-          scratch.assumingMemoryBound(to: Float.self).baseAddress!,
-          image.assumingMemoryBound(to: Float.self).baseAddress!, shape)
+          scratch.assumingMemoryBound(to: type).baseAddress!,
+          image.assumingMemoryBound(to: type).baseAddress!, shape)
+      }
+      switch format.element {
+      case .uint8: rearrange(UInt8.self)
+      case .uint16: rearrange(UInt16.self)
+      case .float32: rearrange(Float.self)
       }
     }
   }

@@ -1,33 +1,57 @@
 // How the numbers of a dataset stand for brightness in [−1, 1], and in which order they are stored.
 
+import HDF5
 import Tensors
 
 /// The element type of a dataset's images and its scale.
 public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
-  /// Unsigned bytes 0 … levels − 1: the value v stands for 2 v / (levels − 1) − 1.
+  /// Whole numbers 0 … levels − 1, bytes up to 256 levels and 16 bits up to 65,536: the value v stands for
+  /// 2 v / (levels − 1) − 1.
   case levels(Int)
   /// 32-bit floats in a closed range: v stands for 2 (v − lower) / (upper − lower) − 1.
   case range(ClosedRange<Double>)
 
+  /// The numbers of levels that images may have.
+  public static let possibleLevels = 2...1 << 16
+
+  /// How one value is stored.
+  public enum Element: Equatable, Sendable {
+    /// A byte.
+    case uint8
+    /// 16 bits, the lower byte first.
+    case uint16
+    /// A 32-bit float.
+    case float32
+  }
+
+  /// How a value is stored.
+  public var element: Element {
+    switch self {
+    case .levels(let levels): levels <= 256 ? .uint8 : .uint16
+    case .range: .float32
+    }
+  }
+
   /// The bytes of one value.
   public var bytes: Int {
-    switch self {
-    case .levels: 1
-    case .range: 4
+    switch element {
+    case .uint8: 1
+    case .uint16: 2
+    case .float32: 4
     }
   }
 
   /// As `uint8, 17 levels`.
   public var description: String {
     switch self {
-    case .levels(let levels): "uint8, \(levels) levels"
+    case .levels(let levels): "\(element), \(levels) levels"
     case .range(let range): "float32 in \(range.lowerBound) … \(range.upperBound)"
     }
   }
 
-  /// The brightness of each byte; bytes above the last level do not occur.
+  /// The brightness of each level, and of bytes above the last level, which do not occur.
   static func table(levels: Int) -> [Float] {
-    (0..<256).map { Float(2 * Double($0) / Double(levels - 1) - 1) }
+    (0..<max(256, levels)).map { Float(2 * Double($0) / Double(levels - 1) - 1) }
   }
 
   /// The stored bytes of values in [−1, 1]: of levels the nearest one, else 32-bit floats in the
@@ -36,9 +60,15 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
   /// Values beyond are clipped.
   public func encode(_ values: UnsafeBufferPointer<Float>) -> [UInt8] {
     switch self {
-    case .levels(let levels):
+    case .levels(let levels) where levels <= 256:
       let top = Float(levels - 1)
       return values.map { UInt8(min(max(($0 + 1) / 2 * top, 0), top).rounded()) }
+    case .levels(let levels):
+      let top = Double(levels - 1)
+      let stored = values.map {
+        UInt16(min(max((Double($0) + 1) / 2 * top, 0), top).rounded()).littleEndian
+      }
+      return stored.withUnsafeBytes { Array($0) }
     case .range(let range):
       let half = (range.upperBound - range.lowerBound) / 2
       let stored = values.map { value in
@@ -53,10 +83,14 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
   /// - Parameter image: The bytes of one image, in any order of axes.
   func fault(in image: UnsafeRawBufferPointer) -> String? {
     switch self {
-    case .levels(256):
+    case .levels(256), .levels(1 << 16):
       return nil
     case .levels(let levels):
-      guard let value = image.max(), Int(value) >= levels else { return nil }
+      let value =
+        element == .uint8
+        ? image.max().map { Int($0) }
+        : image.assumingMemoryBound(to: UInt16.self).max().map { Int(UInt16(littleEndian: $0)) }
+      guard let value, value >= levels else { return nil }
       return "the value \(value), but its levels are 0 … \(levels - 1)"
     case .range(let range):
       let values = image.assumingMemoryBound(to: Float.self)
@@ -64,6 +98,17 @@ public enum PixelFormat: Equatable, Sendable, CustomStringConvertible {
       let (lower, upper) = (Float(range.lowerBound), Float(range.upperBound))
       guard let value = values.first(where: { !($0 >= lower && $0 <= upper) }) else { return nil }
       return "the value \(value), outside its range \(range.lowerBound) … \(range.upperBound)"
+    }
+  }
+}
+
+extension PixelFormat.Element {
+  /// The type of a value in HDF5 files.
+  var type: any HDF5Element.Type {
+    switch self {
+    case .uint8: UInt8.self
+    case .uint16: UInt16.self
+    case .float32: Float.self
     }
   }
 }

@@ -145,7 +145,10 @@ struct ImportCSV: JobCommand {
   var width: Int?
   @Option(help: "Channels of an image. (default: 1)")
   var channels: Int?
-  @Option(help: "Grey levels, 2 to 256. (default: the largest value + 1, 256 from 128 on)")
+  @Option(
+    help: """
+      Grey levels, 2 to 65536. (default: the largest value + 1; from 128 on 256, 512, … 65536)
+      """)
   var levels: Int?
   @Option(help: "Where a line has its label: last, first or none.")
   var label: CSVLabelColumn = .last
@@ -159,8 +162,8 @@ struct ImportCSV: JobCommand {
   @OptionGroup var options: ImportOptions
 
   func validate() throws {
-    if let levels, !(2...256).contains(levels) {
-      throw ValidationError("--levels needs 2 to 256.")
+    if let levels, !PixelFormat.possibleLevels.contains(levels) {
+      throw ValidationError("--levels needs 2 to 65536.")
     }
     for extent in [height, width, channels] {
       if let extent, extent < 1 { throw ValidationError("An image's extents are at least 1.") }

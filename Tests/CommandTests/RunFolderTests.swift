@@ -155,7 +155,7 @@ extension CommandTests {
         ["--steps", "4"], settings: ["sample_every=3", "sample_count=5"])
       try #require(outcome.status == 0, "\(outcome)")
       let grids = try FileManager.default.contentsOfDirectory(atPath: "\(run.path)/samples")
-      #expect(grids .sorted() == ["step-00000003.png", "trajectory.png"])
+      #expect(grids.sorted() == ["step-00000003.png", "trajectory.png"])
     }
 
     /// The time of a run is that of all its processes.

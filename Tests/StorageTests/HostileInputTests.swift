@@ -127,7 +127,7 @@ import Testing
       let line = (0..<fields).map { "\($0 % 17)" }.joined(separator: ",")
       let path = try folder.write(Array("\(line)\n\(line)\r\n\n\(line)".utf8), to: "a.csv")
       let source = try ImportSource.csv(file: path, height: 1, label: .none)
-      #expect(source.header.count == 3 && source.header.levels == 17)
+      #expect(source.header.count == 3 && source.header.format == .levels(17))
       let (images, _) = try readAll(source)
       #expect(images == (0..<3 * fields).map { UInt8($0 % fields % 17) })
     }

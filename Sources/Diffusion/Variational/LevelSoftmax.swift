@@ -12,12 +12,16 @@ public struct LevelSoftmax: Equatable, Sendable {
 
   /// The number of levels K ≥ 2.
   public let levels: Int
+  /// The most levels: where the least noise leaves thousands of them in question, each pixel would cost so many
+  /// exponentials.
+  public static let mostLevels = 1024
   /// The distance of two levels in deviations of z_0/α_0.
   private let distance: Double
 
   /// The decoder of K levels at γ_0.
   public init(levels: Int, gamma: Double) {
-    precondition(levels >= 2, "A discretised image has at least 2 levels.")
+    precondition(
+      2...Self.mostLevels ~= levels, "A softmax over levels has 2 to \(Self.mostLevels).")
     self.levels = levels
     distance = exp(-gamma / 2) * 2 / Double(levels - 1)
   }

@@ -11,6 +11,8 @@ struct CSVReader: ~Copyable {
 
   /// Pixels of the first line, and so of every line.
   private(set) var pixelsPerLine = 0
+  /// The largest pixel so far.
+  private(set) var largest = 0
   /// Lines with numbers that were read.
   private(set) var lineCount = 0
 
@@ -28,13 +30,13 @@ struct CSVReader: ~Copyable {
   /// The numbers of the line in hand; each has at most nine digits.
   private var row: [Int32] = []
 
-  /// Opens a file; `levels` bounds the pixels, 256 where nil.
+  /// Opens a file; `levels` bounds the pixels, 65,536 where nil.
   init(
     path: String, label: CSVLabelColumn, levels: Int?, caption: CSVColumn? = nil
   ) throws(StorageError) {
     self.path = path
     self.label = label
-    largestAllowed = Int32((levels ?? 256) - 1)
+    largestAllowed = Int32((levels ?? 1 << 16) - 1)
     lines = try InputLines(path: path, longest: Self.longestLine)
     captions = caption.map { _ in ImageCaptions(perImage: 1) }
     switch caption {
@@ -44,7 +46,8 @@ struct CSVReader: ~Copyable {
     }
   }
 
-  /// Adds the pixels and the label of the next line that has numbers, and its caption.
+  /// Adds the pixels and the label of the next line that has numbers, and its caption: bytes of up to 256 levels,
+  /// else 16 bits each.
   ///
   /// - Returns: false at the end of the file.
   mutating func next(
@@ -166,7 +169,14 @@ struct CSVReader: ~Copyable {
         reason: "line \(lines.number), field \(number): \(row[field]) is beyond the largest level, "
           + "\(largestAllowed)")
     }
-    pixels.append(contentsOf: row[fields].lazy.map { UInt8(truncatingIfNeeded: $0) })
+    largest = max(largest, Int(row[fields].max() ?? 0))
+    if largestAllowed < 256 {
+      pixels.append(contentsOf: row[fields].lazy.map { UInt8(truncatingIfNeeded: $0) })
+    } else {
+      for value in row[fields] {
+        withUnsafeBytes(of: UInt16(value).littleEndian) { pixels.append(contentsOf: $0) }
+      }
+    }
     switch label {
     case .none: break
     case .first: labels.append(Int(row[0]))

@@ -45,7 +45,7 @@ public enum DatasetImport {
         try CaptionFile.read($0, of: header.path, count: header.count, names: source.names)
       } ?? source.captions
     let writer = try ImageDatasetWriter(
-      output: output, shape: header.shape, format: .levels(header.levels), name: name,
+      output: output, shape: header.shape, format: header.format, name: name,
       origin: origin, license: license, classNames: classNames,
       captionsPerImage: captions?.perImage ?? 0, gzip: gzip)
     var done = 0

@@ -24,7 +24,7 @@ extension ImportSource {
     var counts: [Int] = []
     for path in paths { counts.append(try recordCount(of: path)) }
     let header = ImportedHeader(
-      path: first, shape: ImageShape(height: 32, width: 32, channels: 3), levels: 256,
+      path: first, shape: ImageShape(height: 32, width: 32, channels: 3), format: .levels(256),
       count: counts.reduce(0, +), hasLabels: true,
       classNames: try names(given: classNames, beside: first), suggestedName: "cifar10")
     return ImportSource(header: header) { sink in

@@ -22,8 +22,7 @@ extension ImportSource {
   /// are not given follow from their number: one channel, and a square.
   ///
   /// - Parameters:
-  ///   - levels: the number of grey levels; where nil, the largest value + 1, or 256 where that
-  ///     value is 128 or more.
+  ///   - levels: the number of grey levels; where nil, `usualLevels`.
   ///   - caption: the column of the images' captions, which counts neither as a pixel nor as the
   ///     label; nil where there is none.
   /// - Throws: `StorageError` that names the line and the field of the first thing that is wrong.
@@ -31,24 +30,24 @@ extension ImportSource {
     file path: String, height: Int? = nil, width: Int? = nil, channels: Int? = nil,
     levels: Int? = nil, label: CSVLabelColumn = .last, caption: CSVColumn? = nil
   ) throws(StorageError) -> ImportSource {
-    precondition(levels ?? 2 >= 2 && levels ?? 2 <= 256, "Levels are 2 to 256.")
+    precondition(
+      PixelFormat.possibleLevels.contains(levels ?? 2), "Levels are 2 to 65,536.")
     var reader = try CSVReader(path: path, label: label, levels: levels, caption: caption)
-    var largest = 0
     var (line, labels): ([UInt8], [Int]) = ([], [])
     while try reader.next(&line, &labels) {
-      largest = max(largest, Int(line.max() ?? 0))
       line.removeAll(keepingCapacity: true)
       labels.removeAll(keepingCapacity: true)
     }
     let shape = try shape(
       of: reader.pixelsPerLine, height: height, width: width, channels: channels, path: path)
+    let levels = levels ?? usualLevels(largest: reader.largest)
     let header = ImportedHeader(
-      path: path, shape: shape, levels: levels ?? (largest < 128 ? max(largest + 1, 2) : 256),
+      path: path, shape: shape, format: .levels(levels),
       count: reader.lineCount, hasLabels: label != .none, classNames: nil,
       suggestedName: suggestedName(for: path))
     return ImportSource(header: header, captions: reader.captions) { sink in
       var reader = try CSVReader(
-        path: path, label: label, levels: header.levels, caption: caption)
+        path: path, label: label, levels: levels, caption: caption)
       for start in stride(from: 0, to: header.count, by: shape.importBatch) {
         let count = min(shape.importBatch, header.count - start)
         var (pixels, labels): ([UInt8], [Int]) = ([], [])
@@ -60,6 +59,15 @@ extension ImportSource {
         try sink(pixels, label == .none ? nil : labels)
       }
     }
+  }
+
+  /// The levels of whole numbers of which the largest is known: of small ones as many as there are, else the
+  /// power of two from 256 on that holds them.
+  static func usualLevels(largest: Int) -> Int {
+    guard largest >= 128 else { return max(largest + 1, 2) }
+    var levels = 256
+    while levels <= largest { levels *= 2 }
+    return levels
   }
 
   /// The extents of an image of `count` values: those given, else one channel and a square.

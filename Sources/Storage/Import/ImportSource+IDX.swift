@@ -32,7 +32,7 @@ extension ImportSource {
       }
     }
     let header = ImportedHeader(
-      path: images, shape: shape, levels: 256, count: extents[0], hasLabels: labels != nil,
+      path: images, shape: shape, format: .levels(256), count: extents[0], hasLabels: labels != nil,
       classNames: nil,
       suggestedName: suggestedName(for: images))
     return ImportSource(header: header) { sink in

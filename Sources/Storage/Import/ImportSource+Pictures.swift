@@ -28,7 +28,7 @@ extension ImportSource {
       throw .badData(path: listing.files[0].path, reason: "is too large for an image of a dataset")
     }
     let header = ImportedHeader(
-      path: folder, shape: shape, levels: 256, count: listing.files.count,
+      path: folder, shape: shape, format: .levels(256), count: listing.files.count,
       hasLabels: listing.classNames != nil, classNames: listing.classNames,
       suggestedName: suggestedName(for: folder))
     let names = listing.files.map { String($0.path.dropFirst(folder.count + 1)) }

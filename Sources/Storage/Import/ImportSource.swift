@@ -8,8 +8,8 @@ public struct ImportedHeader: Equatable, Sendable {
   public let path: String
   /// Extents of every image.
   public let shape: ImageShape
-  /// Number of grey levels: values are 0 … levels − 1.
-  public let levels: Int
+  /// The element type and scale of the pixels.
+  public let format: PixelFormat
   /// Number of images.
   public let count: Int
   /// Whether every image comes with a class.
@@ -25,7 +25,8 @@ public struct ImportedHeader: Equatable, Sendable {
 /// Each format is one file with one function that makes a source:
 /// `idx`, `cifar10`, `csv`, `pictures`.
 public struct ImportSource {
-  /// Takes a batch: images (u8, N × H × W × C, channels last) and, where there are any, N classes.
+  /// Takes a batch: images (N × H × W × C values in the bytes of the header's format, channels last) and, where
+  /// there are any, N classes.
   public typealias Sink = (_ images: [UInt8], _ labels: [Int]?) throws -> Void
 
   /// What is known before the images are read.

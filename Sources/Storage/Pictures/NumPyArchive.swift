@@ -36,7 +36,7 @@ public enum NumPyArchive {
     reading images: (Range<Int>) throws(StorageError) -> [UInt8]
   ) throws(StorageError) {
     let header = arrayHeader(
-      type: format.bytes == 1 ? "|u1" : "<f4",
+      type: format.element == .uint8 ? "|u1" : format.element == .uint16 ? "<u2" : "<f4",
       extents: [count, shape.height, shape.width, shape.channels])
     let size = shape.count * format.bytes
     let file = try TemporaryFile(for: path)

@@ -11,8 +11,11 @@ extension PixelFormat {
     case .levels(let levels):
       precondition(levels >= 2, "There are at least two levels.")
       let top = levels - 1
-      let table = (0..<256).map { UInt8(min((Int($0) * 255 + top / 2) / top, 255)) }
-      return bytes.map { table[Int($0)] }
+      let table = (0..<max(256, levels)).map { UInt8(min((Int($0) * 255 + top / 2) / top, 255)) }
+      guard element == .uint16 else { return bytes.map { table[Int($0)] } }
+      return bytes.withUnsafeBytes { bytes in
+        bytes.bindMemory(to: UInt16.self).map { table[Int(UInt16(littleEndian: $0))] }
+      }
     case .range(let range):
       return bytes.withUnsafeBytes { bytes in
         bytes.bindMemory(to: Float.self).map { value in

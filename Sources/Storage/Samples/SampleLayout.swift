@@ -80,27 +80,23 @@ public struct SampleLayout: Equatable, Sendable {
     let (samples, extras) = try writing(target) { () throws(HDF5Error) -> (Int, [Int]) in
       let file = try File.create(path)
       let root = try file.root()
-      try FileFormat.samples.write(to: root)
+      try FileFormat.samples.write(to: root, version: format.element == .uint16 ? 2 : 1)
       let extents = [count, shape.height, shape.width, shape.channels]
       switch shape.channels {
       case 1:
-        let type: any HDF5Element.Type = if case .levels = format { UInt8.self } else { Float.self }
-        try ViewerAttributes.writeView(of: "/samples", type, extents, to: root)
+        try ViewerAttributes.writeView(of: "/samples", format.element.type, extents, to: root)
       case 3: try ViewerAttributes.mark(root, signal: "samples")
       default: break
       }
       try Self.write(attributes, to: root)
       var scale = ViewerAttributes.picture(channels: shape.channels, isStack: true)
       scale["layout"] = .string(AxisOrder.channelsLast.rawValue)
-      let samples: Int
       switch format {
-      case .levels(let levels):
-        scale["levels"] = .integer(levels)
-        samples = try Self.reserve("samples", of: UInt8.self, extents, scale, in: root)
+      case .levels(let levels): scale["levels"] = .integer(levels)
       case .range(let range):
         scale["value_range"] = .doubles([range.lowerBound, range.upperBound])
-        samples = try Self.reserve("samples", of: Float.self, extents, scale, in: root)
       }
+      let samples = try Self.reserve("samples", of: format.element.type, extents, scale, in: root)
       var places: [Int] = []
       for extra in self.extras {
         places.append(
@@ -173,9 +169,9 @@ extension Descriptor {
     precondition(
       extras.map(\.count) == layout.extras.map { count * $0.count },
       "Each image has its part of each extra array.")
-    if case .levels(let levels) = layout.format, levels < 256 {
+    if case .levels = layout.format {
       precondition(
-        samples.allSatisfy { Int($0) < levels },
+        samples.withUnsafeBytes { layout.format.fault(in: $0) } == nil,
         "The values of samples must be below their levels.")
     }
     try write(samples, at: places.samples + image * layout.imageBytes)

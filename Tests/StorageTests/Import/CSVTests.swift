@@ -21,7 +21,7 @@ import Testing
   @Test func squareWithLabelsLast() throws {
     let source = try source("0,5,16,3,7\n1,2,3,4,0\n")
     #expect(source.header.shape == ImageShape(height: 2, width: 2, channels: 1))
-    #expect(source.header.levels == 17)
+    #expect(source.header.format == .levels(17))
     #expect(source.header.count == 2)
     #expect(source.header.suggestedName == "t")
     let (images, labels) = try readAll(source)
@@ -64,10 +64,10 @@ import Testing
   }
 
   @Test func levelsFollowFromTheLargestValue() throws {
-    #expect(try source("0,0,0,0,1").header.levels == 2)
-    #expect(try source("0,1,127,0,1").header.levels == 128)
-    #expect(try source("0,1,128,0,1").header.levels == 256)
-    #expect(try source("0,1,2,0,1", levels: 17).header.levels == 17)
+    #expect(try source("0,0,0,0,1").header.format == .levels(2))
+    #expect(try source("0,1,127,0,1").header.format == .levels(128))
+    #expect(try source("0,1,128,0,1").header.format == .levels(256))
+    #expect(try source("0,1,2,0,1", levels: 17).header.format == .levels(17))
   }
 
   @Test func refusalsNameLineAndField() {

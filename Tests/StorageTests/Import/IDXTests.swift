@@ -14,7 +14,7 @@ import Testing
       labels: fixturePath("labels-idx1-ubyte\(ending)"))
     #expect(source.header.shape == ImageShape(height: 2, width: 3, channels: 1))
     #expect(source.header.count == 4)
-    #expect(source.header.levels == 256)
+    #expect(source.header.format == .levels(256))
     #expect(source.header.hasLabels)
     #expect(source.header.suggestedName == "images-idx3-ubyte")
     let (images, labels) = try readAll(source)

@@ -38,7 +38,7 @@ public struct DataSettings: SettingsSection {
     .text("data_group", .execution, \.group, "group of the dataset's file, such as /train"),
     .flag("flip", .model, \.flip, "mirror each image with probability 1/2"),
     .integer(
-      "levels", .model, \.levels, from: 0, to: 256, except: 1,
+      "levels", .model, \.levels, from: 0, to: 65536, except: 1,
       "grey levels, 0 if continuous; auto: the dataset's"),
     .range(
       "value_range", .model, \.valueRange,

@@ -50,6 +50,12 @@ public struct VDMSettings: SettingsSection {
   func resolved(
     levels: Int
   ) throws(ConfigurationError) -> (first: Double, last: Double, fourierExponents: [Int]) {
+    guard levels <= LevelSoftmax.mostLevels else {
+      throw ConfigurationError(
+        source: "model",
+        reason: "vdm weighs the levels of a pixel against each other, and does so with at most "
+          + "\(LevelSoftmax.mostLevels); these images have \(levels). Set model=ddpm.")
+    }
     if levels == 0, fourierFeatures {
       throw ConfigurationError(
         source: "fourier_features",
