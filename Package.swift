@@ -74,8 +74,8 @@ let package = Package(
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "Layers", "MPI", "Models", "Parallel", "Reports", "Storage",
-        "Tensors", "Training",
+        "Benchmark", "Diffusion", "Figures", "Layers", "MPI", "Models", "Parallel", "Reports",
+        "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),

@@ -45,8 +45,8 @@ public struct Dataset: ~Copyable, HDF5Object {
   }
 
   /// Takes over a dataset of a file that is only read, and checks its declaration.
-  init(opened id: hid_t, _ place: Place) throws(HDF5Error) {
-    let handle = Handle(id, release: H5Dclose)
+  init(opened handle: consuming Handle, _ place: Place) throws(HDF5Error) {
+    let id = handle.id
     // hid_t H5Dget_space(hid_t dset_id)
     let space = Handle(
       try call("read the dataspace", place) { H5Dget_space(id) }, release: H5Sclose)

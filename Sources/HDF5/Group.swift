@@ -133,6 +133,14 @@ public struct Group: ~Copyable, HDF5Object {
   public func dataset(
     _ path: String, chunkCacheBytes: Int? = nil
   ) throws(HDF5Error) -> Dataset {
+    try Dataset(
+      opened: try openUnchecked(path, chunkCacheBytes: chunkCacheBytes), plainPlace(of: path))
+  }
+
+  /// Opens a dataset of which nothing has been checked.
+  func openUnchecked(
+    _ path: String, chunkCacheBytes: Int? = nil
+  ) throws(HDF5Error) -> Handle {
     try require(.dataset, path, "dataset")
     let path = Self.components(path).joined(separator: "/")
     let place = self.place.appending(path)
@@ -146,8 +154,13 @@ public struct Group: ~Copyable, HDF5Object {
       }
     }
     // hid_t H5Dopen2(hid_t loc_id, const char *name, hid_t dapl_id)
-    return try Dataset(
-      opened: try call("open the dataset", place) { H5Dopen2(id, path, accessID) }, place)
+    return Handle(
+      try call("open the dataset", place) { H5Dopen2(id, path, accessID) }, release: H5Dclose)
+  }
+
+  /// The place of an object below the group.
+  func plainPlace(of path: String) -> Place {
+    place.appending(Self.components(path).joined(separator: "/"))
   }
 
   /// Closes the group and checks the status.

@@ -45,7 +45,7 @@ public struct Place: Equatable, Sendable, CustomStringConvertible {
   public var description: String { object == "/" ? file : "\(file):\(object)" }
 
   /// The place of a child, given by its path relative to this place or absolute.
-  func appending(_ name: String) -> Place {
+  package func appending(_ name: String) -> Place {
     if name.hasPrefix("/") { return Place(file: file, object: name) }
     return Place(file: file, object: object == "/" ? "/" + name : object + "/" + name)
   }

@@ -138,10 +138,15 @@ extension ImageDataset {
     for name in try group.names().prefix(100) where try group.kind(of: name) == .group {
       if try group.group(name).kind(of: "images") == .dataset { splits.append(name) }
     }
+    let others = splits.isEmpty ? try StoredArray.candidates(group) : []
     return .missing(
       place: group.place,
       reason: splits.isEmpty
         ? "holds no dataset named images"
+          + (others.isEmpty
+            ? ""
+            : "; \(others.prefix(4).joined(separator: ", ")) may be images: make a dataset of them with "
+              + "`ddpm-dist dataset import hdf5 --dataset`")
         : "holds no dataset named images, but the groups \(splits.joined(separator: ", ")) do: "
           + "name one of them")
   }

@@ -46,6 +46,7 @@ public final class ImageDatasetWriter {
   private var captions: ImageCaptions?
   private let gzip: Int?
   private let attributes: [(String, String)]
+  private let origins: [String: AttributeValue]
 
   /// The open file; all of it goes when the first error comes.
   private struct Output: ~Copyable {
@@ -67,10 +68,12 @@ public final class ImageDatasetWriter {
   ///   - classNames: The names of the classes 0, 1, …, for images with labels.
   ///   - captionsPerImage: How many captions come with each image; 0, the default, for none.
   ///   - gzip: Compress chunks at a level of 1 to 9; nil, the default, reads fastest.
+  ///   - origins: What the source of the images says of them: attributes of `/source`. What is too long for one is
+  ///     left out.
   public init(
     output path: String, shape: ImageShape, format: PixelFormat = .levels(256), name: String,
     origin: String? = nil, license: String? = nil, classNames: [String]? = nil,
-    captionsPerImage: Int = 0, gzip: Int? = nil
+    captionsPerImage: Int = 0, gzip: Int? = nil, origins: [String: AttributeValue] = [:]
   ) throws(StorageError) {
     precondition(shape.count > 0, "An image must have pixels.")
     if case .levels(let levels) = format {
@@ -81,7 +84,7 @@ public final class ImageDatasetWriter {
     self.shape = shape
     self.format = format
     self.classNames = classNames
-    self.gzip = gzip
+    (self.gzip, self.origins) = (gzip, origins)
     captions = captionsPerImage == 0 ? nil : ImageCaptions(perImage: captionsPerImage)
     rowsPerChunk = max(1, (1 << 16) / (shape.count * format.bytes))
     attributes = [("name", name), ("origin", origin ?? ""), ("license", license ?? "")]
@@ -266,6 +269,14 @@ public final class ImageDatasetWriter {
       try captions?.write(to: output.root, named: "captions", gzip: gzip)
       for (name, value) in attributes { try output.root.setAttribute(name, .string(value)) }
       try output.root.setAttribute("content_hash", .string(contentHash))
+      if !origins.isEmpty {
+        let source = try output.root.createGroup("source")
+        for (name, value) in origins.sorted(by: { $0.key < $1.key }) {
+          // What an attribute cannot hold is not worth the dataset.
+          try? source.setAttribute(name, value)
+        }
+        try source.close()
+      }
       try truth?.write(to: output.root, parameters: parameters)
       let shown = firstImages.count / (shape.count * format.bytes)
       let grid = ImageGrid(shape: shape, count: shown, magnification: 1)

@@ -9,7 +9,9 @@ struct ImportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import",
     abstract: "Make a dataset (HDF5) from files of another format.",
-    subcommands: [ImportIDX.self, ImportCIFAR10.self, ImportCSV.self, ImportImages.self])
+    subcommands: [
+      ImportIDX.self, ImportCIFAR10.self, ImportCSV.self, ImportImages.self, ImportHDF5.self,
+    ])
 }
 
 /// What every import asks for.
@@ -89,6 +91,7 @@ struct ImportOptions: ParsableArguments {
       lines.append(("class \(label)", "\(count) images" + (name.map { " (\($0))" } ?? "")))
     }
     try printTable(lines)
+    for note in summary.notes { try StandardStreams.print(note + "\n") }
   }
 }
 

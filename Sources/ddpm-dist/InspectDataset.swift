@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Diffusion
+import Figures
 import Foundation
 import Storage
 import Training
@@ -50,6 +51,7 @@ struct InspectDataset: JobCommand {
       ("license", dataset.license ?? "not declared"),
       ("checksum", hash + (dataset.contentHash == nil ? " (not declared)" : " (as declared)")),
     ]
+    lines += statisticsLines(try ImageStatistics(dataset))
     lines += dataset.truth.map { truthLines($0, dimensions: dataset.shape.count) } ?? []
     if let labels = dataset.labels {
       let counts = Dictionary(grouping: labels) { $0 }.mapValues(\.count)
@@ -72,6 +74,27 @@ struct InspectDataset: JobCommand {
     let drawn = try grid.map { try draw(dataset, to: $0) }
     try printTable(lines)
     if let drawn { try StandardStreams.print(drawn + "\n") }
+  }
+
+  /// What the pixels are like, in lines of a table.
+  private func statisticsLines(_ facts: ImageStatistics) -> [(String, String)] {
+    func text(_ value: Double) -> String { String(format: "%.6g", value) }
+    func percent(_ share: Double) -> String { String(format: "%.2g %%", 100 * share) }
+    return [
+      ("mean", "\(text(facts.mean)), standard deviation \(text(facts.deviation))"),
+      ("values", "\(text(facts.extremes.lowerBound)) … \(text(facts.extremes.upperBound))"),
+      (
+        "at the ends",
+        "\(percent(facts.saturated.black)) black, \(percent(facts.saturated.white)) white"
+      ),
+      (
+        "histogram",
+        "black " + Sparkline.text(facts.histogram.map { Double($0) }, width: 64) + " white"
+      ),
+      (
+        "duplicates", facts.duplicates == 0 ? "none" : "\(facts.duplicates) images are there before"
+      ),
+    ]
   }
 
   /// Draws the first images and returns a sentence on them.

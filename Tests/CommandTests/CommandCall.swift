@@ -96,6 +96,9 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall(
       "dataset import images", ["@pictures"], reads: ["pictures"], writes: "--output", dataset),
     CommandCall(
+      "dataset import hdf5", ["@data.h5", "--dataset", "images"], reads: ["data.h5"],
+      writes: "--output", dataset),
+    CommandCall(
       "dataset import csv", ["@a.csv", "--captions", "@captions.txt"],
       reads: ["a.csv", "captions.txt"], writes: "--output", dataset),
     CommandCall("dataset make gaussian", ["--count", "10"], writes: "--output", dataset),

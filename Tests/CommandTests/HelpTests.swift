@@ -53,7 +53,7 @@ extension CommandTests {
       (.dist, ["checkpoint", "prune"], ["--keep", "neither counted nor removed"]),
       (.dist, ["checkpoint", "repair-name"], ["nothing is replaced"]),
       (.dist, ["dataset"], ["import", "make", "inspect"]),
-      (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images"]),
+      (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images", "hdf5"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
       (

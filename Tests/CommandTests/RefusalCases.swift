@@ -339,7 +339,7 @@ extension RefusalTests {
       dataset("three extents", ["four extents"]) {
         try images($0, [UInt8](repeating: 0, count: 64 * 40), [40, 8, 8])
       },
-      dataset("32-bit integers", ["uint8 or float32"]) {
+      dataset("32-bit integers", ["uint8, uint16 or float32"]) {
         try images($0, [Int32](repeating: 0, count: 64 * 40), [40, 8, 8, 1])
       },
       dataset("no image", ["0 images"]) { try images($0, [UInt8](), [0, 8, 8, 1]) },

@@ -121,6 +121,7 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "csv": Kind("csv", files.csv(), imports("csv")),
         "idx": Kind("idx", files.idx(), imports("idx")),
         "picture": Kind("picture", files.pictures(), pictures),
+        "array": Kind("array", files.arrays(), imports("hdf5")),
         "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
         "vocabulary": Kind("vocabulary", fixtures("StorageTests/Fixtures/clip/tokenizer.json")),
     }
@@ -282,6 +283,29 @@ class Seeds:
 
     def idx(self) -> list[str]:
         return self.packed("a.idx", struct.pack(">4B3I", 0, 0, 8, 3, 20, 8, 8) + self.pixels.tobytes())
+
+    def arrays(self) -> list[str]:
+        """Arrays of other programs: plain, in gzip'd chunks, of big-endian floats, and one of pieces."""
+        names = [self.path(f"{name}.h5") for name in ("detector", "chunks", "floats", "pieces")]
+        deep = np.random.default_rng(4).integers(0, 4096, (20, 8, 8), dtype=np.uint16)
+        with h5py.File(names[0], "w") as file:
+            file["entry/data/data"] = deep
+            file["entry/data/data"].attrs["units"] = "counts"
+        with h5py.File(names[1], "w") as file:
+            file.create_dataset("x", data=deep, chunks=(3, 8, 8), compression="gzip", shuffle=True)
+        with h5py.File(names[2], "w") as file:
+            file["x"] = deep.astype(">f8")
+        with h5py.File(names[3], "w") as file:
+            file["part"] = deep.reshape(20, 64)
+            layout = h5py.VirtualLayout((20, 8, 8), np.uint16)
+            for start in (0, 10):
+                layout[start : start + 10] = h5py.VirtualSource(".", "whole", (20, 8, 8))[
+                    start : start + 10
+                ]
+            file["whole"] = deep
+            file.create_virtual_dataset("virtual", layout)
+            del file["part"]
+        return names
 
     def packed(self, name: str, content: bytes) -> list[str]:
         plain, packed = self.path(name), self.path(name + ".gz")

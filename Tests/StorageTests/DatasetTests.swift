@@ -95,8 +95,8 @@ private let recorded = Bundle.module.path(
     ("external", "/external/images: keeps its elements in another file"),
     ("linked", "/linked/images: is a soft or external link"),
     ("elsewhere", "/elsewhere/images: is a soft or external link"),
-    ("doubles", "/doubles/images: holds float64; images are uint8 or float32"),
-    ("int16", "/int16/images: holds int16; images are uint8 or float32"),
+    ("doubles", "/doubles/images: holds float64; images are uint8, uint16 or float32"),
+    ("int16", "/int16/images: holds int16; images are uint8, uint16 or float32"),
     ("flags", "/flags/images: holds a type that is neither"),
     ("missing", "/missing: there is no such group"),
   ])

@@ -23,6 +23,10 @@ public enum ChildCheck {
     case arrays(String, times: String?)
     /// The captions of a name.
     case captions(String)
+    /// An array of images of another program, of a name or the only one.
+    case array(String?)
+    /// The classes of images of another program.
+    case classes(String)
     /// An evaluation that is not finished.
     case evaluation
     /// A checkpoint: everything but contiguous tensors, of which only the declarations are read.
@@ -37,6 +41,8 @@ public enum ChildCheck {
       case .content: ["content"]
       case .arrays(let name, let times): ["arrays", name, times ?? ""]
       case .captions(let name): ["captions", name]
+      case .array(let name): ["array", name ?? ""]
+      case .classes(let name): ["classes", name]
       case .evaluation: ["evaluation"]
       case .checkpoint(let sections): ["checkpoint", "\(sections.rawValue)"]
       case .averages: ["averages"]
@@ -50,6 +56,8 @@ public enum ChildCheck {
       case ("content", 1): self = .content
       case ("arrays", 3): self = .arrays(words[1], times: words[2].isEmpty ? nil : words[2])
       case ("captions", 2): self = .captions(words[1])
+      case ("array", 2): self = .array(words[1].isEmpty ? nil : words[1])
+      case ("classes", 2): self = .classes(words[1])
       case ("evaluation", 1): self = .evaluation
       case ("checkpoint", 2):
         guard let number = Int(words[1]) else { return nil }
@@ -65,7 +73,7 @@ public enum ChildCheck {
     /// mapped, and one tensor read, if it is not contiguous.
     var memoryFactor: Int {
       switch self {
-      case .dataset, .content, .arrays, .captions, .evaluation: 16
+      case .dataset, .content, .arrays, .captions, .array, .classes, .evaluation: 16
       case .checkpoint, .averages: 4
       }
     }
@@ -73,7 +81,7 @@ public enum ChildCheck {
     /// What to do about a file that kills the child.
     var advice: String {
       switch self {
-      case .dataset, .content, .arrays, .captions, .evaluation: "make it again"
+      case .dataset, .content, .arrays, .captions, .array, .classes, .evaluation: "make it again"
       case .checkpoint, .averages: "take another one"
       }
     }
@@ -173,6 +181,8 @@ public enum ChildCheck {
     case .content: _ = HDF5Content.read(path)
     case .arrays(let name, let times): _ = try NoisyImages.read(path, name, times)
     case .captions(let name): _ = try CaptionFile.readHDF5(path, name)
+    case .array(let name): try StoredArray.probe(path, dataset: name)
+    case .classes(let name): _ = try StoredArray.readClasses(path, dataset: name)
     case .evaluation: _ = try UnfinishedEvaluation.contents(of: path)
     case .checkpoint(let sections): try Checkpoint.probe(path: path, sections: sections)
     case .averages: try AverageSnapshot.probe(path: path)

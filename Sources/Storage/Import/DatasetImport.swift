@@ -10,6 +10,8 @@ public enum DatasetImport {
     public let classNames: [String]?
     /// The file, its extents, levels, counts, size and checksum.
     public let file: ImageDatasetWriter.Summary
+    /// Sentences on what became of the numbers.
+    public let notes: [String]
   }
 
   /// Writes all images of a source, in order, into a dataset that appears complete or not at all.
@@ -47,7 +49,7 @@ public enum DatasetImport {
     let writer = try ImageDatasetWriter(
       output: output, shape: header.shape, format: header.format, name: name,
       origin: origin, license: license, classNames: classNames,
-      captionsPerImage: captions?.perImage ?? 0, gzip: gzip)
+      captionsPerImage: captions?.perImage ?? 0, gzip: gzip, origins: source.origins)
     var done = 0
     progress(done, header.count)
     try source.forEachBatch { images, labels in
@@ -59,7 +61,8 @@ public enum DatasetImport {
       done = batch.upperBound
       progress(done, header.count)
     }
-    return Summary(name: name, classNames: classNames, file: try writer.finish())
+    return Summary(
+      name: name, classNames: classNames, file: try writer.finish(), notes: source.notes())
   }
 
   /// A label of this size or above is taken for a number that is no class.

@@ -1,5 +1,6 @@
 // What all formats of images have in common once they are opened.
 
+import HDF5
 import Tensors
 
 /// What an import knows before it has read the images.
@@ -35,6 +36,10 @@ public struct ImportSource {
   public let captions: ImageCaptions?
   /// The names of the images, in order, where each is a file of its own.
   let names: [String]?
+  /// What the source says of itself, which a dataset keeps as the attributes of `/source`.
+  var origins: [String: AttributeValue] = [:]
+  /// What there is to say once all images are read.
+  package var notes: () -> [String] = { [] }
   private let stream: (Sink) throws -> Void
 
   init(

@@ -45,6 +45,7 @@ enum ReadFiles {
     },
     "vocabulary": { _ = try CLIPTokenizer(path: $0) },
     "idx": { try ImportSource.idx(images: $0, labels: nil).forEachBatch { _, _ in } },
+    "array": { try ImportSource.hdf5(files: [$0], ArrayOptions()).forEachBatch { _, _ in } },
     "picture": { _ = try Picture(png: $0, rounding: false) },
   ]
 

@@ -212,7 +212,7 @@ import Testing
     ("1,2,3,4,0,\"a\"b\n", .number(6), "line 1, field 6: a quotation mark is missing"),
     ("1,2,3,4,0,a,\n", .number(6), "line 1, field 7: there is no number"),
     ("1,a,2,x,4,0\n", .number(2), "line 1, field 4: \"x\" is not a whole number"),
-    ("1,a,2,300,4,0\n", .number(2), "line 1, field 4: 300 is beyond"),
+    ("1,a,2,70000,4,0\n", .number(2), "line 1, field 4: 70000 is beyond"),
     ("1,2,3,4,0,a\n", .name("text"), "line 1 names no column text; of its 6 names"),
     ("text\nabc\n", .name("text"), "line 2 has no pixels"),
   ])

@@ -67,6 +67,11 @@ import Testing
     #expect(try source("0,0,0,0,1").header.format == .levels(2))
     #expect(try source("0,1,127,0,1").header.format == .levels(128))
     #expect(try source("0,1,128,0,1").header.format == .levels(256))
+    // Beyond bytes: 16 bits, the next power of two.
+    let deep = try source("0,1,256,4095,1")
+    #expect(deep.header.format == .levels(4096))
+    try deep.forEachBatch { images, _ in #expect(images == [0, 0, 1, 0, 0, 1, 255, 15]) }
+    #expect(try source("0,1,128,0,1", levels: 300).header.format == .levels(300))
     #expect(try source("0,1,2,0,1", levels: 17).header.format == .levels(17))
   }
 
@@ -84,7 +89,7 @@ import Testing
     refuse("1 2,3,4,5,0", "line 1, field 1")
     refuse("1,2,3,4,12345678901234567890", "line 1, field 5")
     refuse("1,2,3,4,0\n1,2,3,0\n", "line 2 has 4 numbers where the lines before have 5")
-    refuse("1,2,3,256,0", "line 1, field 4: 256 is beyond the largest level, 255")
+    refuse("1,2,3,65536,0", "line 1, field 4: 65536 is beyond the largest level, 65535")
     refuse("1,2,3,17,0", levels: 17, "line 1, field 4: 17 is beyond the largest level, 16")
     refuse("5\n", "line 1 has a label and no pixels")
     refuse("", "holds no line of numbers")
