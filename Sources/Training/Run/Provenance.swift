@@ -12,16 +12,22 @@ package enum Provenance {
   /// The attribute that tells the checksum of the images.
   package static let datasetHash = "dataset_hash"
 
+  /// The attribute that tells where the weights come from that a run began with.
+  static let initialWeights = "initial_weights"
+
   /// The attribute that tells the path of the images.
   static let dataset = "dataset"
 
   /// Everything that is known before training begins.
   ///
-  /// - Parameter images: The checksum of the images.
+  /// - Parameters:
+  ///   - images: The checksum of the images.
+  ///   - begun: Where the weights come from that the run began with; nil: they were drawn.
   package static func attributes(
-    plan: TrainingPlan, images: String, ranks: Int, workers: Int, runPath: String
+    plan: TrainingPlan, images: String, ranks: Int, workers: Int, runPath: String,
+    begun: String? = nil
   ) -> [String: String] {
-    [
+    var attributes = [
       "program": "ddpm-dist \(programVersion)",
       "swift": swiftVersion,
       "mpi": MPISession.libraryVersion,
@@ -38,6 +44,8 @@ package enum Provenance {
       datasetHash: images,
       "date": Date.now.formatted(.iso8601),
     ]
+    attributes[initialWeights] = begun
+    return attributes
   }
 
   /// The images' checksum; their number where the file declares none.

@@ -19,6 +19,8 @@ public struct RunOptions: Sendable {
   public var runPath: String?
   /// Whether an existing run goes on.
   public var resumes = false
+  /// What a new run takes its first weights from, `InitialWeights`; nil: they are drawn.
+  public var initialPath: String?
   /// How long the process may run, as `TimeLimit.seconds` reads it; nil: nothing is said.
   public var timeLimit: String?
   /// Whether it may go on with other images.
@@ -80,6 +82,12 @@ struct RunRequest {
   let images: String
   /// The run's lock, on rank 0; nil elsewhere.
   let lock: RunLock?
+  /// The weights that the run begins with; nil where they are drawn, and where it goes on.
+  let initial: InitialWeights?
+
+  /// Where the weights come from that the run began with, at whatever start; nil: they were drawn. On
+  /// rank 0.
+  var origin: String? { initial?.origin ?? checkpoint?.provenance[Provenance.initialWeights] }
 
   /// Finds out what is to be run; collective.
   ///
@@ -118,6 +126,7 @@ struct RunRequest {
       return plan
     }
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
+    initial = try options.initialPath.map { [plan] in try InitialWeights($0, plan, job, logger) }
     try Self.requireSameImages(plan.dataset, plan.conditions, job)
     if let validation = plan.validation {
       try Self.requireSameImages(validation.dataset, validation.conditions, job)

@@ -64,7 +64,9 @@ public final class TrainingRun {
       logger.warning("\(message)")
     }
     trainer = try job.together { [communicator, workers] in
-      try Trainer(plan: request.plan, communicator: communicator, workers: workers)
+      try Trainer(
+        plan: request.plan, communicator: communicator, workers: workers,
+        initialWeights: request.initial?.weights)
     }
     validation = try job.together { [communicator, workers] in
       try Validation(
@@ -72,7 +74,7 @@ public final class TrainingRun {
     }
     provenance = Provenance.attributes(
       plan: request.plan, images: request.images, ranks: communicator.size,
-      workers: nodes.workers, runPath: request.folder.path)
+      workers: nodes.workers, runPath: request.folder.path, begun: request.origin)
     facts = RunFacts(
       request, trainer.objective, hosts: nodes.hosts, workers: nodes.workers,
       ranks: communicator.size, provenance: provenance)
