@@ -42,12 +42,13 @@ struct ExportCommand: ParsableCommand {
     var force = false
 
     func run(_ job: Job) throws {
-      let logger = try job.logger()
       try job.onFirstRank {
         try DiffusersExport.check(target: output, isForced: force)
+        var remarks: [String] = []
         let export = try DiffusersExport(checkpoint: run, weights, license: license) {
-          logger.warning("\($0)")
+          remarks.append($0)
         }
+        for remark in remarks { try job.logger().warning("\(remark)") }
         try export.write(to: output)
         try printTable([
           ("folder", output),

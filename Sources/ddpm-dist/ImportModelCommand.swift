@@ -70,7 +70,6 @@ struct ImportModelCommand: ParsableCommand {
     }
 
     func run(_ job: Job) throws {
-      let logger = try job.logger()
       try job.onFirstRank {
         try OutputKind.checkpoint.check(target: output, inputs: [folder], isForced: force)
         var options = DiffusersImport.Options()
@@ -78,7 +77,7 @@ struct ImportModelCommand: ParsableCommand {
         options.size = extents
         options.classNames = classNames?.split(separator: ",").map(String.init)
         let found = try DiffusersImport(folder: folder, options)
-        for note in found.notes { logger.warning("\(note)") }
+        for note in found.notes { try job.logger().warning("\(note)") }
         try found.checkpoint.write(to: output)
         try printTable([
           ("file", output),

@@ -6,11 +6,11 @@ import Models
 import Storage
 
 /// What `scheduler_config.json` says of a process.
-struct DiffusersScheduler {
+package struct DiffusersScheduler {
   /// The settings, but for those of training.
-  var settings: DiffusionSettings
+  package var settings: DiffusionSettings
   /// Whether samplers force x̂_0 into [−1, 1].
-  var clips = true
+  package var clips = true
 
   /// The schedulers that a network of such a process can have been saved with: all have these β.
   private static let classNames = [
@@ -35,7 +35,7 @@ struct DiffusersScheduler {
   ///
   /// - Parameter schedule: That of the settings.
   /// - Throws: `DiffusersError` for a process that it cannot say.
-  static func file(
+  package static func file(
     _ settings: DiffusionSettings, _ schedule: NoiseSchedule
   ) throws(DiffusersError) -> JSONValue {
     guard let prediction = predictions.first(where: { $0.0 == settings.prediction })?.1,
@@ -69,7 +69,7 @@ struct DiffusersScheduler {
   ///   - base: What else is known of the process, and of how it was trained.
   ///   - learnsVariance: Whether the network emits twice the channels of an image.
   /// - Throws: `StorageError.badData` that names the key and the value that our process cannot have.
-  init(
+  package init(
     _ file: DiffusersSettings, base: DiffusionSettings?, learnsVariance: Bool
   ) throws(StorageError) {
     try file.require("_class_name", .text(Self.classNames[0]), Self.classNames.map { .text($0) })
@@ -86,6 +86,13 @@ struct DiffusersScheduler {
         "\(Self.predictions.map(\.1).joined(separator: ", ")) are known")
     }
     settings.prediction = known.0
+    if (try? settings.chain())?.hasZeroTerminalSNR == true, settings.prediction == .epsilon {
+      let key =
+        file.value("trained_betas", nil) == .null ? "rescale_betas_zero_snr" : "prediction_type"
+      throw file.refusal(
+        key, "epsilon",
+        "a schedule that leaves nothing of an image needs prediction_type sample or v_prediction")
+    }
     settings.variance = try Self.variance(file, base: base, learnsVariance: learnsVariance)
     if settings.objective.defect(variance: settings.variance, weighting: settings.lossWeighting)
       != nil

@@ -4,7 +4,7 @@ import Storage
 
 /// A configuration of diffusers: a JSON object in which a key that is missing has the default of its
 /// class.
-struct DiffusersSettings {
+package struct DiffusersSettings {
   /// The file.
   let path: String
   /// What stands in it.
@@ -13,7 +13,7 @@ struct DiffusersSettings {
   /// Reads a file.
   ///
   /// - Throws: `StorageError`.
-  init(path: String) throws(StorageError) {
+  package init(path: String) throws(StorageError) {
     self.path = path
     values = try JSONValue.object(ofFile: path, role: "a configuration of diffusers")
   }

@@ -5,15 +5,15 @@ import Storage
 import Tensors
 
 /// What `config.json` of a `UNet2DModel` says that is ours to choose.
-struct DiffusersUNet: Equatable {
+package struct DiffusersUNet: Equatable {
   /// The network.
-  var network: UNetConfiguration
+  package var network: UNetConfiguration
   /// The extents of an image; those of the rows and columns are 0 where the file does not say them.
-  var images: ImageShape
+  package var images: ImageShape
   /// The channels of the output.
-  var outputChannels: Int
+  package var outputChannels: Int
   /// The rows of the table of classes; nil where there is none.
-  var classRows: Int?
+  package var classRows: Int?
 
   /// The name of the class.
   static let className = "UNet2DModel"
@@ -53,7 +53,7 @@ struct DiffusersUNet: Equatable {
 
   private static let (plain, attending) = ("Block2D", "Attn")
 
-  init(
+  package init(
     network: UNetConfiguration, images: ImageShape, outputChannels: Int, classRows: Int?
   ) {
     (self.network, self.images) = (network, images)
@@ -65,7 +65,7 @@ struct DiffusersUNet: Equatable {
   /// The file.
   ///
   /// - Throws: `DiffusersError` for a network that it cannot say.
-  func file() throws(DiffusersError) -> JSONValue {
+  package func file() throws(DiffusersError) -> JSONValue {
     let widths = network.multipliers.map { network.channels * $0 }
     guard network.multipliers[0] == 1 else { throw .firstMultiplier(network.multipliers[0]) }
     let attends = widths.indices.map { network.attention.contains(images.height >> $0) }
@@ -108,7 +108,8 @@ struct DiffusersUNet: Equatable {
   ///
   /// - Parameter size: The rows and columns of an image where the file does not say them; nil: refused.
   /// - Throws: `StorageError.badData` that names the key and the value that our network cannot have.
-  init(_ settings: DiffusersSettings, size: (height: Int, width: Int)?) throws(StorageError) {
+  package init(_ settings: DiffusersSettings, size: (height: Int, width: Int)?) throws(StorageError)
+  {
     try settings.require("_class_name", nil, [.text(Self.className)])
     let extents = 1...Setting<UNetConfiguration>.largestExtent
     let widths = try settings.list("block_out_channels", "whole numbers", upTo: 16) {

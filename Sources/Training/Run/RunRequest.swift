@@ -89,6 +89,9 @@ struct RunRequest {
   /// rank 0.
   var origin: String? { initial?.origin ?? checkpoint?.provenance[Provenance.initialWeights] }
 
+  /// Whether the run began with weights that are not here any more. On rank 0.
+  var lacksFirstWeights: Bool { initial == nil && origin != nil }
+
   /// Finds out what is to be run; collective.
   ///
   /// - Throws: `AgreedFailure` on all ranks for everything that can be refused, `MPIError`.

@@ -123,7 +123,7 @@ public struct DiffusionSettings: SettingsSection {
   /// The forward process.
   ///
   /// - Throws: `ConfigurationError` for settings that contradict each other; `DiffusionError`.
-  func chain() throws -> NoiseSchedule {
+  package func chain() throws -> NoiseSchedule {
     let risesFromStart: Set<Schedule> = [.linear, .quadratic, .warmup10, .warmup50]
     if risesFromStart.contains(schedule), betaStart > betaEnd {
       throw ConfigurationError(
