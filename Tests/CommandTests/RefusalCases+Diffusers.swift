@@ -48,7 +48,7 @@ extension RefusalTests {
   private static let modelImports = [
     wrong(
       "another padding", modelImport, code: 65,
-      ["unet/config.json", "downsample_padding is 1; this program's networks have 0 only"],
+      ["unet/config.json", "downsample_padding is 1; this program knows 0 only"],
       ranks: [nil, 2]
     ) {
       let path = $0.file("pipeline/unet/config.json")

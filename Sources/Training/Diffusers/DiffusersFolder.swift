@@ -56,8 +56,19 @@ struct DiffusersFolder {
       weights = path
     }
     network = "\(weights)/\(Self.config)"
+    try Self.requirePipeline("\(path)/\(Self.index)")
     scheduler = ["\(path)/scheduler", path].map { "\($0)/\(Self.schedulerConfig)" }
       .first(where: Self.isFile)
+  }
+
+  /// The pipelines whose network denoises images; others denoise latents, or are told more.
+  private static let pipelines = ["DDPMPipeline", "DDIMPipeline", "PNDMPipeline"]
+
+  /// Requires such a pipeline, where there is an index of one.
+  private static func requirePipeline(_ index: String) throws(StorageError) {
+    guard isFile(index) else { return }
+    try DiffusersSettings(path: index)
+      .require("_class_name", .text(pipelines[0]), pipelines.map { .text($0) })
   }
 
   /// The files of the weights: one, or those that an index names.
@@ -90,6 +101,7 @@ struct DiffusersFolder {
       throw .badData(path: path, reason: "has no weight_map, which names the files of the tensors")
     }
     var names: Set<String> = []
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     for (tensor, file) in map {
       guard let name = file.text, name.hasSuffix(".safetensors"), !name.contains("/") else {
         throw .badData(
@@ -97,6 +109,10 @@ struct DiffusersFolder {
           reason:
             "names \(file.shown) for the tensor \(JSONValue.text(tensor).shown); a .safetensors "
             + "file beside it is needed")
+      }
+      guard names.contains(name) || isFile("\(folder)/\(name)") else {
+        throw .badData(
+          path: path, reason: "names \(file.shown), and there is no such file beside it")
       }
       names.insert(name)
     }

@@ -18,6 +18,8 @@ public struct DiffusersImport {
     /// The names of the classes: one for each row of the table of classes, or one fewer, where the last
     /// row stands for no class; nil: as an export of ours says, else numbers.
     public var classNames: [String]?
+    /// Names that are taken where neither is said, if they are as many.
+    var likelyClassNames: [String]?
 
     /// What the files say.
     public init() {}
@@ -74,7 +76,9 @@ public struct DiffusersImport {
       notes.append(
         "\(folder.scheduler!): clip_sample is false; draw with ddpm-sample --no-clip to have it so")
     }
-    if let rows = unet.classRows, record == nil, options.classNames?.count ?? rows == rows {
+    if let rows = unet.classRows, record == nil,
+      (options.classNames ?? options.likelyClassNames)?.count ?? rows == rows
+    {
       notes.append(
         "\(folder.network): all \(rows) rows of the table of classes are taken to be classes, and no class "
           + "adds nothing; where the last row stands for no class, give names of the others with "
@@ -118,6 +122,11 @@ public struct DiffusersImport {
     else {
       throw .badData(path: path, reason: "is damaged: its metadata tell of another kind of model")
     }
+    guard configuration.training.shards ?? 1 <= 1 << 16 else {
+      throw .badData(
+        path: path,
+        reason: "is damaged: its metadata tell of \(configuration.training.shards!) shards")
+    }
     return configuration
   }
 
@@ -147,9 +156,9 @@ public struct DiffusersImport {
       configuration.conditioning.classNames = names
       return
     }
-    let own = configuration.conditioning.classNames ?? []
-    guard !(own.count == rows || own.count == rows - 1) || own.isEmpty else { return }
-    configuration.conditioning.classNames = (0..<rows).map(String.init)
+    let likely = configuration.conditioning.classNames ?? options.likelyClassNames ?? []
+    let fits = !likely.isEmpty && (likely.count == rows || likely.count == rows - 1)
+    configuration.conditioning.classNames = fits ? likely : (0..<rows).map(String.init)
   }
 
   /// The configuration as its own text is read, so that every setting is one that can be given.

@@ -74,7 +74,7 @@ package struct DiffusersSettings {
     guard !accepted.contains(value(key, otherwise)) else { return }
     throw refusal(
       key, otherwise,
-      "this program's networks have \(accepted.map(\.shown).joined(separator: " or ")) only")
+      "this program knows \(accepted.map(\.shown).joined(separator: " or ")) only")
   }
 
   /// Why a key cannot be used.

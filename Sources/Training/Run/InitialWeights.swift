@@ -52,6 +52,7 @@ struct InitialWeights {
     // What the folder may not say is that of the run.
     let images = plan.dataset.shape
     options.size = (images.height, images.width)
+    options.likelyClassNames = plan.configuration.conditioning.classNames
     let found = try DiffusersImport(folder: path, options)
     for note in found.notes { logger.warning("\(note)") }
     return TrainedModel.Source(
