@@ -45,6 +45,9 @@ extension CommandTests {
         settings: ["checkpoint_every=2", "sample_last=false"])
       #expect(outcome.status == 0, "\(outcome)")
       #expect(try ended.digest(3) == digest)
+      try FileManager.default.removeItem(atPath: "\(pair.path)/checkpoints")
+      let lost = try await pair.train(["--resume", "--steps", "3", "--workers", "1"])
+      #expect(lost.status == 65 && lost.errors.contains("begun with the weights of"), "\(lost)")
       // It is known where it came from, still.
       let last = try Checkpoint.read(path: ended.checkpoint(3))
       #expect(last.provenance["initial_weights"] == line)

@@ -27,9 +27,9 @@ struct DiffusersCard {
     - ddpm
     ---
 
-    # A denoising diffusion model of \(data.name)
+    # A denoising diffusion model\(record.dataset.map { " of \(Self.cell($0))" } ?? "")
 
-    Trained with ddpm-dist \(programVersion) and written by its command `export diffusers`.
+    Written by `export diffusers` of ddpm-dist \(programVersion).
 
     | | |
     | --- | --- |
@@ -57,10 +57,9 @@ struct DiffusersCard {
     configuration.conditioning.condition == .class ? configuration.conditioning.classNames : nil
   }
 
-  private var data: (name: String, description: String) {
-    let name = Self.cell(record.dataset ?? "images that are not known")
-    let hash = record.datasetHash.map { ", checksum \(Self.cell($0))" } ?? ""
-    return (name, name + hash)
+  private var data: String {
+    guard let name = record.dataset else { return "not known" }
+    return Self.cell(name + (record.datasetHash.map { ", checksum \($0)" } ?? ""))
   }
 
   private var facts: [(String, String)] {
@@ -68,7 +67,7 @@ struct DiffusersCard {
     let pixels = configuration.data.format.map { "\($0)" } ?? ""
     let diffusion = configuration.diffusion
     var rows = [
-      ("data", data.description),
+      ("data", data),
       ("images", "\(images) (rows, columns, channels), \(pixels)"),
       (
         "process",

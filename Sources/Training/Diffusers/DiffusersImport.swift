@@ -177,9 +177,9 @@ public struct DiffusersImport {
     var provenance = [
       "program": "ddpm-dist \(programVersion)", "date": Date.now.formatted(.iso8601),
       "command": CommandLine.arguments.joined(separator: " "), "imported_from": path,
+      weightsKey: record?.weights ?? "imported",
     ]
     guard let record else { return provenance }
-    provenance[weightsKey] = record.weights
     provenance[Provenance.dataset] = record.dataset
     provenance[Provenance.datasetHash] = record.datasetHash
     return provenance

@@ -109,7 +109,9 @@ struct RunRequest {
           path: folder.path,
           reason: "holds a run already; go on with --resume, or choose another folder with --run")
       }
-      return try folder.checkpointToGoOnFrom(logger)
+      let found = try folder.checkpointToGoOnFrom(logger)
+      if found == nil { try folder.requireDrawnWeights() }
+      return found
     }
     let point = try ResumePoint.share(checkpoint, communicator)
     let begun = try point?.configuration ?? folder.sharedConfiguration(job)
