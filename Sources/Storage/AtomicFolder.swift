@@ -91,19 +91,39 @@ public struct AtomicFolder: ~Copyable {
   ///
   /// - Throws: `.inputOutput`.
   public consuming func publish() throws(StorageError) {
+    let (old, new) = (path, target)
     do throws(SystemFailure) {
-      let (old, new) = (path, target)
-      if case .folder = FileKind(new) {
-        // In one step, so that nobody finds half of either; the old one is removed as `path` then.
-        try systemCall { CLinux_exchange(old, new) }
-      } else {
-        // int rename(const char *old, const char *new)
+      do throws(SystemFailure) {
+        // int rename(const char *old, const char *new): takes the place of an empty folder only.
         try systemCall { Glibc.rename(old, new) }
+      } catch {
+        guard [ENOTEMPTY, EEXIST].contains(error.code) else { throw error }
+        try Self.exchange(old, new)
       }
     } catch {
       throw .inputOutput(path: target, reason: "cannot rename the finished folder: \(error.reason)")
     }
     try synchronizeFolder(of: target)
+  }
+
+  /// Gives a folder the name of another one, which has its name afterwards.
+  private static func exchange(_ old: String, _ new: String) throws(SystemFailure) {
+    do throws(SystemFailure) {
+      // In one step, so that nobody finds half of either.
+      try systemCall { CLinux_exchange(old, new) }
+    } catch {
+      // A file system that cannot, as NFS.
+      guard [EINVAL, ENOSYS, EOPNOTSUPP].contains(error.code) else { throw error }
+      let aside = TemporaryFile.name(for: new)
+      try systemCall { Glibc.rename(new, aside) }
+      do throws(SystemFailure) {
+        try systemCall { Glibc.rename(old, new) }
+      } catch {
+        _ = Glibc.rename(aside, new)
+        throw error
+      }
+      try systemCall { Glibc.rename(aside, old) }
+    }
   }
 
   /// A path without slashes at its end.
