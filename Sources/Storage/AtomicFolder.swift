@@ -31,6 +31,11 @@ public struct AtomicFolder: ~Copyable {
       throw .cannotCreate(path: target, reason: "is there and no folder; choose another name")
     case .nothing: break
     case .folder:
+      var status = stat()
+      // int lstat(const char *path, struct stat *buf): of a link itself.
+      if lstat(target, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+        throw .cannotCreate(path: target, reason: "is a link; name the folder that it leads to")
+      }
       let names: [String]
       do throws(StorageError) { names = try folderNames(target) } catch {
         throw .cannotCreate(path: target, reason: error.reason)
@@ -83,6 +88,18 @@ public struct AtomicFolder: ~Copyable {
       throw .cannotCreate(path: folder, reason: "cannot be created: \(error.reason)")
     }
     return folder
+  }
+
+  /// An error of a file in the folder, with the path that it would have had.
+  public borrowing func named(_ error: StorageError) -> StorageError {
+    let path =
+      error.path.hasPrefix(path + "/") ? target + error.path.dropFirst(path.count) : error.path
+    return switch error {
+    case .missingInput: .missingInput(path: path, reason: error.reason)
+    case .badData: .badData(path: path, reason: error.reason)
+    case .cannotCreate: .cannotCreate(path: path, reason: error.reason)
+    case .inputOutput: .inputOutput(path: path, reason: error.reason)
+    }
   }
 
   /// Gives the folder its final name, and makes that durable; what had the name is removed.

@@ -30,6 +30,16 @@ import Testing
     #expect(try folder.names() == [])
   }
 
+  /// Where the folder is until then is nobody's business.
+  @Test func errorsHaveTheFinalName() throws {
+    let new = try AtomicFolder(folder.file("out"))
+    let inner = StorageError.inputOutput(path: "\(new.path)/inner/a", reason: "no room")
+    #expect(
+      new.named(inner) == .inputOutput(path: "\(folder.path)/out/inner/a", reason: "no room"))
+    let other = StorageError.cannotCreate(path: "b", reason: "no")
+    #expect(new.named(other) == other)
+  }
+
   @Test func refusals() throws {
     func refusal(_ name: String, isForced: Bool = false, isOurs: Bool = true) -> String? {
       do throws(StorageError) {
@@ -49,6 +59,9 @@ import Testing
     #expect(refusal("out")?.contains("--force") == true)
     #expect(refusal("out", isForced: true) == nil)
     #expect(refusal("out", isForced: true, isOurs: false)?.contains("other files") == true)
-    #expect(try folder.names() == ["file", "out"])
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.file("link"), withDestinationPath: folder.file("out"))
+    #expect(refusal("link", isForced: true)?.contains("is a link") == true)
+    #expect(try folder.names() == ["file", "link", "out"])
   }
 }

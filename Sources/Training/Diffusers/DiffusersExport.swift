@@ -90,6 +90,11 @@ public struct DiffusersExport: Sendable {
   /// - Throws: `StorageError.cannotCreate`, `.inputOutput`.
   public func write(to target: String) throws(StorageError) {
     let folder = try AtomicFolder(target)
+    do throws(StorageError) { try fill(folder) } catch { throw folder.named(error) }
+    try folder.publish()
+  }
+
+  private func fill(_ folder: borrowing AtomicFolder) throws(StorageError) {
     let unet = try folder.makeFolder("unet")
     let own = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
     try Safetensors.write(
@@ -111,7 +116,6 @@ public struct DiffusersExport: Sendable {
           "unet": .list(["diffusers", .text(DiffusersUNet.className)]),
         ])), to: "\(folder.path)/\(DiffusersFolder.index)")
     try AtomicFile.write(card, to: "\(folder.path)/\(DiffusersFolder.card)")
-    try folder.publish()
   }
 
   private func text(_ value: JSONValue) -> String { value.string(pretty: true) + "\n" }
