@@ -131,7 +131,8 @@ let package = Package(
         "Diffusion", "Layers", "MPI", "Models", "Parallel", "Sampling", "Storage", "Tensors",
         "TestSupport", "Training",
         .product(name: "Logging", package: "swift-log"),
-      ]),
+      ], exclude: ["Fixtures/record_diffusers.py"],
+      resources: [.copy("Fixtures/diffusers"), .copy("Fixtures/cifar10-diffusers.txt")]),
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
     .testTarget(
       name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],

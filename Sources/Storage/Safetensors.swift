@@ -32,6 +32,8 @@ public struct Safetensors: ~Copyable {
 
   /// The tensors by their names.
   public let entries: [String: Entry]
+  /// What the file says beside its tensors.
+  public let metadata: [String: String]
   /// The name that the file was opened by.
   public let path: String
   private let descriptor: Descriptor
@@ -71,7 +73,8 @@ public struct Safetensors: ~Copyable {
     if let defect = Self.defect(of: header.entries, size: size - start) {
       throw .badData(path: path, reason: "is damaged: \(defect); fetch it again")
     }
-    (self.path, self.start, entries) = (path, start, header.entries)
+    (self.path, self.start) = (path, start)
+    (entries, metadata) = (header.entries, header.metadata)
     self.descriptor = descriptor
   }
 
@@ -201,13 +204,15 @@ private struct Header: Decodable {
   }
 
   let entries: [String: Safetensors.Entry]
+  let metadata: [String: String]
 
   init(from decoder: Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
     var entries: [String: Safetensors.Entry] = [:]
+    var metadata: [String: String] = [:]
     for key in container.allKeys {
       if key.stringValue == "__metadata__" {
-        _ = try container.decode([String: String].self, forKey: key)
+        metadata = try container.decode([String: String].self, forKey: key)
         continue
       }
       let record = try container.decode(Record.self, forKey: key)
@@ -219,6 +224,6 @@ private struct Header: Decodable {
       entries[key.stringValue] = Safetensors.Entry(
         type: record.dtype, shape: record.shape, bytes: offsets[0]..<offsets[1])
     }
-    self.entries = entries
+    (self.entries, self.metadata) = (entries, metadata)
   }
 }

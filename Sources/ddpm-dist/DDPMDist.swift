@@ -19,7 +19,8 @@ struct DDPMDist: ParsableCommand {
     version: programVersion,
     subcommands: [
       Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
-      CheckpointCommand.self, DatasetCommand.self, Predict.self, ReplayCommand.self,
+      CheckpointCommand.self, DatasetCommand.self, ExportCommand.self, ImportModelCommand.self,
+      Predict.self, ReplayCommand.self,
       ReportCommand.self, RunsCommand.self, WatchCommand.self,
     ])
 }

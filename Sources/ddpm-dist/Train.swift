@@ -49,6 +49,12 @@ struct Train: JobCommand {
   var workers: Int?
   @Flag(help: "Go on from the newest good checkpoint of the run's folder, if there is one.")
   var resume = false
+  @Option(
+    help: ArgumentHelp(
+      """
+      Begin with these weights, and nothing else of where they come from: a checkpoint's average, that       of a run folder's newest good checkpoint, or a folder of diffusers. (default: random ones)
+      """, valueName: "path"))
+  var initFrom: String?
   @Option(help: .timeLimit)
   var timeLimit: String?
   @Flag(help: "Go on with other images than those that the run was trained on.")
@@ -68,6 +74,10 @@ struct Train: JobCommand {
 
   func validate() throws {
     try requireTimeLimit(timeLimit)
+    if initFrom != nil, resume {
+      throw ValidationError(
+        "--init-from begins a run, and --resume goes on with one; give one of them.")
+    }
     if acceptOtherData, !resume { throw ValidationError("--accept-other-data goes with --resume.") }
   }
 
@@ -78,6 +88,7 @@ struct Train: JobCommand {
     options.configurationPath = config
     options.runPath = run
     options.resumes = resume
+    options.initialPath = initFrom
     options.timeLimit = timeLimit
     options.acceptsOtherData = acceptOtherData
     options.assignments = settings

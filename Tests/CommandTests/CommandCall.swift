@@ -28,7 +28,7 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
   var inputs: [String] = []
   /// Where it writes, besides what `changes` says.
   var output: Output?
-  /// What it changes of what is there: an argument.
+  /// What it changes of what is there, or the folder that it makes: an argument.
   var changes: String?
   /// What it is told on stdin.
   var told: String?
@@ -110,6 +110,10 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall(
       "predict", ["--ckpt", "@run", "--input", "@x.h5"], reads: ["run", "x.h5"],
       writes: "--output", dataset),
+    CommandCall("export diffusers", ["@run", "@exported"], changes: "output"),
+    CommandCall(
+      "import diffusers", ["@pipeline"], reads: ["pipeline"], writes: "--output", dataset,
+      isReplaced: false),
     CommandCall("replay", [checkpoint, "--shard", "0"]),
     CommandCall("report", ["@run"], reads: ["run"], writes: "--output", [".html"]),
     CommandCall("watch", ["@run", "--once"]),
@@ -156,6 +160,9 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
       ["--steps", "4", "--workers", "1"],
       settings: ["average_lengths=[0.05,0.1]", "average_every=2", "checkpoint_every=2"])
     try #require(kept.status == 0, "\(kept)")
+    let pipeline = try await run(
+      .dist, ["export", "diffusers", "\(folder)/run", "\(folder)/pipeline"])
+    try #require(pipeline.status == 0, "\(pipeline)")
     func write(_ bytes: [UInt8], _ name: String) throws {
       try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
     }

@@ -84,6 +84,14 @@ extension CommandTests {
       ),
       (.dist, ["dataset", "make", "coin"], ["(default: 0.3)", "divisor of --size"]),
       (.dist, ["dataset", "inspect"], ["--grid", "(default: 64)"]),
+      (
+        .dist, ["export", "diffusers"],
+        ["safetensors", "default: average", "to be filled in", "docs/diffusers.md"]
+      ),
+      (
+        .dist, ["import", "diffusers"],
+        ["--output", "32|32x24", "else 256", "the last row stands for no class"]
+      ),
       (.dist, ["predict"], ["/x_t", "Float32 (N, H, W, C)", "default: average"]),
       (
         .sample, [],

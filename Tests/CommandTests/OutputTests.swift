@@ -59,6 +59,7 @@ import Testing
     "class-names", "condition", "config", "contrast", "correlation", "count", "data", "deviation",
     "draws", "dynamic-threshold", "encode", "eta", "first", "frames", "from", "group", "guidance",
     "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images", "init",
+    "init-from",
     "importance-samples", "inpaint", "input", "interpolate", "keep", "label", "labels", "language",
     "latent",
     "length", "levels", "log-format",
@@ -73,7 +74,8 @@ import Testing
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
     "dataset import csv file", "dataset import images folder", "dataset inspect file",
-    "evaluate grid", "replay checkpoint", "ddpm-sample grid", "report runs", "watch runs",
+    "evaluate grid", "export diffusers run", "import diffusers folder", "replay checkpoint",
+    "ddpm-sample grid", "report runs", "watch runs",
     "runs ls folder", "runs compare runs",
   ]
 

@@ -99,7 +99,7 @@ extension RefusalTests {
   private static func inputs(_ call: CommandCall, _ ending: String) -> [Case] {
     let inside = [
       "run": "/checkpoints/step-00000020.h5", "kept": "/checkpoints/step-00000004.h5",
-      "pictures": "/1.png",
+      "pictures": "/1.png", "pipeline": "/model_index.json",
     ]
     return call.inputs.flatMap { input -> [Case] in
       let (file, isFolder) = (input + (inside[input] ?? ""), inside[input] != nil)

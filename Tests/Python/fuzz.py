@@ -123,6 +123,20 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "picture": Kind("picture", files.pictures(), pictures),
         "array": Kind("array", files.arrays(), imports("hdf5")),
         "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
+        "diffusers network": Kind(
+            "diffusers network", [files.pipeline("unet/config.json")],
+            lambda path, out: files.damaged("unet/config.json", path, out),
+        ),
+        "diffusers scheduler": Kind(
+            "diffusers scheduler", [files.pipeline("scheduler/scheduler_config.json")],
+            lambda path, out: files.damaged("scheduler/scheduler_config.json", path, out),
+        ),
+        "diffusers weights": Kind(
+            "safetensors", [files.pipeline("unet/diffusion_pytorch_model.safetensors")],
+            lambda path, out: files.damaged(
+                "unet/diffusion_pytorch_model.safetensors", path, out
+            ),
+        ),
         "vocabulary": Kind("vocabulary", fixtures("StorageTests/Fixtures/clip/tokenizer.json")),
     }
 
@@ -224,6 +238,19 @@ class Seeds:
     def resealed_checkpoints(self) -> list[str]:
         """With strings of variable length too, as earlier programs wrote them: those crash HDF5."""
         return [self.checkpoint + "|sealed", self.with_variable_strings(self.checkpoint) + "|sealed"]
+
+    def pipeline(self, name: str) -> str:
+        """A file of an exported model."""
+        folder = self.folder / "pipeline"
+        if not folder.exists():
+            self.call(self.dist, "export", "diffusers", self.checkpoint, folder)
+        return str(folder / name)
+
+    def damaged(self, name: str, path: str, out: str) -> list:
+        """The command that imports the model with another file in the place of one."""
+        shutil.copytree(self.folder / "pipeline", out)
+        shutil.copy(path, f"{out}/{name}")
+        return [self.dist, "import", "diffusers", out, "--output", out + ".h5"]
 
     def averages(self) -> list[str]:
         name = str(sorted((self.run_folder / "averages").glob("*.h5"))[-1])

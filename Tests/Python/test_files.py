@@ -2,7 +2,7 @@
 
     python test_files.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
 
-It makes a small CSV file, imports it, trains two steps on it, averages, predicts and samples, draws
+It makes a small CSV file, imports it, trains two steps on it, averages, exports, predicts and samples, draws
 datasets of known distributions and of digits with captions, and compares names, types, shapes and attributes with
 docs/formats.md. The last line reads "N passed, N failed".
 """
@@ -19,6 +19,8 @@ import zlib
 
 import h5py
 import numpy as np
+import safetensors
+import safetensors.numpy
 import xxhash
 
 IMAGES = 512
@@ -349,6 +351,74 @@ class Averages(unittest.TestCase):
             )
 
 
+class Exported(unittest.TestCase):
+    """`ddpm-dist export diffusers`: the folder, as the format's own reader and `json` see it."""
+
+    def test_the_weights_are_the_average(self):
+        weights = safetensors.numpy.load_file(
+            Files.exported / "unet" / "diffusion_pytorch_model.safetensors"
+        )
+        with h5py.File(Files.folder / "checkpoints" / "step-00000002.h5") as file:
+            average = file["average"]
+            count = sum(item.size for item in tensors(average).values())
+            self.assertEqual(sum(tensor.size for tensor in weights.values()), count)
+            np.testing.assert_array_equal(
+                weights["conv_in.weight"], average["conv_in/W"][...].transpose(3, 2, 0, 1)
+            )
+            np.testing.assert_array_equal(
+                weights["mid_block.attentions.0.to_v.weight"], average["mid/attn_1/v/W"][...].T
+            )
+            np.testing.assert_array_equal(
+                weights["up_blocks.1.resnets.0.conv_shortcut.weight"][:, :, 0, 0],
+                average["up_0/block_0/nin_shortcut/W"][...].T,
+            )
+            np.testing.assert_array_equal(
+                weights["conv_norm_out.bias"], average["norm_out/beta"][...]
+            )
+
+    def test_the_metadata_say_the_rest(self):
+        path = Files.exported / "unet" / "diffusion_pytorch_model.safetensors"
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata()
+        self.assertEqual(metadata["format"], "pt")
+        record = json.loads(metadata["ddpm-dist"])
+        self.assertEqual((record["step"], record["weights"]), (2, "average"))
+        self.assertEqual(record["dataset"], "pictures.h5")
+        with h5py.File(Files.folder / "checkpoints" / "step-00000002.h5") as file:
+            self.assertEqual(record["configuration"], text(file["config"][()]))
+            self.assertEqual(record["loss"], file["progress"].attrs["loss"])
+            hash_ = text(file["provenance"].attrs["dataset_hash"])
+        self.assertEqual(record["datasetHash"], hash_)
+
+    def test_configurations(self):
+        names = {
+            str(path.relative_to(Files.exported))
+            for path in Files.exported.rglob("*") if path.is_file()
+        }  # fmt: skip
+        self.assertEqual(names, {
+            "README.md", "model_index.json", "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json",
+        })  # fmt: skip
+        for name in names:
+            if not name.endswith(".json"):
+                continue
+            content = (Files.exported / name).read_text()
+            keys = list(json.loads(content))
+            self.assertEqual(keys, sorted(keys))
+            self.assertTrue(content.startswith("{\n  \"_class_name\"") and content.endswith("}\n"))
+        unet = json.loads((Files.exported / "unet" / "config.json").read_text())
+        self.assertIs(unet["attention_head_dim"], None)
+        self.assertIs(unet["flip_sin_to_cos"], False)
+        self.assertEqual((unet["downsample_padding"], unet["norm_eps"]), (0, 1e-6))
+        scheduler = (Files.exported / "scheduler" / "scheduler_config.json").read_text()
+        with h5py.File(Files.folder / "checkpoints" / "step-00000002.h5") as file:
+            betas = file["diffusion/betas"][...].tolist()
+        self.assertEqual(json.loads(scheduler)["trained_betas"], betas)
+        card = (Files.exported / "README.md").read_text()
+        self.assertIn("num_inference_steps=200", card)
+        self.assertIn("license: MIT\n", card)
+
+
 class Prediction(unittest.TestCase):
     """`ddpm-dist predict` on a file that h5py wrote."""
 
@@ -446,6 +516,10 @@ class Files:
         cls.average = folder / "average.h5"
         run("ddpm-dist", "average", "--run", cls.folder, "--length", 0.08,
             "--output", cls.average)  # fmt: skip
+
+        cls.exported = folder / "exported"
+        run("ddpm-dist", "export", "diffusers", cls.folder, cls.exported,
+            "--license", "MIT")  # fmt: skip
 
         inputs = folder / "inputs.h5"
         cls.prediction = folder / "prediction.h5"

@@ -134,6 +134,42 @@ import Testing
     #expect(try Safetensors(path: file("{}")).shapes.isEmpty)
   }
 
+  // MARK: Writing
+
+  private func write(_ tensors: [Safetensors.Tensor], to name: String) throws -> [UInt8] {
+    try Safetensors.write(tensors, metadata: ["format": "pt"], to: folder.file(name)) { tensor in
+      (0..<tensor.shape.reduce(1, *)).map { Float($0) + Float(tensor.name.utf8.count) / 8 }
+    }
+    return try folder.bytes(name)
+  }
+
+  /// The bytes are in the order of the names, and do not depend on that of the call.
+  @Test func whatIsWrittenIsReadAgain() throws {
+    let tensors = [
+      Safetensors.Tensor(name: "b", shape: [2, 3]), .init(name: "a.10", shape: []),
+      .init(name: "a.9", shape: [1]), .init(name: "é", shape: [0, 4]),
+    ]
+    let bytes = try write(tensors, to: "a")
+    #expect(try write(tensors.reversed(), to: "b") == bytes)
+    let length = bytes[0..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    #expect(length % 8 == 0 && bytes[8] == UInt8(ascii: "{"))
+    #expect(bytes.count == 8 + length + 4 * 8)
+    let file = try Safetensors(path: folder.file("a"))
+    #expect(file.metadata == ["format": "pt"])
+    #expect(file.shapes == ["b": [2, 3], "a.10": [], "a.9": [1], "é": [0, 4]])
+    #expect(try file.values("b") == [0.125, 1.125, 2.125, 3.125, 4.125, 5.125])
+    #expect(try file.values("a.10") == [0.5])
+    // a.10 comes first: 0.5, little-endian.
+    #expect(Array(bytes[(8 + length)..<(12 + length)]) == [0, 0, 0, 0x3f])
+    #expect(try folder.names() == ["a", "b"])
+  }
+
+  @Test func nothingAtAllIsWrittenToo() throws {
+    _ = try write([], to: "a")
+    #expect(try Safetensors(path: folder.file("a")).shapes.isEmpty)
+    expectRefusal("cannot be created") { _ = try write([], to: "none/a") }
+  }
+
   /// A file that loses its end while it is open.
   @Test func endsThatGoAwayAreNoticed() throws {
     let path = try one(#"{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#)

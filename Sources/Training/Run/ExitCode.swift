@@ -30,6 +30,7 @@ public enum ExitCode {
     case let agreed as AgreedFailure: agreed.failure
     case let error as StorageError: Failure("\(error)", exitCode: code(for: error))
     case let error as ConfigurationError: Failure("\(error)", exitCode: usage)
+    case let error as DiffusersError: Failure("\(error)", exitCode: usage)
     case let error as DiffusionError: Failure("\(error)", exitCode: usage)
     case let error as EvaluationError: Failure("\(error)", exitCode: usage)
     case let error as GenerationError: Failure("\(error)", exitCode: usage)

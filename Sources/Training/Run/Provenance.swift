@@ -12,6 +12,9 @@ package enum Provenance {
   /// The attribute that tells the checksum of the images.
   package static let datasetHash = "dataset_hash"
 
+  /// The attribute that tells where the weights come from that a run began with.
+  static let initialWeights = "initial_weights"
+
   /// The attribute that tells the path of the images.
   static let dataset = "dataset"
 
@@ -23,11 +26,14 @@ package enum Provenance {
   /// - Parameters:
   ///   - images: The checksum of the images.
   ///   - hosts: The machines, from that of the first rank.
+  ///   - begun: Where the weights come from that the run began with; nil: they were drawn.
   package static func attributes(
-    plan: TrainingPlan, images: String, ranks: Int, workers: Int, hosts: [String], runPath: String
+    plan: TrainingPlan, images: String, ranks: Int, workers: Int, hosts: [String], runPath: String,
+    begun: String? = nil
   ) -> [String: String] {
-    let surroundings = surroundings(ProcessInfo.processInfo.environment)
-    return surroundings.merging([
+    var attributes = surroundings(ProcessInfo.processInfo.environment)
+    attributes[initialWeights] = begun
+    return attributes.merging([
       "program": "ddpm-dist \(programVersion)",
       "swift": swiftVersion,
       "mpi": MPISession.libraryVersion,

@@ -44,6 +44,13 @@ enum ReadFiles {
       }
     },
     "vocabulary": { _ = try CLIPTokenizer(path: $0) },
+    "diffusers network": { path in
+      _ = try DiffusersUNet(DiffusersSettings(path: path), size: nil)
+    },
+    "diffusers scheduler": { path in
+      let settings = try DiffusersSettings(path: path)
+      _ = try DiffusersScheduler(settings, base: nil, learnsVariance: false)
+    },
     "idx": { try ImportSource.idx(images: $0, labels: nil).forEachBatch { _, _ in } },
     "array": { try ImportSource.hdf5(files: [$0], ArrayOptions()).forEachBatch { _, _ in } },
     "picture": { _ = try Picture(png: $0, rounding: false) },

@@ -22,6 +22,18 @@ extension RunFolder {
     return lock
   }
 
+  /// Refuses to begin a run again with random weights that was begun with others.
+  ///
+  /// - Throws: `StorageError.badData`, `.inputOutput`.
+  func requireDrawnWeights() throws(StorageError) {
+    let starts = try RunHistory.starts(path: history)
+    guard let origin = starts.compactMap(\.initialWeights).last else { return }
+    throw .badData(
+      path: path,
+      reason: "was begun with the weights of \(origin), and has no checkpoint; begin again with "
+        + "--init-from and another --run")
+  }
+
   /// The newest checkpoint that a run can go on from; nil where there are none at all yet.
   ///
   /// - Throws: `StorageError.badData` where there are some, and none can be used; `.inputOutput` where the

@@ -21,6 +21,9 @@ package struct RunHistory {
     package var step: Int
     /// The checksum of the images.
     package var images: String
+    /// Where the weights come from that the run began with; nil where they were drawn, and at later
+    /// starts.
+    package var initialWeights: String?
     /// What is not as at the start before: the old and the new value of each setting.
     package var changed: [String: [String]]
     /// Every setting.
@@ -31,11 +34,12 @@ package struct RunHistory {
     /// A start.
     package init(
       date: String, program: String, ranks: Int, hosts: [String], workers: Int, step: Int,
-      images: String, changed: [String: [String]], settings: [String: String],
-      command: String? = nil
+      images: String, initialWeights: String? = nil, changed: [String: [String]],
+      settings: [String: String], command: String? = nil
     ) {
       (self.date, self.program, self.ranks, self.hosts) = (date, program, ranks, hosts)
       (self.workers, self.step, self.images) = (workers, step, images)
+      self.initialWeights = initialWeights
       (self.changed, self.settings, self.command) = (changed, settings, command)
     }
   }

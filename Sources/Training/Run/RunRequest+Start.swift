@@ -25,8 +25,7 @@ extension RunRequest {
       RunHistory.Start(
         date: Date.now.formatted(.iso8601), program: "ddpm-dist \(programVersion)", ranks: ranks,
         hosts: nodes.nodes.map(\.host), workers: nodes.workers, step: point?.step ?? 0,
-        images: images,
-        changed: changed, settings: settings,
+        images: images, initialWeights: initial?.origin, changed: changed, settings: settings,
         command: CommandLine.arguments.joined(separator: " ")))
     for (key, values) in changed.sorted(by: { $0.key < $1.key }) {
       logger.notice("\(key) is \(values[1]) now; at the last start it was \(values[0]).")

@@ -19,6 +19,8 @@ public struct RunOptions: Sendable {
   public var runPath: String?
   /// Whether an existing run goes on.
   public var resumes = false
+  /// What a new run takes its first weights from, `InitialWeights`; nil: they are drawn.
+  public var initialPath: String?
   /// How long the process may run, as `TimeLimit.seconds` reads it; nil: nothing is said.
   public var timeLimit: String?
   /// Whether it may go on with other images.
@@ -80,6 +82,15 @@ struct RunRequest {
   let images: String
   /// The run's lock, on rank 0; nil elsewhere.
   let lock: RunLock?
+  /// The weights that the run begins with; nil where they are drawn, and where it goes on.
+  let initial: InitialWeights?
+
+  /// Where the weights come from that the run began with, at whatever start; nil: they were drawn. On
+  /// rank 0.
+  var origin: String? { initial?.origin ?? checkpoint?.provenance[Provenance.initialWeights] }
+
+  /// Whether the run began with weights that are not here any more. On rank 0.
+  var lacksFirstWeights: Bool { initial == nil && origin != nil }
 
   /// Finds out what is to be run; collective.
   ///
@@ -98,7 +109,9 @@ struct RunRequest {
           path: folder.path,
           reason: "holds a run already; go on with --resume, or choose another folder with --run")
       }
-      return try folder.checkpointToGoOnFrom(logger)
+      let found = try folder.checkpointToGoOnFrom(logger)
+      if found == nil { try folder.requireDrawnWeights() }
+      return found
     }
     let point = try ResumePoint.share(checkpoint, communicator)
     let begun = try point?.configuration ?? folder.sharedConfiguration(job)
@@ -118,6 +131,7 @@ struct RunRequest {
       return plan
     }
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
+    initial = try options.initialPath.map { [plan] in try InitialWeights($0, plan, job, logger) }
     try Self.requireSameImages(plan.dataset, plan.conditions, job)
     if let validation = plan.validation {
       try Self.requireSameImages(validation.dataset, validation.conditions, job)

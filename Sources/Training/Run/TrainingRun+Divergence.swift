@@ -61,7 +61,8 @@ extension TrainingRun {
   /// Goes back to the last healthy checkpoint, or to the beginning; collective.
   private func rollBack(from evidence: DivergenceWatch.Evidence) throws -> Int {
     let targets = trainer.rollbackTargets
-    let checkpoint = try job.together { [saver, folder, isFirst] () throws -> Checkpoint? in
+    let checkpoint = try job.together {
+      [saver, folder, request, isFirst] () throws -> Checkpoint? in
       guard isFirst else { return nil }
       try saver.finish(isLast: false)
       for step in targets.among(try folder.checkpoints.steps()) {
@@ -72,6 +73,11 @@ extension TrainingRun {
         } catch {
           warn("skipped \(error)")
         }
+      }
+      guard !request.lacksFirstWeights else {
+        throw Failure(
+          "step \(evidence.step) diverged, and there is no healthy checkpoint to go back to: begin "
+            + "again with --init-from, and a smaller learning_rate.", exitCode: ExitCode.software)
       }
       return nil
     }

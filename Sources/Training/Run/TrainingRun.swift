@@ -12,7 +12,7 @@ import Tensors
 public final class TrainingRun {
   let job: Job
   let communicator: Communicator
-  private let request: RunRequest
+  let request: RunRequest
   let trainer: Trainer
   let workers: Workers
   private let validation: Validation?
@@ -64,7 +64,9 @@ public final class TrainingRun {
       logger.warning("\(message)")
     }
     trainer = try job.together { [communicator, workers] in
-      try Trainer(plan: request.plan, communicator: communicator, workers: workers)
+      try Trainer(
+        plan: request.plan, communicator: communicator, workers: workers,
+        initialWeights: request.initial?.weights)
     }
     validation = try job.together { [communicator, workers] in
       try Validation(
@@ -72,7 +74,8 @@ public final class TrainingRun {
     }
     provenance = Provenance.attributes(
       plan: request.plan, images: request.images, ranks: communicator.size,
-      workers: nodes.workers, hosts: nodes.nodes.map(\.host), runPath: request.folder.path)
+      workers: nodes.workers, hosts: nodes.nodes.map(\.host), runPath: request.folder.path,
+      begun: request.origin)
     facts = RunFacts(
       request, trainer.objective, nodes: nodes.nodes, workers: nodes.workers,
       ranks: communicator.size, provenance: provenance)
@@ -140,6 +143,8 @@ public final class TrainingRun {
     let stop = StopRequest(communicator, file: folder.stopFile, timeLimit: timeLimit)
     // What is under way is not cut off, however the run ends.
     defer { if isFirst { _ = try? saver.finish(isLast: false) } }
+    // So that a run that is ended before its first checkpoint goes on from these weights too.
+    if request.initial != nil { try saveCheckpoint(isLast: true, stop) }
     while trainer.step < steps, !isExhausted {
       let stepStart = ContinuousClock.now
       heartbeat.note(.training, step: trainer.step)
@@ -339,7 +344,7 @@ public final class TrainingRun {
     try requireEqualWeights()
     var checkpoint = try trainer.checkpoint(provenance: provenance)
     checkpoint?.validation = history
-    checkpoint?.history = losses
+    if !losses.buckets.isEmpty { checkpoint?.history = losses }
     try job.together { [saver, metrics, checkpoint, targets = trainer.rollbackTargets] in
       guard let checkpoint else { return }
       // A run that goes on from this checkpoint does not come by these lines again.

@@ -67,6 +67,8 @@ public final class Trainer {
   package internal(set) var objective: any Objective
   /// The weights, all of them on every rank.
   package let weights: AlignedFloats
+  /// The weights before the first step; nil where they are drawn from the seed.
+  private let initialWeights: [Float]?
   /// The moments and the averages, of this rank's part of the weights.
   package let adam: Adam
   package let exchange: GradientExchange
@@ -87,17 +89,21 @@ public final class Trainer {
   ///   - plan: The same on all ranks.
   ///   - communicator: The ranks.
   ///   - workers: The threads of this rank.
+  ///   - initialWeights: The weights before the first step, the same on all ranks; nil: those that the
+  ///     model draws from the seed.
   ///   - profile: Where the time of each kind of work is noted; nil: nowhere.
   /// - Throws: `StorageError` where the dataset cannot be read.
   public init(
     plan: TrainingPlan, communicator: Communicator, workers: Workers,
-    profile: OperationProfile? = nil
+    initialWeights: [Float]? = nil, profile: OperationProfile? = nil
   ) throws {
+    self.initialWeights = initialWeights
     self.plan = plan
     self.workers = workers
     self.profile = profile
     objective = plan.objective
-    weights = AlignedFloats(objective.parameters.initialWeights(seed: plan.seed))
+    weights = AlignedFloats(
+      initialWeights ?? objective.parameters.initialWeights(seed: plan.seed))
     exchange = GradientExchange(
       communicator: communicator, count: weights.count,
       reduction: plan.configuration.training.reduction)
@@ -174,6 +180,11 @@ public final class Trainer {
 
   private static func seconds(since start: ContinuousClock.Instant) -> Double {
     (ContinuousClock.now - start) / .seconds(1)
+  }
+
+  /// The weights before the first step.
+  var firstWeights: [Float] {
+    initialWeights ?? plan.objective.parameters.initialWeights(seed: plan.seed)
   }
 
   /// The number of times that each shard of the batch has gone through its images.

@@ -93,8 +93,7 @@ extension Trainer {
     } else {
       (step, loss) = (0, .nan)
       objective = plan.objective
-      _ = weights.elements.update(
-        from: plan.objective.parameters.initialWeights(seed: plan.seed))
+      _ = weights.elements.update(from: firstWeights)
       adam.restart(weights)
     }
     rollbacks = earlier + [Rollback(target: step, step: end)]

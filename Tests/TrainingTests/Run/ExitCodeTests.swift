@@ -31,6 +31,7 @@ import Training
       (StorageError.inputOutput(path: "a", reason: "b"), 74, "a: b"),
       (try #require(configurationError), 64, "--set steps=x: 'steps' needs"),
       (DiffusionError.noSteps(0), 64, "The noise schedule has 0 steps"),
+      (DiffusersError.meanPrediction, 64, "diffusers has no prediction: mean"),
       (EvaluationError.flowBetweenSteps, 64, "The flow runs between the steps"),
       (
         IntegrationError(image: 3, reason: .tooManyEvaluations(50, tolerance: 1e-5)), 64,

@@ -413,6 +413,29 @@ import Training
     }
   }
 
+  /// A run that begins with given weights has them, new moments and their average, and goes back to them.
+  @Test func givenWeightsAreTheFirst() throws {
+    try RankWorld.run { world throws in
+      let plan = try TrainingPlan(configuration(world), rankCount: world.size)
+      let given = normals(plan.objective.parameters.layout.count, seed: 5, scale: 0.1)
+      let trainer = try Trainer(
+        plan: plan, communicator: world, workers: Workers(count: 1), initialWeights: given)
+      func requireFirst() throws {
+        #expect(bits(trainer.weights.values) == bits(given))
+        guard let checkpoint = try trainer.checkpoint(provenance: [:]) else { return }
+        #expect(bits(checkpoint.ema) == bits(given))
+        #expect(checkpoint.firstMoment.allSatisfy { $0 == 0 })
+        #expect(checkpoint.secondMoment.allSatisfy { $0 == 0 })
+      }
+      try requireFirst()
+      #expect(trainer.step == 0)
+      _ = try trainer.trainStep()
+      #expect(bits(trainer.weights.values) != bits(given))
+      try trainer.rollBack(to: nil, nil)
+      try requireFirst()
+    }
+  }
+
   /// One bit of one weight on one rank.
   @Test func otherWeightsAreNoticed() throws {
     try RankWorld.run { world throws in

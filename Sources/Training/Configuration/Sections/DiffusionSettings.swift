@@ -120,10 +120,10 @@ public struct DiffusionSettings: SettingsSection {
     }
   }
 
-  /// The process of images with so many grey levels, 0 for continuous ones.
+  /// The forward process.
   ///
   /// - Throws: `ConfigurationError` for settings that contradict each other; `DiffusionError`.
-  func process(levels: Int) throws -> GaussianDiffusion {
+  package func chain() throws -> NoiseSchedule {
     let risesFromStart: Set<Schedule> = [.linear, .quadratic, .warmup10, .warmup50]
     if risesFromStart.contains(schedule), betaStart > betaEnd {
       throw ConfigurationError(
@@ -134,11 +134,18 @@ public struct DiffusionSettings: SettingsSection {
         source: "betas",
         reason: "are of no use to the schedule \(schedule.rawValue); set schedule=list.")
     }
+    let chain = try NoiseSchedule(validating: kind, steps: steps)
+    return zeroTerminalSNR ? try chain.withZeroTerminalSNR() : chain
+  }
+
+  /// The process of images with so many grey levels, 0 for continuous ones.
+  ///
+  /// - Throws: `ConfigurationError` for settings that contradict each other; `DiffusionError`.
+  func process(levels: Int) throws -> GaussianDiffusion {
+    let chain = try chain()
     if let defect = objective.defect(variance: variance, weighting: lossWeighting) {
       throw ConfigurationError(source: "objective", reason: defect)
     }
-    var chain = try NoiseSchedule(validating: kind, steps: steps)
-    if zeroTerminalSNR { chain = try chain.withZeroTerminalSNR() }
     if chain.hasZeroTerminalSNR, prediction == .epsilon { throw DiffusionError.noiseAloneAtTheEnd }
     return GaussianDiffusion(
       schedule: chain, prediction: prediction, variance: variance,
