@@ -81,7 +81,9 @@ import Testing
     try write(values, [10, 18])
     #expect(try source { $0.dataset = "/x" }.header.count == 1)
     try write(values, [2, 90])
-    #expect(try source().header.shape == ImageShape(height: 2, width: 90, channels: 1))
+    #expect(
+      try source { $0.dataset = "x" }.header.shape
+        == ImageShape(height: 2, width: 90, channels: 1))
     try write(values, [2, 9, 10], ["layout": "NHWC"])
     #expect(try source().header.shape == ImageShape(height: 9, width: 10, channels: 1))
     try write(values, [2, 5, 3, 6])

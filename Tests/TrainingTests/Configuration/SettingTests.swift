@@ -159,7 +159,7 @@ import Training
     ("steps", "4294967297", "at most 2147483647"),
     ("diffusion_steps", "1", "at least 2"),
     ("levels", "1", "cannot be 1"),
-    ("levels", "257", "at most 256"),
+    ("levels", "65537", "at most 65536"),
     ("workers", "0", "whole number of at least 1"),
     ("workers", "4097", "at most 4096"),
     ("value_range", "[0.0, 1.0e-310]", "two rising numbers"),
