@@ -1,6 +1,12 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// What `--version` says of the source; SwiftPM asks git.
+let commit =
+  Context.gitInformation.map {
+    $0.currentCommit.prefix(9) + ($0.hasUncommittedChanges ? "+changes" : "")
+  } ?? "unknown"
+
 /// The modules' dependencies are the architecture: an arrow means "uses", and nothing points back.
 let package = Package(
   name: "ddpm-dist",
@@ -27,6 +33,13 @@ let package = Package(
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CLinux"),
 
+    .target(
+      name: "CCommit",
+      cSettings: [
+        .define("DDPM_COMMIT", to: "\"\(commit)\""),
+        .define("DDPM_TARGET", to: "\"\(Context.environment["DDPM_MARCH"] ?? "native")\""),
+      ]),
+
     // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
     .target(name: "Tensors", dependencies: ["COpenBLAS"]),
@@ -48,8 +61,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Diffusion", "Figures", "HDF5", "Layers", "MPI", "Models", "Parallel", "Sampling",
-        "Storage", "Tensors", "Text",
+        "CCommit", "Diffusion", "Figures", "HDF5", "Layers", "MPI", "Models", "Parallel",
+        "Sampling", "Storage", "Tensors", "Text",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Logging", package: "swift-log"),
       ]),

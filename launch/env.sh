@@ -11,9 +11,11 @@
 
 ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The flags of every `swift build` and `swift test`: equal flags share one build in .build. The last
-# one refuses an import of a module that Package.swift does not allow.
+# The flags of every `swift build` and `swift test`: equal flags share one build in .build. Package.swift
+# asks git for the commit, so it is read each time; the last flag refuses an import of a module that it
+# does not allow.
 ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}"
+  --manifest-cache none --disable-build-manifest-caching
   --explicit-target-dependency-import-check error)
 
 # Where SwiftPM leaves release builds.

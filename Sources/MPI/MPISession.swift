@@ -84,5 +84,5 @@ public final class MPISession {
   }
 
   /// The library's description up to its first comma.
-  static var shortLibraryVersion: String { String(libraryVersion.prefix { $0 != "," }) }
+  public static var shortLibraryVersion: String { String(libraryVersion.prefix { $0 != "," }) }
 }

@@ -104,7 +104,18 @@ public enum BLAS {
 
   /// The library's version, build options and the kernels that it chose for this CPU.
   public static var description: String {
-    // char *openblas_get_config(void); char *openblas_get_corename(void)
+    // char *openblas_get_config(void)
     String(cString: openblas_get_config())
+  }
+
+  /// The library's version.
+  public static var version: String {
+    description.split(separator: " ").dropFirst().first.map { String($0) } ?? "unknown"
+  }
+
+  /// The kernels that the library chose for this CPU: `Haswell`, `SkylakeX`, `Zen`.
+  public static var kernels: String {
+    // char *openblas_get_corename(void)
+    String(cString: openblas_get_corename())
   }
 }

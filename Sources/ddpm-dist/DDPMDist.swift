@@ -16,12 +16,12 @@ struct DDPMDist: ParsableCommand {
       missing input, 70 internal error or divergence, 73 cannot create, 74 input or output failed, \
       75 asked to stop: everything is kept, start it again with --resume.
       """,
-    version: programVersion,
+    version: ProgramBuild.versionText,
     subcommands: [
       Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
       CheckpointCommand.self, DatasetCommand.self, ExportCommand.self, ImportModelCommand.self,
       Predict.self, ReplayCommand.self,
-      ReportCommand.self, RunsCommand.self, WatchCommand.self,
+      ReportCommand.self, RunsCommand.self, WatchCommand.self, EnvironmentCommand.self,
     ])
 }
 

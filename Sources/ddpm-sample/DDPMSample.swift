@@ -29,7 +29,7 @@ struct DDPMSample: ParsableCommand {
       Image i depends on the checkpoint, the sampler, the seed and i alone: not on --batch, \
       --workers or the ranks of mpirun -n N ddpm-sample.
       """,
-    version: programVersion)
+    version: ProgramBuild.versionText)
 
   @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
   var ckpt: String

@@ -82,6 +82,7 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
       ["--paced", "--parts", "evaluation", "--data", "@data.h5"]
         + SmallRun.words(beside: ["--data"]),
       told: "evaluation\nquit\n"),
+    CommandCall("env", []),
     CommandCall("checkpoint ls", ["@run"]),
     CommandCall("checkpoint verify", [checkpoint]),
     CommandCall("checkpoint diff", [checkpoint, checkpoint]),

@@ -53,6 +53,7 @@ extension CommandTests {
       (.dist, ["checkpoint", "prune"], ["--keep", "neither counted nor removed"]),
       (.dist, ["checkpoint", "repair-name"], ["nothing is replaced"]),
       (.dist, ["dataset"], ["import", "make", "inspect"]),
+      (.dist, ["env"], ["description of a fault"]),
       (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images", "hdf5"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
@@ -122,18 +123,31 @@ extension CommandTests {
       #expect(help.contains("learning_rate: 0.002"))
     }
 
-    @Test(arguments: [Program.dist, .sample]) func theVersionIsANumber(
+    /// Number, commit, CPU, and three libraries.
+    nonisolated(unsafe) private static let version =
+      /\d+\.\d+\.\d+ \(\w+(\+changes)?, [\w.-]+, Open MPI v[\d.]+\w*, HDF5 [\d.]+, OpenBLAS [\d.]+ \w+\)\n/
+
+    @Test func theEnvironmentIsTold() async throws {
+      let outcome = try await run(.dist, ["env"], ranks: 2)
+      #expect(outcome.status == 0, "\(outcome)")
+      for name in ["version", "commit", "MPI", "OpenBLAS", "CPUs", "memory", "system"] {
+        let lines = outcome.output.split(separator: "\n").filter { $0.hasPrefix(name + " ") }
+        #expect(lines.count == 1, "\(name): \(outcome)")
+      }
+    }
+
+    @Test(arguments: [Program.dist, .sample]) func theVersionNamesWhatItIsMadeOf(
       _ program: Program
     ) async throws {
       let outcome = try await run(program, ["--version"])
       #expect(outcome.status == 0 && outcome.errors.isEmpty, "\(outcome)")
-      #expect(outcome.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(outcome)")
+      #expect(outcome.output.wholeMatch(of: Self.version) != nil, "\(outcome)")
     }
 
     @Test(arguments: [Program.dist, .sample]) func ranksPrintOnce(_ program: Program) async throws {
       let version = try await run(program, ["--version"], ranks: 2)
       #expect(version.status == 0, "\(version)")
-      #expect(version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(version)")
+      #expect(version.output.wholeMatch(of: Self.version) != nil, "\(version)")
       let words = program == .dist ? ["train", "--help"] : ["--help"]
       let help = try await run(program, words, ranks: 2)
       #expect(help.status == 0, "\(help)")

@@ -323,15 +323,11 @@ class Seeds:
         with h5py.File(names[2], "w") as file:
             file["x"] = deep.astype(">f8")
         with h5py.File(names[3], "w") as file:
-            file["part"] = deep.reshape(20, 64)
             layout = h5py.VirtualLayout((20, 8, 8), np.uint16)
-            for start in (0, 10):
-                layout[start : start + 10] = h5py.VirtualSource(".", "whole", (20, 8, 8))[
-                    start : start + 10
-                ]
-            file["whole"] = deep
+            for index, image in enumerate(deep):
+                file[f"frames/{index}"] = image
+                layout[index] = h5py.VirtualSource(".", f"frames/{index}", (8, 8))
             file.create_virtual_dataset("virtual", layout)
-            del file["part"]
         return names
 
     def packed(self, name: str, content: bytes) -> list[str]:

@@ -6,9 +6,6 @@ import MPI
 import Parallel
 import Tensors
 
-/// The version of both commands.
-public let programVersion = "0.1.0"
-
 /// The end of a command by its command line alone: help, the version, or wrong arguments.
 public struct CommandLineEnd: Error {
   /// What to print, on stdout where the exit code is 0.

@@ -35,6 +35,8 @@ package enum Provenance {
     attributes[initialWeights] = begun
     return attributes.merging([
       "program": "ddpm-dist \(programVersion)",
+      "commit": ProgramBuild.commit,
+      "target": ProgramBuild.target,
       "swift": swiftVersion,
       "mpi": MPISession.libraryVersion,
       "hdf5": (try? HDF5.libraryVersion()) ?? "unknown",
