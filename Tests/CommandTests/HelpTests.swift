@@ -58,7 +58,7 @@ extension CommandTests {
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
       (
-        .dist, ["dataset", "import", "csv"], ["--height", "2 to 256", "default: last", "--caption"]
+        .dist, ["dataset", "import", "csv"], ["--height", "2 to 65536", "default: last", "--caption"]
       ),
       (
         .dist, ["dataset", "import", "images"], ["PNG", "channels", "captions.jsonl", "--captions"]

@@ -38,13 +38,16 @@ public struct NodeReport: Sendable {
   /// Looks at all nodes of the job; collective.
   ///
   /// - Parameter requested: The workers that the configuration asks for; nil: this rank's share of
-  ///   the cores in its mask.
+  ///   the cores in its mask, and of the CPU time that its control groups allow.
   public init(communicator: Communicator, requested: Int?) throws(MPIError) {
     let node = try communicator.splitByNode()
-    let masks = try node.allGather(Self.allowedCores)
+    let topology = CoreTopology()
+    let masks = try node.allGather(topology.cores)
     let mine = masks[node.rank]
     let sharing = masks.count { $0 == mine }
-    workers = requested ?? max(1, mine.count / sharing)
+    // The ranks of a machine are in one group of processes.
+    let quota = topology.workerLimit.map { max(1, $0 / node.size) } ?? .max
+    workers = requested ?? max(1, min(mine.count / sharing, quota))
 
     let all = Node(
       host: ProcessInfo.processInfo.hostName, ranks: try node.allGather(communicator.rank),
@@ -61,9 +64,11 @@ public struct NodeReport: Sendable {
           "\(all.host) runs \(all.workers) workers on \(all.cores) "
           + "\(all.cores == 1 ? "core" : "cores"); start fewer ranks, or bind them to more cores "
           + "(mpirun --bind-to none)."
-      } else if requested == nil, Self.isBoundByMPIRun, all.workers < Self.onlineCores {
+      } else if requested == nil, Self.isBoundByMPIRun, all.workers < topology.onlineCores,
+        topology.workerLimit ?? .max > all.workers
+      {
         warning =
-          "\(all.host) works on \(all.workers) of \(Self.onlineCores) cores: mpirun binds each rank to "
+          "\(all.host) works on \(all.workers) of \(topology.onlineCores) cores: mpirun binds each rank to "
           + "few; start it with --bind-to none, or by launch/run.sh, to use all."
       }
     }
@@ -81,27 +86,10 @@ public struct NodeReport: Sendable {
   /// One line a node: its name, ranks, cores and workers.
   public var lines: [String] { nodes.map(\.line) }
 
-  /// The cores of the machine, whatever this process may use.
-  private static var onlineCores: Int { Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
-
   /// Whether mpirun alone, and no batch system, decides on the cores of a rank.
   private static var isBoundByMPIRun: Bool {
     let environment = ProcessInfo.processInfo.environment
     return environment["OMPI_COMM_WORLD_RANK"] != nil
       && environment["SLURM_JOB_ID"] == nil && environment["PBS_JOBID"] == nil
-  }
-
-  /// The numbers of the cores in this process's mask, as the kernel lists them: "0-3,8".
-  private static var allowedCores: [Int] {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
-    let cores = (line ?? "").dropFirst("Cpus_allowed_list:".count).split(separator: ",")
-      .flatMap { part -> [Int] in
-        let ends = part.split(separator: "-")
-          .compactMap { Int($0.trimmingCharacters(in: .whitespaces)) }
-        guard let first = ends.first, let last = ends.last, first <= last else { return [] }
-        return Array(first...last)
-      }
-    return cores.isEmpty ? Array(0..<ProcessInfo.processInfo.activeProcessorCount) : cores
   }
 }
