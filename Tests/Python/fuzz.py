@@ -121,6 +121,15 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "csv": Kind("csv", files.csv(), imports("csv")),
         "idx": Kind("idx", files.idx(), imports("idx")),
         "picture": Kind("picture", files.pictures(), pictures),
+        "deep picture": Kind("picture", fixtures("StorageTests/Fixtures/pictures/*16.png")),
+        "jpeg": Kind("picture", files.imports("colour.jpg", "grey.jpg")),
+        "tiff": Kind("archive", files.imports("stack16.tif", "tiles.tif", "planes.tif", "lzw.tif")),
+        "archive": Kind(
+            "archive", files.imports("photos.tar.gz", "edm.zip"), imports("images")
+        ),
+        "array": Kind(
+            "npy", files.imports("nchw.npy", "fortran.npy"), imports("npy")
+        ),
         "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
         "vocabulary": Kind("vocabulary", fixtures("StorageTests/Fixtures/clip/tokenizer.json")),
     }
@@ -199,6 +208,17 @@ class Seeds:
                 file.create_dataset("images", data=self.pixels)
                 file["images"].attrs["layout"] = "NHWC"
         return names
+
+    def imports(self, *names: str) -> list[str]:
+        """Fixtures of the imports of pictures and arrays, of the kinds that this build reads."""
+        paths = [fixtures(f"StorageTests/Fixtures/imports/{name}")[0] for name in names]
+        return [path for path in paths if self.reads(path)]
+
+    def reads(self, path: str) -> bool:
+        kind = "picture" if path.endswith(".jpg") else "archive"
+        words = [self.dist, "__read", kind, path]
+        line = subprocess.run(list(map(str, words)), capture_output=True, text=True).stdout
+        return "which this build does not read" not in line
 
     def captions(self) -> list[str]:
         """A file of each kind with the captions of 20 images."""
