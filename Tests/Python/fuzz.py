@@ -124,12 +124,8 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "deep picture": Kind("picture", fixtures("StorageTests/Fixtures/pictures/*16.png")),
         "jpeg": Kind("picture", files.imports("colour.jpg", "grey.jpg")),
         "tiff": Kind("archive", files.imports("stack16.tif", "tiles.tif", "planes.tif", "lzw.tif")),
-        "archive": Kind(
-            "archive", files.imports("photos.tar.gz", "edm.zip"), imports("images")
-        ),
-        "array": Kind(
-            "npy", files.imports("nchw.npy", "fortran.npy"), imports("npy")
-        ),
+        "archive": Kind("archive", files.archives(), imports("images")),
+        "array": Kind("npy", files.arrays(), imports("npy")),
         "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
         "vocabulary": Kind("vocabulary", fixtures("StorageTests/Fixtures/clip/tokenizer.json")),
     }
@@ -213,6 +209,21 @@ class Seeds:
         """Fixtures of the imports of pictures and arrays, of the kinds that this build reads."""
         paths = [fixtures(f"StorageTests/Fixtures/imports/{name}")[0] for name in names]
         return [path for path in paths if self.reads(path)]
+
+    def archives(self) -> list[str]:
+        """A mutated file keeps the last ending of its seed, which must say what it is."""
+        names = [self.path("photos.tgz"), self.path("photos.zip"), self.path("photos.tar")]
+        shutil.copy(fixtures("StorageTests/Fixtures/imports/photos.tar.gz")[0], names[0])
+        shutil.copy(fixtures("StorageTests/Fixtures/imports/edm.zip")[0], names[1])
+        open(names[2], "wb").write(gzip.open(names[0]).read())
+        return names
+
+    def arrays(self) -> list[str]:
+        names = [self.path(name) for name in ("a.npy", "fortran.npy", "a.npz")]
+        np.save(names[0], self.pixels)
+        np.save(names[1], np.asfortranarray(self.pixels.astype(">f8")))
+        np.savez_compressed(names[2], images=self.pixels, other=self.labels)
+        return names
 
     def reads(self, path: str) -> bool:
         kind = "picture" if path.endswith(".jpg") else "archive"
