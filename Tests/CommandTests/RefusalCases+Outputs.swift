@@ -124,7 +124,7 @@ extension RefusalTests {
   }
 
   private static func wrongName(_ call: CommandCall) -> [Case] {
-    guard let output = call.output, let ending = output.endings.first, !ending.isEmpty else {
+    guard let output = call.output, let ending = output.endings.first, ending.hasPrefix(".") else {
       return []
     }
     return [

@@ -86,6 +86,19 @@ import Testing
     try expect(source, name)
   }
 
+  @Test func whatThisBuildDoesNotReadSaysWhatToInstall() {
+    if !OptionalLibraries.readsJPEG {
+      expectRefusal("colour.jpg: is a JPEG file, which this build", "install libturbojpeg0-dev") {
+        _ = try ImportSource.picture(Self.path("colour.jpg"))
+      }
+    }
+    if !OptionalLibraries.readsTIFF {
+      expectRefusal("lzw.tif: is a TIFF file, which this build", "install libtiff-dev") {
+        _ = try ImportSource.pictures(Self.path("lzw.tif"))
+      }
+    }
+  }
+
   @Test(.enabled(if: OptionalLibraries.readsTIFF)) func levelsOfWholeNumbers() throws {
     let source = try ImportSource.pictures(Self.path("stack16.tif"), levels: 4096)
     #expect(source.header.format == .levels(4096))
