@@ -3,9 +3,10 @@
 
     import_agreement.py BUILD [--damaged 60] [--seed 0] [--only WORD]
 
-BUILD is the folder of ddpm-dist. Needs h5py, NumPy, Pillow and tifffile. Then as many damaged files of
-each kind are given to the command: each must end in 0 or 65, with one line, in less than 100 MB, and
-leave nothing behind where it is refused. The last line reads "N passed, N failed".
+BUILD is the folder of ddpm-dist. Needs h5py, NumPy, Pillow 13, tifffile with imagecodecs, xxhash, and zstd.
+Before that, so many damaged files of each kind are given to the command: each must end in 0 or 65, with
+one line, in less than 100 MB, and leave nothing behind where it is refused. The last line reads "N passed,
+N failed".
 """
 
 import argparse
@@ -632,16 +633,17 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ddpm-import-") as name:
         folder = Path(name)
         program = Program(arguments.build, folder)
+        # First: the system counts the memory of this process, which grows, as that of those it starts.
+        if arguments.only in "damaged":
+            damage = Damage(program, folder, arguments.seed)
+            damage.run(arguments.damaged)
+            print(f"damaged: {damage.refused} refused; the largest took {damage.largest} KiB")
         agreement = Agreement(program, folder, arguments.seed)
         for part in ["png", "jpeg", "tiff", "whole", "sources", "numpy", "resizing", "exports"]:
             if arguments.only in part:
                 before = failed
                 getattr(agreement, part)()
                 print(f"{part}: {'all as it should be' if failed == before else 'failures'}", flush=True)
-        if arguments.only in "damaged":
-            damage = Damage(program, folder, arguments.seed)
-            damage.run(arguments.damaged)
-            print(f"damaged: {damage.refused} refused; the largest took {damage.largest} KiB")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
