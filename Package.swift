@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 /// What `--version` says of the source; SwiftPM asks git.
@@ -6,6 +7,31 @@ let commit =
   Context.gitInformation.map {
     $0.currentCommit.prefix(9) + ($0.hasUncommittedChanges ? "+changes" : "")
   } ?? "unknown"
+
+/// Libraries that are used where they are installed: what they read is refused without them.
+let optionalLibraries: [Target] = [
+  (name: "CTurboJPEG", file: "libturbojpeg", package: "libturbojpeg0-dev"),
+  (name: "CTIFF", file: "libtiff-4", package: "libtiff-dev"),
+].filter { isInstalled($0.file) }.map {
+  .systemLibrary(name: $0.name, pkgConfig: $0.file, providers: [.apt([$0.package])])
+}
+
+/// Whether pkg-config knows a library.
+///
+/// launch/env.sh says it in DDPM_LIBRARIES, because SwiftPM remembers what a manifest has said as long
+/// as the manifest and the environment stay; without that the usual folders are looked into.
+func isInstalled(_ library: String) -> Bool {
+  if let known = Context.environment["DDPM_LIBRARIES"] {
+    return known.split(separator: " ").contains { $0 == library }
+  }
+  let files = FileManager.default
+  let machine = (try? files.contentsOfDirectory(atPath: "/usr/lib")) ?? []
+  var folders = (Context.environment["PKG_CONFIG_PATH"] ?? "").split(separator: ":").map(
+    String.init)
+  folders += machine.map { "/usr/lib/\($0)/pkgconfig" }
+  folders += ["/usr/lib", "/usr/lib64", "/usr/share", "/usr/local/lib"].map { $0 + "/pkgconfig" }
+  return folders.contains { files.fileExists(atPath: "\($0)/\(library).pc") }
+}
 
 /// The modules' dependencies are the architecture: an arrow means "uses", and nothing points back.
 let package = Package(
@@ -32,6 +58,7 @@ let package = Package(
       name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CLinux"),
+  ] + optionalLibraries + [
 
     .target(
       name: "CCommit",
@@ -53,7 +80,8 @@ let package = Package(
     .target(name: "Parallel", dependencies: ["MPI", "Tensors"]),
     .target(
       name: "Storage",
-      dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash", "CLinux"],
+      dependencies: ["HDF5", "Tensors", "CPNG", "CZlib", "CArchive", "CXXHash", "CLinux"]
+        + optionalLibraries.map { .target(name: $0.name) },
       exclude: [
         "Resources/README.md", "Resources/glyphs-license.txt", "Resources/make_glyphs.py",
       ],

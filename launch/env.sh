@@ -7,7 +7,9 @@
 # ddpm_ranks, ddpm_newest_step, ddpm_made_progress and ddpm_python_environment, and exports what
 # Open MPI and OpenBLAS read. It changes no folder and builds nothing.
 #
-# You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3.
+# You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3, and
+# DDPM_LIBRARIES (default: those that pkg-config finds), the optional libraries to build with, of
+# libturbojpeg and libtiff-4.
 
 ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -17,6 +19,13 @@ ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}"
   --manifest-cache none --disable-build-manifest-caching
   --explicit-target-dependency-import-check error)
+
+# The optional libraries that are here, for Package.swift.
+ddpm_libraries=()
+for library in libturbojpeg libtiff-4; do
+  if pkg-config --exists "$library" 2>/dev/null; then ddpm_libraries+=("$library"); fi
+done
+export DDPM_LIBRARIES="${DDPM_LIBRARIES-${ddpm_libraries[*]}}"
 
 # Where SwiftPM leaves release builds.
 ddpm_bin=$ddpm_root/.build/release

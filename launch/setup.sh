@@ -2,6 +2,7 @@
 # Installs the Debian packages that the build needs and checks that Swift is new enough.
 #
 #   launch/setup.sh            for building and running
+#   launch/setup.sh --pictures for reading JPEG and TIFF files too
 #   launch/setup.sh --tests    for the tests too (a Python that can make a virtual environment, and
 #                              what launch/hosts.sh makes hosts with, and strace)
 #
@@ -27,6 +28,10 @@ need libpng-dev pkg-config --exists libpng
 need zlib1g-dev pkg-config --exists zlib
 need libarchive-dev pkg-config --exists libarchive
 need libxxhash-dev pkg-config --exists libxxhash
+if [[ ${1:-} == --tests || ${1:-} == --pictures ]]; then
+  need libturbojpeg0-dev pkg-config --exists libturbojpeg
+  need libtiff-dev pkg-config --exists libtiff-4
+fi
 if [[ ${1:-} == --tests ]]; then
   need python3-venv python3 -c 'import venv, ensurepip'
   # For the tests on hosts and of faults, which others than root skip where these are missing.
@@ -34,7 +39,7 @@ if [[ ${1:-} == --tests ]]; then
     need iproute2 command -v tc
     need strace command -v strace
   fi
-elif (($# > 0)); then
+elif (($# > 0)) && [[ $1 != --pictures ]]; then
   echo "setup.sh: \"$1\" is no option; see the first lines of this script." >&2
   exit 64
 fi

@@ -90,6 +90,19 @@ public struct AtomicFolder: ~Copyable {
     return folder
   }
 
+  /// Writes a file in it, which survives the process; the power may fail only after `publish(forcing: true)`.
+  ///
+  /// - Throws: `.inputOutput`.
+  borrowing func write(_ bytes: [UInt8], to name: String) throws(StorageError) {
+    do throws(SystemFailure) {
+      let file = try Descriptor("\(path)/\(name)", O_WRONLY | O_CREAT | O_EXCL)
+      try file.write(bytes, at: 0)
+      try file.close()
+    } catch {
+      throw .inputOutput(path: target, reason: "cannot write \(name): \(error.reason)")
+    }
+  }
+
   /// An error of a file in the folder, with the path that it would have had.
   public borrowing func named(_ error: StorageError) -> StorageError {
     let path =
@@ -102,22 +115,37 @@ public struct AtomicFolder: ~Copyable {
     }
   }
 
-  /// Gives the folder its final name, and makes that durable; what had the name is removed.
+  /// Gives the folder its final name, and makes that durable.
   ///
-  /// The files in it must be on the disk already.
-  ///
-  /// - Throws: `.inputOutput`.
-  public consuming func publish() throws(StorageError) {
+  /// - Parameters:
+  ///   - replaces: Whether a folder of that name is removed, whatever it holds; otherwise an empty one only.
+  ///   - isForced: Whether all of the file system is forced to the disk before, in one call for thousands of files;
+  ///     otherwise the files are there already.
+  /// - Throws: `.cannotCreate` where something is there that is not replaced, `.inputOutput`.
+  public consuming func publish(
+    replacing replaces: Bool = true, forcing isForced: Bool = false
+  ) throws(StorageError) {
     let (old, new) = (path, target)
     do throws(SystemFailure) {
+      if isForced {
+        let descriptor = try Descriptor(old, O_RDONLY | O_DIRECTORY)
+        let number = descriptor.number
+        // int syncfs(int fd)
+        try systemCall { CLinux_syncfs(number) }
+        try descriptor.close()
+      }
       do throws(SystemFailure) {
         // int rename(const char *old, const char *new): takes the place of an empty folder only.
         try systemCall { Glibc.rename(old, new) }
       } catch {
-        guard [ENOTEMPTY, EEXIST].contains(error.code) else { throw error }
+        guard replaces, [ENOTEMPTY, EEXIST].contains(error.code) else { throw error }
         try Self.exchange(old, new)
       }
     } catch {
+      if !replaces, [ENOTEMPTY, EEXIST, ENOTDIR].contains(error.code) {
+        throw .cannotCreate(
+          path: target, reason: "has got other files meanwhile; choose another name")
+      }
       throw .inputOutput(path: target, reason: "cannot rename the finished folder: \(error.reason)")
     }
     try synchronizeFolder(of: target)

@@ -12,6 +12,9 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
   /// One image in the order of storage, where that is not channels last.
   private var scratch: [UInt8]
 
+  /// The bytes of one image.
+  var imageBytes: Int { dataset.shape.count * dataset.format.bytes }
+
   private init(_ dataset: ImageDataset, _ file: consuming File, _ images: consuming Dataset) {
     self.dataset = dataset
     self.file = file
@@ -62,7 +65,6 @@ struct OpenImages: ~Copyable, @unchecked Sendable {
   mutating func read(
     _ rows: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
   ) throws(StorageError) {
-    let imageBytes = dataset.shape.count * dataset.format.bytes
     precondition(buffer.count == rows.count * imageBytes, "The buffer must hold the images.")
     do throws(HDF5Error) {
       switch dataset.format.element {

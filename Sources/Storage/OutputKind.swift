@@ -14,7 +14,11 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
     "PNG file", [".png"],
     beginning: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A])
   /// An npz file of NumPy.
-  public static let archive = OutputKind("npz file", [".npz"], beginning: Array("PK".utf8))
+  public static let archive = OutputKind(
+    "npz file", [".npz"], beginning: Array("PK".utf8), firstEntry: ".npy")
+  /// A zip archive of pictures.
+  public static let pictureArchive = OutputKind(
+    "zip file of an export", [".zip"], beginning: Array("PK".utf8), firstEntry: "dataset.json")
   /// A JSON file.
   public static let report = OutputKind("JSON file", [".json"], beginning: Array("{".utf8))
   /// A dataset that an import makes, or that is drawn.
@@ -47,7 +51,8 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
 
   /// Every kind.
   public static let allCases: [OutputKind] = [
-    .picture, .archive, .report, .dataset, .samples, .prediction, .table, .drawing, .evaluation,
+    .picture, .archive, .pictureArchive, .report, .dataset, .samples, .prediction, .table, .drawing,
+    .evaluation,
     .page, .status, .metrics, .checkpoint,
   ]
 
@@ -57,18 +62,24 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public let endings: [String]
   /// The bytes that files of this kind begin with; nil for HDF5, whose library knows.
   private let signature: [UInt8]?
+  /// What the name of the first file in a ZIP archive of this kind ends in; nil for other files.
+  private let firstEntry: String?
   /// The `format` that HDF5 files of this kind declare; nil for other files.
   private let format: FileFormat?
   /// Whether a file of this kind may take the place of another one.
   private let isReplaced: Bool
 
-  private init(_ name: String, _ endings: [String], beginning signature: [UInt8]) {
+  private init(
+    _ name: String, _ endings: [String], beginning signature: [UInt8], firstEntry: String? = nil
+  ) {
     (self.name, self.endings, self.signature, format) = (name, endings, signature, nil)
+    self.firstEntry = firstEntry
     isReplaced = true
   }
 
   private init(_ name: String, _ format: FileFormat, isReplaced: Bool = true) {
     (self.name, endings, signature, self.format) = (name, [".h5", ".hdf5"], nil, format)
+    firstEntry = nil
     self.isReplaced = isReplaced
   }
 
@@ -120,7 +131,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   private func checkContent(_ path: String) throws(StorageError) {
     let found = HDF5Content(path)
     if let signature {
-      if try firstBytes(path, signature.count) == signature { return }
+      if try begins(firstBytes(path, 512), signature) { return }
     } else if let format, found == .format(format.rawValue) {
       if let trailer = SampleTrailer(path: path), !trailer.isComplete {
         throw .cannotCreate(
@@ -139,6 +150,16 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
       case .none: "is there"
       }
     throw .cannotCreate(path: path, reason: "\(what), but no \(name), and \(Self.advice)")
+  }
+
+  /// Whether a file that begins with some bytes is of this kind.
+  private func begins(_ bytes: [UInt8], _ signature: [UInt8]) -> Bool {
+    guard bytes.starts(with: signature) else { return false }
+    guard let firstEntry else { return true }
+    // The header of a file in a ZIP archive: the length of its name at 26, the name from 30 on.
+    guard bytes.count > 30 else { return false }
+    let name = bytes[30...].prefix(Int(bytes[26]) | Int(bytes[27]) << 8)
+    return name.reversed().starts(with: firstEntry.utf8.reversed())
   }
 
   private static let advice =

@@ -6,6 +6,6 @@ import ArgumentParser
 struct DatasetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "dataset",
-    abstract: "Make datasets, of other formats or of known distributions, and look at them.",
-    subcommands: [ImportCommand.self, MakeCommand.self, InspectDataset.self])
+    abstract: "Make datasets, of other formats or known distributions, look at and export them.",
+    subcommands: [ImportCommand.self, ExportDataset.self, MakeCommand.self, InspectDataset.self])
 }

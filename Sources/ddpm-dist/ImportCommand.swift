@@ -11,6 +11,7 @@ struct ImportCommand: ParsableCommand {
     abstract: "Make a dataset (HDF5) from files of another format.",
     subcommands: [
       ImportIDX.self, ImportCIFAR10.self, ImportCSV.self, ImportImages.self, ImportHDF5.self,
+      ImportNPY.self,
     ])
 }
 
@@ -186,35 +187,3 @@ struct ImportCSV: JobCommand {
 }
 
 extension CSVLabelColumn: ExpressibleByArgument {}
-
-/// `ddpm-dist dataset import images`: a folder of PNG files.
-struct ImportImages: JobCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "images",
-    abstract: "Import a folder of PNG files of one size; a sub-folder is a class.",
-    discussion: """
-      ddpm-dist dataset import images photos --output photos.h5
-
-      A file captions.jsonl or captions.txt in the folder tells the pictures, as one of --captions: \
-      the lines of the latter stand in the order of the pictures' names, those of the former may name \
-      them, as {"file": "a.png", "caption": "a cat"}.
-      """)
-
-  @Argument(help: "The folder.")
-  var folder: String
-  @Option(help: "Turn all into 1 (grey) or 3 (colour) channels. (default: as the first one)")
-  var channels: Int?
-  @OptionGroup var options: ImportOptions
-
-  func validate() throws {
-    if let channels, channels != 1, channels != 3 {
-      throw ValidationError("--channels needs 1 or 3.")
-    }
-  }
-
-  func run(_ job: Job) throws {
-    try options.run(
-      job, inputs: [folder],
-      .pictures(folder: folder, channels: channels, readsCaptions: options.captions == nil))
-  }
-}

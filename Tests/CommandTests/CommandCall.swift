@@ -96,6 +96,13 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall("dataset import csv", ["@a.csv"], reads: ["a.csv"], writes: "--output", dataset),
     CommandCall(
       "dataset import images", ["@pictures"], reads: ["pictures"], writes: "--output", dataset),
+    CommandCall("dataset import npy", ["@x.npy"], reads: ["x.npy"], writes: "--output", dataset),
+    CommandCall(
+      "dataset export images", ["@data.h5"], reads: ["data.h5"], writes: "--output", ["/"]),
+    CommandCall(
+      "dataset export zip", ["@data.h5"], reads: ["data.h5"], writes: "--output", [".zip"]),
+    CommandCall(
+      "dataset export npz", ["@data.h5"], reads: ["data.h5"], writes: "--output", [".npz"]),
     CommandCall(
       "dataset import hdf5", ["@data.h5", "--dataset", "images"], reads: ["data.h5"],
       writes: "--output", dataset),
@@ -198,6 +205,10 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     try write([7] + [UInt8](repeating: 9, count: 3072), "a.bin")
     try write(Array("1,2,3,4,0\n1,2,5,4,0\n".utf8), "a.csv")
     try write(Array("one\ntwo\n".utf8), "captions.txt")
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2, 2)}\n"
+    try write(
+      [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+        + [1, 2, 3, 4], "x.npy")
     return folder
   }
 }

@@ -37,6 +37,21 @@ extension CommandTests {
         }
         let file = try folder.write(Array(lines.joined(separator: "\n").utf8), to: "table.csv")
         return (["csv", file, "--height", "8", "--width", "6"], "8×6×1")
+      case "npy":
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (40, 8, 8, 3)}\n"
+        let labels = "{'descr': '<u2', 'fortran_order': False, 'shape': (40,)}\n"
+        func array(_ header: String, _ values: [UInt8], _ name: String) throws -> String {
+          try folder.write(
+            [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0]
+              + Array(header.utf8) + values, to: name)
+        }
+        return (
+          [
+            "npy",
+            try array(header, indices.flatMap { n in (0..<192).map { pixel(n, $0) } }, "x.npy"),
+            try array(labels, indices.flatMap { [UInt8($0 % 10), 0] }, "y.npy"),
+          ], "8×8×3"
+        )
       default:
         for n in indices {
           let place = folder.file("pictures/class\(n % 10)")
@@ -49,7 +64,7 @@ extension CommandTests {
       }
     }
 
-    @Test(arguments: ["idx", "cifar10", "csv", "images"])
+    @Test(arguments: ["idx", "cifar10", "csv", "images", "npy"])
     func importedImagesCanBeLookedAtAndTrainedOn(_ format: String) async throws {
       let (words, extents) = try input(format)
       let file = folder.file("data.h5")

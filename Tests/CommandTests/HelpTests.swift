@@ -52,17 +52,29 @@ extension CommandTests {
       (.dist, ["checkpoint", "diff"], ["0 where they are equal, else 1", "relative difference"]),
       (.dist, ["checkpoint", "prune"], ["--keep", "neither counted nor removed"]),
       (.dist, ["checkpoint", "repair-name"], ["nothing is replaced"]),
-      (.dist, ["dataset"], ["import", "make", "inspect"]),
+      (.dist, ["dataset"], ["import", "export", "make", "inspect"]),
       (.dist, ["env"], ["description of a fault"]),
-      (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images", "hdf5"]),
+      (.dist, ["dataset", "import"], ["idx", "cifar10", "csv", "images", "hdf5", "npy"]),
       (.dist, ["dataset", "import", "idx"], ["--output", "(default:"]),
       (.dist, ["dataset", "import", "cifar10"], [".bin"]),
       (
-        .dist, ["dataset", "import", "csv"], ["--height", "2 to 65536", "default: last", "--caption"]
+        .dist, ["dataset", "import", "csv"],
+        ["--height", "2 to 65536", "default: last", "--caption"]
       ),
       (
-        .dist, ["dataset", "import", "images"], ["PNG", "channels", "captions.jsonl", "--captions"]
+        .dist, ["dataset", "import", "images"],
+        [
+          "PNG", "JPEG", "TIFF", "channels", "captions.jsonl", "--captions", "--size <n|hxw>",
+          "default: center", "dataset.json",
+        ]
       ),
+      (
+        .dist, ["dataset", "import", "npy"], ["--key", "--label-key", "nhwc, nchw", "(N, C, H, W)"]
+      ),
+      (.dist, ["dataset", "export"], ["images", "npz", "zip"]),
+      (.dist, ["dataset", "export", "images"], ["new or empty", "--range", "16 bits"]),
+      (.dist, ["dataset", "export", "zip"], ["dataset.json", "--force"]),
+      (.dist, ["dataset", "export", "npz"], ["arr_1", "--force"]),
       (
         .dist, ["dataset", "make"],
         ["gaussian", "mixture", "coin", "likelihood is known", "digit-scenes", "coloured-digits"]

@@ -56,16 +56,20 @@ import Testing
   /// Options and arguments with a value that name nothing to write.
   static let others: Set = [
     "accept-other-data", "batch", "block", "caption", "captions", "channels", "ckpt", "class",
-    "class-names", "condition", "config", "contrast", "correlation", "count", "data", "deviation",
+    "class-names", "condition", "config", "contrast", "correlation", "count", "crop", "data",
+    "dataset",
+    "deviation",
     "draws", "dynamic-threshold", "encode", "eta", "first", "frames", "from", "group", "guidance",
     "guidance-interval", "guidance-rescale", "guide-with", "gzip", "height", "images", "init",
     "init-from",
-    "importance-samples", "inpaint", "input", "interpolate", "keep", "label", "labels", "language",
-    "latent",
+    "importance-samples", "inpaint", "input", "interpolate", "keep", "key", "label", "label-key",
+    "labels", "language",
+    "latent", "layout",
     "length", "levels", "log-format",
     "license",
     "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
-    "probability", "prompt", "prompts", "repeats", "rounds", "sampler", "second", "seed", "set",
+    "probability", "prompt", "prompts", "range", "repeats", "rounds", "sampler", "second", "seed",
+    "set",
     "shard", "size", "snr",
     "step",
     "steps", "text-encoder", "text-vocabulary", "time-limit", "tolerance", "variance", "walk",
@@ -73,9 +77,9 @@ import Testing
     "width", "workers",
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
-    "dataset import csv file", "dataset import images folder", "dataset inspect file",
-    "evaluate grid", "export diffusers run", "import diffusers folder", "replay checkpoint",
-    "ddpm-sample grid", "report runs", "watch runs",
+    "dataset import csv file", "dataset import hdf5 files", "dataset import images source",
+    "dataset inspect file", "evaluate grid", "export diffusers run", "import diffusers folder",
+    "replay checkpoint", "ddpm-sample grid", "report runs", "watch runs",
     "runs ls folder", "runs compare runs",
   ]
 

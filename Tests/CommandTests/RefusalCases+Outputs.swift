@@ -124,7 +124,7 @@ extension RefusalTests {
   }
 
   private static func wrongName(_ call: CommandCall) -> [Case] {
-    guard let output = call.output, let ending = output.endings.first, !ending.isEmpty else {
+    guard let output = call.output, let ending = output.endings.first, ending.hasPrefix(".") else {
       return []
     }
     return [
@@ -138,7 +138,9 @@ extension RefusalTests {
   /// The folder of a run, which ends in nothing, and one of pictures, which ends in a slash.
   private static func folders(_ call: CommandCall, _ ending: String, _ ranks: [Int?]) -> [Case] {
     let (target, isOfRun) = ("@out\(ending)", ending.isEmpty)
-    let force = !isOfRun
+    // Folders of samples can be continued; those of an export are new, and nothing is forced there.
+    let isOfSamples = call.program == .sample
+    let force = isOfSamples
     func history(_ name: String) -> Case {
       refuse(call, "a foreign \(name)", to: target, ["out", "holds a run"]) {
         try makeFolder($0, "out/averages")
@@ -165,24 +167,28 @@ extension RefusalTests {
           ) {
             try makeFolder($0, "out")
             try $0.write(text, to: "out/diary.txt")
-          },
-          refuse(
-            call, "the pictures of others", to: target, isForced: force, ["out", "of another job"]
-          ) {
-            try makeFolder($0, "out")
-            try $0.write(text, to: "out/samples.json")
-          },
-          refuse(
-            call, "a pipe in it", to: target, isForced: force,
-            ["out", "samples.json that is no file"]
-          ) {
-            try makeFolder($0, "out")
-            try pipe($0, "out/samples.json")
-          },
-          refuse(
-            call, "a folder that it reads", to: "@run/", isForced: force,
-            ["run", "holds other files"]),
-        ])
+          }
+        ]
+          + (isOfSamples
+            ? [
+              refuse(
+                call, "the pictures of others", to: target, isForced: force,
+                ["out", "of another job"]
+              ) {
+                try makeFolder($0, "out")
+                try $0.write(text, to: "out/samples.json")
+              },
+              refuse(
+                call, "a pipe in it", to: target, isForced: force,
+                ["out", "samples.json that is no file"]
+              ) {
+                try makeFolder($0, "out")
+                try pipe($0, "out/samples.json")
+              },
+              refuse(
+                call, "a folder that it reads", to: "@run/", isForced: force,
+                ["run", "holds other files"]),
+            ] : []))
   }
 
   /// What stands beside an output until it is whole, and what is written where nothing is said.

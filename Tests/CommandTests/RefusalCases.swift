@@ -589,6 +589,32 @@ extension RefusalTests {
       try FileManager.default.createDirectory(
         atPath: $0.file("pictures"), withIntermediateDirectories: true)
     },
+    Case(
+      name: "import: no array", words: ["dataset", "import", "npy", "@a.npy", "--output", "@d.h5"],
+      code: 65, parts: ["a.npy: is not a .npy array"]
+    ) { try $0.write(Array("hello, this is no array".utf8), to: "a.npy") },
+    Case(
+      name: "import: no archive",
+      words: ["dataset", "import", "images", "@a.zip", "--output", "@d.h5"], code: 65,
+      parts: ["a.zip: is no archive"]
+    ) { try $0.write(Array("hello, this is no archive".utf8), to: "a.zip") },
+    Case(
+      name: "import: a damaged TIFF file",
+      words: ["dataset", "import", "images", "@a.tif", "--output", "@d.h5"], code: 65,
+      parts: ["a.tif"]
+    ) { try $0.write([0x49, 0x49, 42, 0, 8, 0, 0, 0, 255, 255], to: "a.tif") },
+    Case(
+      name: "import: a size that is none",
+      words: ["dataset", "import", "images", "@a", "--size", "8x", "--output", "@d.h5"], code: 64,
+      parts: ["--size needs N or HxW"]),
+    Case(
+      name: "export: images that are not there",
+      words: ["dataset", "export", "npz", "digits", "--range", "7:1798", "--output", "@a.npz"],
+      code: 65, parts: ["digits: holds 1797 images"]),
+    Case(
+      name: "export: no range",
+      words: ["dataset", "export", "npz", "digits", "--range", "7", "--output", "@a.npz"],
+      code: 64, parts: ["--range needs A:B"]),
     captions(
       "of no known kind", "--captions", "@words.doc", "a", code: 64, [".txt, .jsonl, .h5"]),
     captions("missing", "--captions", "@no.txt", "a", code: 66, ["no.txt"]),

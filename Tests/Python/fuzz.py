@@ -122,6 +122,11 @@ def kinds(folder: Path, programs: Path) -> dict[str, Kind]:
         "idx": Kind("idx", files.idx(), imports("idx")),
         "picture": Kind("picture", files.pictures(), pictures),
         "array": Kind("array", files.arrays(), imports("hdf5")),
+        "deep picture": Kind("picture", fixtures("StorageTests/Fixtures/pictures/*16.png")),
+        "jpeg": Kind("picture", files.imports("colour.jpg", "grey.jpg")),
+        "tiff": Kind("archive", files.imports("stack16.tif", "tiles.tif", "planes.tif", "lzw.tif")),
+        "archive": Kind("archive", files.archives(), imports("images")),
+        "npy": Kind("npy", files.numpy_arrays(), imports("npy")),
         "safetensors": Kind("safetensors", fixtures("LayersTests/Fixtures/*.safetensors")),
         "diffusers network": Kind(
             "diffusers network", [files.pipeline("unet/config.json")],
@@ -214,6 +219,32 @@ class Seeds:
                 file.create_dataset("images", data=self.pixels)
                 file["images"].attrs["layout"] = "NHWC"
         return names
+
+    def imports(self, *names: str) -> list[str]:
+        """Fixtures of the imports of pictures and arrays, of the kinds that this build reads."""
+        paths = [fixtures(f"StorageTests/Fixtures/imports/{name}")[0] for name in names]
+        return [path for path in paths if self.reads(path)]
+
+    def archives(self) -> list[str]:
+        """A mutated file keeps the last ending of its seed, which must say what it is."""
+        names = [self.path("photos.tgz"), self.path("photos.zip"), self.path("photos.tar")]
+        shutil.copy(fixtures("StorageTests/Fixtures/imports/photos.tar.gz")[0], names[0])
+        shutil.copy(fixtures("StorageTests/Fixtures/imports/edm.zip")[0], names[1])
+        open(names[2], "wb").write(gzip.open(names[0]).read())
+        return names
+
+    def numpy_arrays(self) -> list[str]:
+        names = [self.path(name) for name in ("a.npy", "fortran.npy", "a.npz")]
+        np.save(names[0], self.pixels)
+        np.save(names[1], np.asfortranarray(self.pixels.astype(">f8")))
+        np.savez_compressed(names[2], images=self.pixels, other=self.labels)
+        return names
+
+    def reads(self, path: str) -> bool:
+        kind = "picture" if path.endswith(".jpg") else "archive"
+        words = [self.dist, "__read", kind, path]
+        line = subprocess.run(list(map(str, words)), capture_output=True, text=True).stdout
+        return "which this build does not read" not in line
 
     def captions(self) -> list[str]:
         """A file of each kind with the captions of 20 images."""

@@ -23,6 +23,8 @@ import Testing
     try SampleFile.write(
       [1, 2, 3, 4], shape: shape, format: .levels(17), origin: [:], to: folder.file("s.h5"))
     try NoisyImages.writePrediction([1, 2, 3, 4], shape: shape, to: folder.file("p.h5"))
+    try DatasetExport.write(
+      ImageDataset(path: folder.file("d.h5")), as: .zip, to: folder.file("a.zip"), range: 0..<1)
     let checkpoint = sampleCheckpoint()
     try checkpoint.write(to: folder.file("c.h5"))
     try AverageSnapshot(
@@ -33,7 +35,8 @@ import Testing
     try other.close()
     try folder.write(Array("x: 1\n".utf8), to: "t.txt")
     return [
-      ("a.png", .picture), ("a.npz", .archive), ("a.json", .report), ("d.h5", .dataset),
+      ("a.png", .picture), ("a.npz", .archive), ("a.zip", .pictureArchive), ("a.json", .report),
+      ("d.h5", .dataset),
       ("s.h5", .samples), ("p.h5", .prediction), ("c.h5", nil), ("v.h5", nil), ("o.h5", nil),
       ("t.txt", nil),
     ]

@@ -29,12 +29,13 @@ public enum CaptionFile {
   ///
   /// - Parameters:
   ///   - name: The file, perhaps with the name of a dataset in it.
+  ///   - bytes: What is in a file of text that lies in an archive; nil for one that is there.
   ///   - images: Where the images are, for messages.
   ///   - count: How many there are.
   ///   - names: What they are called, where they are.
   /// - Throws: `.missingInput`, or `.badData` for the first thing that is wrong.
   package static func read(
-    _ name: String, of images: String, count: Int, names: [String]?
+    _ name: String, bytes: [UInt8]? = nil, of images: String, count: Int, names: [String]?
   ) throws(StorageError) -> ImageCaptions {
     let captions: ImageCaptions
     switch kind(of: name) {
@@ -43,8 +44,8 @@ public enum CaptionFile {
       guard isHDF5(path) else { throw .badData(path: path, reason: "is not an HDF5 file") }
       try ChildCheck.require(path, .captions(dataset))
       captions = try readHDF5(path, dataset)
-    case .lines: captions = try readLines(name)
-    case .json: captions = try readJSON(name, of: images, names: names)
+    case .lines: captions = try readLines(name, bytes)
+    case .json: captions = try readJSON(name, bytes, of: images, names: names)
     case nil: preconditionFailure("Names of files of captions are checked before.")
     }
     guard captions.count == count else {
@@ -88,9 +89,11 @@ public enum CaptionFile {
 
   // MARK: Lines of text
 
-  private static func readLines(_ path: String) throws(StorageError) -> ImageCaptions {
+  private static func readLines(
+    _ path: String, _ bytes: [UInt8]?
+  ) throws(StorageError) -> ImageCaptions {
     var captions = ImageCaptions(perImage: 1)
-    try forEachLine(path) { (bytes, line) throws(StorageError) in
+    try forEachLine(path, bytes) { (bytes, line) throws(StorageError) in
       try append(bytes, to: &captions, path, line)
     }
     return captions
@@ -98,9 +101,14 @@ public enum CaptionFile {
 
   /// Hands on the lines, without the carriage return of a CRLF.
   private static func forEachLine(
-    _ path: String, _ body: ([UInt8], Int) throws(StorageError) -> Void
+    _ path: String, _ bytes: [UInt8]?, _ body: ([UInt8], Int) throws(StorageError) -> Void
   ) throws(StorageError) {
-    var lines = try InputLines(path: path, longest: longestLine)
+    var lines =
+      if let bytes {
+        InputLines(bytes: bytes, path: path, longest: longestLine)
+      } else {
+        try InputLines(path: path, longest: longestLine)
+      }
     while let range = try lines.next() {
       var line = lines.bytes[range]
       if line.last == UInt8(ascii: "\r") { line.removeLast() }
@@ -120,10 +128,10 @@ public enum CaptionFile {
   // MARK: Lines of JSON
 
   private static func readJSON(
-    _ path: String, of images: String, names: [String]?
+    _ path: String, _ bytes: [UInt8]?, of images: String, names: [String]?
   ) throws(StorageError) -> ImageCaptions {
     var lines: [(number: Int, content: JSONCaption)] = []
-    try forEachLine(path) { (bytes, number) throws(StorageError) in
+    try forEachLine(path, bytes) { (bytes, number) throws(StorageError) in
       guard String(validating: bytes, as: UTF8.self) != nil else {
         throw .badData(path: path, reason: "line \(number) is not UTF-8")
       }

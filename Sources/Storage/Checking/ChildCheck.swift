@@ -1,4 +1,4 @@
-// HDF5 files are read by a child process first, which may crash.
+// HDF5 and TIFF files are read by a child process first, which may crash.
 
 import Glibc
 import HDF5
@@ -6,7 +6,8 @@ import Synchronization
 
 /// Lets a child process read a file as this process is going to, with limits on memory and time.
 ///
-/// Damaged files can make the HDF5 library crash or turn for ever (`docs/decisions/0020`). The child
+/// Damaged files can make the HDF5 library crash or turn for ever (`docs/decisions/0020`), and of libtiff
+/// nobody knows (`docs/decisions/0030`). The child
 /// is the program itself with the hidden argument `word`; it is no MPI process. What it refuses, this
 /// process refuses in the same words, without opening the file.
 public enum ChildCheck {
@@ -33,6 +34,8 @@ public enum ChildCheck {
     case checkpoint(Checkpoint.Sections)
     /// The power averages of a snapshot or a checkpoint, likewise.
     case averages
+    /// The pictures of a folder, an archive or a TIFF file: all of kinds that a child has to decode.
+    case pictures
 
     /// The arguments of the child that say it.
     var words: [String] {
@@ -46,6 +49,7 @@ public enum ChildCheck {
       case .evaluation: ["evaluation"]
       case .checkpoint(let sections): ["checkpoint", "\(sections.rawValue)"]
       case .averages: ["averages"]
+      case .pictures: ["pictures"]
       }
     }
 
@@ -63,6 +67,7 @@ public enum ChildCheck {
         guard let number = Int(words[1]) else { return nil }
         self = .checkpoint(Checkpoint.Sections(rawValue: number))
       case ("averages", 1): self = .averages
+      case ("pictures", 1): self = .pictures
       default: return nil
       }
     }
@@ -75,13 +80,25 @@ public enum ChildCheck {
       switch self {
       case .dataset, .content, .arrays, .captions, .array, .classes, .evaluation: 16
       case .checkpoint, .averages: 4
+      case .pictures: 0
       }
+    }
+
+    /// The memory that the child may have beyond that, in MiB: of pictures one at a time is decoded.
+    var memory: Int {
+      if case .pictures = self { 768 } else { 48 }
+    }
+
+    /// The library that a file of this kind is read by.
+    var library: String {
+      if case .pictures = self { "TIFF" } else { "HDF5" }
     }
 
     /// What to do about a file that kills the child.
     var advice: String {
       switch self {
-      case .dataset, .content, .arrays, .captions, .array, .classes, .evaluation: "make it again"
+      case .dataset, .content, .arrays, .captions, .array, .classes, .evaluation, .pictures:
+        "make it again"
       case .checkpoint, .averages: "take another one"
       }
     }
@@ -114,30 +131,36 @@ public enum ChildCheck {
 
   private static func run(_ path: String, _ subject: Subject) throws(StorageError) {
     let end: ChildProcess.End
+    var path = path
     do throws(SystemFailure) {
       end = try ChildProcess.run([word, path] + subject.words)
     } catch {
       throw .inputOutput(
         path: path, reason: "cannot be checked in a process of its own: \(error.reason)")
     }
+    // What the child had in hand, where it said so, and its refusal behind that.
+    let parts = end.text.split(separator: "\0", omittingEmptySubsequences: false).map(String.init)
+    let reason = parts.last ?? ""
+    if parts.count > 1 { path = parts[parts.count - 2] }
     switch end.cause {
     case .exit(0): return
-    case .exit(Code.missingInput.rawValue): throw .missingInput(path: path, reason: end.text)
-    case .exit(Code.inputOutput.rawValue): throw .inputOutput(path: path, reason: end.text)
-    case .exit(Code.badData.rawValue): throw .badData(path: path, reason: end.text)
+    case .exit(Code.missingInput.rawValue): throw .missingInput(path: path, reason: reason)
+    case .exit(Code.inputOutput.rawValue): throw .inputOutput(path: path, reason: reason)
+    case .exit(Code.badData.rawValue): throw .badData(path: path, reason: reason)
     case .exit(let code):
       throw .inputOutput(path: path, reason: "its check ended with the exit code \(code)")
     case .signal(SIGXCPU):
       throw .badData(
         path: path,
-        reason: "keeps the HDF5 library busy for more than \(Limits.seconds(of: path)) s: it is "
-          + "damaged; \(subject.advice)")
+        reason: "keeps the \(subject.library) library busy for more than "
+          + "\(Limits.seconds(of: path, subject)) s: it is damaged; \(subject.advice)")
     case .signal(let signal) where [SIGINT, SIGTERM, SIGHUP, SIGKILL].contains(signal):
       throw .inputOutput(path: path, reason: "its check was ended by the signal \(signal)")
     case .signal(let signal):
       throw .badData(
         path: path,
-        reason: "crashes the HDF5 library (signal \(signal)): it is damaged; \(subject.advice)")
+        reason: "crashes the \(subject.library) library (signal \(signal)): it is damaged; "
+          + subject.advice)
     }
   }
 
@@ -168,10 +191,25 @@ public enum ChildCheck {
       // Without the libraries' exit handlers, which a damaged file may have upset.
       _exit(0)
     } catch {
-      let text = Array(error.reason.utf8)
-      _ = write(STDOUT_FILENO, text, text.count)
+      if case .pictures = subject { mark(error.path) }
+      say(error.reason)
       _exit(Code(error).rawValue)
     }
+  }
+
+  private static let isChild = Atomic<Bool>(false)
+
+  /// Says, where this is the child, what it reads next: should it crash, its last words are the name; and
+  /// the next one may take as long again.
+  static func mark(_ path: String) {
+    guard isChild.load(ordering: .relaxed) else { return }
+    say("\0\(path)\0")
+    Limits.renewTime(for: path)
+  }
+
+  private static func say(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = write(STDOUT_FILENO, bytes, bytes.count)
   }
 
   /// Does with the file what the parent will do.
@@ -186,6 +224,9 @@ public enum ChildCheck {
     case .evaluation: _ = try UnfinishedEvaluation.contents(of: path)
     case .checkpoint(let sections): try Checkpoint.probe(path: path, sections: sections)
     case .averages: try AverageSnapshot.probe(path: path)
+    case .pictures:
+      isChild.store(true, ordering: .relaxed)
+      try PictureSupply.probe(path)
     }
   }
 
@@ -198,7 +239,26 @@ public enum ChildCheck {
 
     /// CPU time: reading 1 GiB of pixels takes less than a second, but a million captions in 64 MiB take
     /// about two.
-    static func seconds(of path: String) -> Int { 2 + size(of: path) >> 24 }
+    static func seconds(of path: String, _ subject: Subject) -> Int {
+      if case .pictures = subject { forPicture(path) } else { 2 + size(of: path) >> 24 }
+    }
+
+    /// CPU time for one picture, and for listing a folder or an archive of them: two megabytes are
+    /// decoded in less than a second, whatever packs them.
+    private static func forPicture(_ path: String) -> Int { 4 + size(of: path) >> 21 }
+
+    /// Gives the time for another picture.
+    static func renewTime(for path: String) {
+      var usage = rusage()
+      // int getrusage(int who, struct rusage *usage);
+      getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+      var allowed = rlimit()
+      // int getrlimit(int resource, struct rlimit *rlim);
+      getrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &allowed)
+      limit(
+        RLIMIT_CPU, usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + 1 + forPicture(path),
+        atMost: allowed.rlim_max)
+    }
 
     /// Limits this process.
     ///
@@ -211,14 +271,20 @@ public enum ChildCheck {
         (try? Descriptor("/proc/self/statm", O_RDONLY).read(0..<64))
         .flatMap { Int(String(decoding: $0, as: UTF8.self).split(separator: " ").first ?? "") }
       if let pages, !overflow {
-        limit(RLIMIT_AS, pages * Int(getpagesize()) + 48 << 20 + memory)
+        limit(RLIMIT_AS, pages * Int(getpagesize()) + subject.memory << 20 + memory)
       }
-      limit(RLIMIT_CPU, seconds(of: path))
+      if case .pictures = subject {
+        renewTime(for: path)
+      } else {
+        limit(RLIMIT_CPU, seconds(of: path, subject))
+      }
       limit(RLIMIT_CORE, 0)
     }
 
-    private static func limit(_ resource: __rlimit_resource, _ value: Int) {
-      var limit = rlimit(rlim_cur: rlim_t(value), rlim_max: rlim_t(value + 1))
+    private static func limit(
+      _ resource: __rlimit_resource, _ value: Int, atMost most: rlim_t? = nil
+    ) {
+      var limit = rlimit(rlim_cur: rlim_t(value), rlim_max: most ?? rlim_t(value + 1))
       if resource == RLIMIT_CORE { limit.rlim_max = 0 }
       // int setrlimit(int resource, const struct rlimit *rlim): fails where the limits are lower.
       _ = setrlimit(__rlimit_resource_t(resource.rawValue), &limit)

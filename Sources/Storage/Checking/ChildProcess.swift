@@ -19,7 +19,7 @@ enum ChildProcess {
   struct End {
     /// How it came.
     let cause: Cause
-    /// What it wrote to stdout, at most 4096 bytes.
+    /// What it wrote to stdout, the last 4096 bytes.
     let text: String
   }
 
@@ -42,14 +42,15 @@ enum ChildProcess {
     return End(cause: signal == 0 ? .exit(status >> 8 & 0xFF) : .signal(signal), text: text)
   }
 
-  /// Everything until the other end of a pipe is closed; what is beyond 4096 bytes is passed over.
+  /// The last 4096 bytes until the other end of a pipe is closed.
   private static func read(from descriptor: Int32) -> String {
     var bytes: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
     // ssize_t read(int fd, void *buf, size_t count): 0 at the end.
     while let count = try? systemCall({ Glibc.read(descriptor, &buffer, buffer.count) }), count > 0
     {
-      bytes += buffer[..<min(count, 4096 - bytes.count)]
+      bytes += buffer[..<count]
+      bytes.removeFirst(max(0, bytes.count - 4096))
     }
     return String(decoding: bytes, as: UTF8.self)
   }

@@ -54,7 +54,7 @@ public enum DatasetImport {
     progress(done, header.count)
     try source.forEachBatch { images, labels in
       try check(labels ?? [], from: done, of: header.path, classNames)
-      let batch = done..<done + images.count / header.shape.count
+      let batch = done..<done + images.count / (header.shape.count * header.format.bytes)
       try writer.append(
         images: images, labels: labels,
         captions: captions.map { captions in batch.map { captions.captions(of: $0) } })

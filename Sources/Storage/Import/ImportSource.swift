@@ -24,7 +24,7 @@ public struct ImportedHeader: Equatable, Sendable {
 /// A set of images in somebody else's format: a header, and the images in batches.
 ///
 /// Each format is one file with one function that makes a source:
-/// `idx`, `cifar10`, `csv`, `pictures`.
+/// `idx`, `cifar10`, `csv`, `pictures`, `npy`.
 public struct ImportSource {
   /// Takes a batch: images (N × H × W × C values in the bytes of the header's format, channels last) and, where
   /// there are any, N classes.

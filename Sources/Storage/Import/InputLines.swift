@@ -11,7 +11,8 @@ struct InputLines: ~Copyable {
 
   private let path: String
   private let longest: Int
-  private var file: InputFile
+  /// The file; nil where all of its bytes are at hand.
+  private var file: InputFile?
   private var isAtEnd = false
   /// Where the next line begins in `bytes`.
   private var start = 0
@@ -23,6 +24,16 @@ struct InputLines: ~Copyable {
     self.path = path
     self.longest = longest
     file = try InputFile(path: path)
+  }
+
+  /// The lines of bytes at hand.
+  ///
+  /// - Parameter path: Where they are from, for messages.
+  init(bytes: [UInt8], path: String, longest: Int) {
+    (self.path, self.longest, self.bytes) = (path, longest, bytes)
+    file = nil
+    isAtEnd = true
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { start = 3 }
   }
 
   /// Where the next line is in `bytes`, without its end; nil at the end of the file.
@@ -44,7 +55,7 @@ struct InputLines: ~Copyable {
       _ = try checked(0..<bytes.count)
       // So much that the bytes of a long line are not moved often.
       let wanted = max(1 << 16, bytes.count)
-      let more = try file.read(upTo: wanted)
+      let more = try file?.read(upTo: wanted) ?? []
       isAtEnd = more.count < wanted
       if number == 1, bytes.isEmpty, more.starts(with: [0xEF, 0xBB, 0xBF]) { start = 3 }
       bytes += more

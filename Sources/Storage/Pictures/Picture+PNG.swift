@@ -11,26 +11,13 @@ extension Picture {
   /// rounded to 8. A file whose declared gamma is not that of sRGB is converted to sRGB. An alpha
   /// channel must be opaque everywhere, because a picture has no background of its own.
   ///
-  /// - Parameters:
-  ///   - path: The file.
-  ///   - rounding: Whether 16-bit values are rounded; otherwise they are refused.
+  /// - Parameter path: The file.
   /// - Throws: `StorageError`: missing, not PNG, damaged, too large, or not opaque.
-  public init(png path: String, rounding: Bool = true) throws(StorageError) {
+  public init(png path: String) throws(StorageError) {
     var file = try InputFile(path: path)
     var bytes = try file.read(upTo: PNGHeader.end)
-    guard bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) else {
-      throw .badData(path: path, reason: "is not a PNG file")
-    }
-    let header = PNGHeader(bytes)
-    if let fault = header?.fault { throw .badData(path: path, reason: fault) }
-    bytes += try file.readToEnd(limit: PNGHeader.fileLimit)
-    if let fault = header?.fault(packed: bytes.count) { throw .badData(path: path, reason: fault) }
-    if !rounding, header?.depth == 16 {
-      throw .badData(
-        path: path,
-        reason: "has 16 bits a channel, and pictures of a dataset have 8; convert it to 8, or keep "
-          + "its values in float32 images (docs/formats.md)")
-    }
+    try PNGHeader.check(bytes, path: path)
+    bytes += try file.readToEnd(limit: PictureLimits.file)
     self = try PNGReader(path: path).picture(from: bytes)
   }
 
@@ -71,8 +58,8 @@ extension Picture {
 }
 
 /// libpng's state while one file is read, at an address that does not change: libpng keeps it.
-private struct PNGReader: ~Copyable {
-  let path: String
+struct PNGReader: ~Copyable {
+  private let path: String
   private let image: UnsafeMutablePointer<png_image>
 
   init(path: String) {
@@ -88,8 +75,9 @@ private struct PNGReader: ~Copyable {
     image.deallocate()
   }
 
-  /// The picture in the bytes of a PNG file.
+  /// The picture in the bytes of a PNG file, with 8 bits a value.
   func picture(from bytes: [UInt8]) throws(StorageError) -> Picture {
+    try PNGHeader.check(bytes, path: path, isWhole: true)
     // libpng reads from the bytes until the end of `png_image_finish_read`.
     let result = bytes.withUnsafeBytes { bytes in
       Result { () throws(StorageError) in
@@ -119,80 +107,13 @@ private struct PNGReader: ~Copyable {
     try check(png_image_finish_read(image, nil, &values, Int32(width * stored), nil))
     let shape = ImageShape(height: height, width: width, channels: channels)
     return Picture(
-      shape: shape, pixels: alpha ? try withoutAlpha(values, shape) : values)
-  }
-
-  /// The colours of pixels that are all opaque.
-  private func withoutAlpha(
-    _ values: [UInt8], _ shape: ImageShape
-  ) throws(StorageError) -> [UInt8] {
-    let (channels, stored) = (shape.channels, shape.channels + 1)
-    var pixels: [UInt8] = []
-    pixels.reserveCapacity(shape.count)
-    for i in stride(from: 0, to: values.count, by: stored) {
-      guard values[i + channels] == 255 else {
-        let (row, column) = (i / stored / shape.width, i / stored % shape.width)
-        throw .badData(
-          path: path,
-          reason: "is transparent at row \(row), column \(column); "
-            + "put it on a background and save it without alpha")
-      }
-      pixels.append(contentsOf: values[i..<i + channels])
-    }
-    return pixels
+      shape: shape,
+      pixels: alpha ? try withoutAlpha(values, shape, opaque: 255, path: path) : values)
   }
 
   /// The gate of libpng's calls: 0 is a failure, and the image's message says which.
   private func check(_ status: Int32) throws(StorageError) {
     guard status == 0 else { return }
-    throw .badData(
-      path: path,
-      reason: "is a damaged PNG file (\(String(cString: CPNG_message(image)))); make it again")
-  }
-}
-
-/// What the beginning of a PNG file declares, looked at before memory is taken for it.
-private struct PNGHeader {
-  /// The bytes of the signature, and of the first chunk with its length, name and checksum.
-  static let end = 33
-  /// The most bytes of a file that are read.
-  static let fileLimit = 1 << 26
-  /// The most pixels that a picture is believed to have.
-  static let pixelLimit = 1 << 24
-
-  let width: Int
-  let height: Int
-  /// Bits of a value.
-  let depth: Int
-  /// Values of a pixel: of a palette, one.
-  let channels: Int
-
-  /// Reads the declaration; nil where the file is too short or does not begin with it, which libpng
-  /// refuses in its own words.
-  init?(_ bytes: [UInt8]) {
-    guard bytes.count == Self.end, bytes[12..<16].elementsEqual("IHDR".utf8) else { return nil }
-    width = bytes[16..<20].reduce(0) { $0 << 8 | Int($1) }
-    height = bytes[20..<24].reduce(0) { $0 << 8 | Int($1) }
-    depth = Int(bytes[24])
-    channels = [2: 3, 4: 2, 6: 4][bytes[25]] ?? 1
-  }
-
-  /// Why so large a picture is not read; nil where it is.
-  var fault: String? {
-    guard width > Self.pixelLimit || height > Self.pixelLimit || width * height > Self.pixelLimit
-    else { return nil }
-    return "says that it has \(height) × \(width) pixels, more than "
-      + "\(Self.pixelLimit >> 20) · 2²⁰, the most that is read"
-  }
-
-  /// Why a file of so many bytes cannot hold the picture; nil where it can.
-  ///
-  /// Deflate shrinks at most 1032 times.
-  func fault(packed bytes: Int) -> String? {
-    let unpacked = height * ((width * channels * depth + 7) / 8)
-    guard unpacked > 1100 * bytes else { return nil }
-    return
-      "says that it has \(height) × \(width) pixels, more than its \(bytes) bytes can hold: it "
-      + "is damaged; make it again"
+    throw damagedPNG(String(cString: CPNG_message(image)), path: path)
   }
 }

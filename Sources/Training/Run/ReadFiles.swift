@@ -53,7 +53,9 @@ enum ReadFiles {
     },
     "idx": { try ImportSource.idx(images: $0, labels: nil).forEachBatch { _, _ in } },
     "array": { try ImportSource.hdf5(files: [$0], ArrayOptions()).forEachBatch { _, _ in } },
-    "picture": { _ = try Picture(png: $0, rounding: false) },
+    "picture": { try ImportSource.picture($0).forEachBatch { _, _ in } },
+    "archive": { try ImportSource.pictures($0).forEachBatch { _, _ in } },
+    "npy": { try ImportSource.npy(images: $0).forEachBatch { _, _ in } },
   ]
 
   /// Reads the files; gives an exit code.

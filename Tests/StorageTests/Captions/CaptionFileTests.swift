@@ -146,7 +146,7 @@ import Testing
     let jsonl = Array(
       "{\"file\":\"b/1.png\",\"text\":\"x\"}\n{\"file\":\"a/2.png\",\"text\":\"y\"}".utf8)
     try folder.write(jsonl, to: "captions.jsonl")
-    let source = try ImportSource.pictures(folder: folder.path)
+    let source = try ImportSource.pictures(folder.path)
     #expect(source.captions?.unique == ["y", "x"])
     let output = NSTemporaryDirectory() + "\(UUID().uuidString).h5"
     defer { try? FileManager.default.removeItem(atPath: output) }
@@ -160,13 +160,13 @@ import Testing
         == ["p", "q"])
     try folder.write(Array("p\n".utf8), to: "captions.txt")
     expectRefusal("holds both captions.jsonl and captions.txt") {
-      _ = try ImportSource.pictures(folder: folder.path)
+      _ = try ImportSource.pictures(folder.path)
     }
     #expect(
-      try ImportSource.pictures(folder: folder.path, readsCaptions: false).captions == nil)
+      try ImportSource.pictures(folder.path, readsCaptions: false).captions == nil)
     try FileManager.default.removeItem(atPath: folder.file("captions.jsonl"))
     expectRefusal("captions.txt: has the captions of 1 images, but there are 2") {
-      _ = try ImportSource.pictures(folder: folder.path)
+      _ = try ImportSource.pictures(folder.path)
     }
   }
 

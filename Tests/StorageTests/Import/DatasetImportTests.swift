@@ -55,7 +55,7 @@ import Testing
       try write(picture.pngBytes(), folder, "zoo/ape/1.png")
       try write(picture.pngBytes(), folder, "zoo/bee/1.png")
       let summary = try DatasetImport.run(
-        source: .pictures(folder: folder + "/zoo/"), output: folder + "/zoo.h5")
+        source: .pictures(folder + "/zoo/"), output: folder + "/zoo.h5")
       #expect(summary.name == "zoo")
       #expect(try ImageDataset(path: folder + "/zoo.h5").classNames == ["ape", "bee"])
     }
