@@ -27,10 +27,8 @@ struct ImportHDF5: JobCommand {
     help: ArgumentHelp(
       "The dataset of the classes of the images. (default: none)", valueName: "path"))
   var labels: String?
-  @Option(
-    help: ArgumentHelp(
-      "The order of four axes, NHWC or NCHW. (default: by the extents)", valueName: "order"))
-  var layout: String?
+  @Option(help: "The order of four axes. (default: by the extents)")
+  var layout: ArrayLayout?
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -48,9 +46,6 @@ struct ImportHDF5: JobCommand {
   @OptionGroup var options: ImportOptions
 
   func validate() throws {
-    if let layout, layout != "NHWC", layout != "NCHW" {
-      throw ValidationError("--layout needs NHWC or NCHW.")
-    }
     if let range, ValueRange(range) == nil {
       throw ValidationError(
         "--range needs MIN,MAX, percentile:P,Q, per-channel or per-channel:P,Q, rising numbers.")

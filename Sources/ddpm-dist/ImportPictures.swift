@@ -68,7 +68,10 @@ struct ImportImages: JobCommand {
 }
 
 extension PictureSize.Crop: ExpressibleByArgument {}
-extension ArrayLayout: ExpressibleByArgument {}
+extension ArrayLayout: ExpressibleByArgument {
+  /// The order of a word, in small letters or capital ones.
+  public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}
 
 /// `ddpm-dist dataset import npy`: an array of NumPy.
 struct ImportNPY: JobCommand {

@@ -67,7 +67,7 @@ def prepare(build: Path, folder: Path):
     with h5py.File(folder / "raw.h5", "w") as file:
         file["x"] = np.random.default_rng(1).integers(0, 4096, (64, 8, 8)).astype("u2")
     call(dist, "dataset", "import", "hdf5", "raw.h5", "--output", "scan.h5")
-    call(dist, "dataset", "export", "images", "digits", "data")
+    call(dist, "dataset", "export", "images", "digits", "--output", "data")
 
 
 def main():

@@ -11,8 +11,8 @@ public struct ArrayOptions: Sendable {
   public var dataset: String?
   /// The path of the classes of the images; nil where there are none.
   public var labels: String?
-  /// The order of the axes of four extents: NHWC or NCHW; nil where they leave no doubt.
-  public var layout: String?
+  /// The order of the axes of four extents; nil where they leave no doubt.
+  public var layout: ArrayLayout?
   /// Which numbers become black and white.
   public var range = ValueRange.automatic
   /// The grey levels; nil: by the numbers.
@@ -88,7 +88,10 @@ extension ImportSource {
       clipped.withLock { $0 = scale.clipped }
     }
     source.origins = first.attributes.merging([
-      "files": .strings(arrays.prefix(100).map(\.path)), "dataset": .string(first.dataset),
+      "files": .strings(
+        // Their names alone: equal files give equal datasets, wherever they are.
+        arrays.prefix(100).map { URL(fileURLWithPath: $0.path).lastPathComponent }),
+      "dataset": .string(first.dataset),
     ]) { $1 }
     if let ranges = scale.channelRanges {
       source.origins["channel_ranges"] = .doubles(
@@ -108,7 +111,7 @@ extension ImportSource {
 
   /// The order of an array's axes, and the extents of its images.
   private static func axes(
-    of array: StoredArray, layout: String?
+    of array: StoredArray, layout: ArrayLayout?
   ) throws(StorageError) -> (AxisOrder, ImageShape) {
     var extents = array.shape
     let order: AxisOrder
@@ -117,7 +120,7 @@ extension ImportSource {
     } else {
       let declared: String? =
         if case .string(let text)? = array.layout { text } else { nil }
-      switch AxisOrder.determine(layout ?? declared, extents: extents) {
+      switch AxisOrder.determine(layout?.rawValue.uppercased() ?? declared, extents: extents) {
       case .success(let known): order = known
       case .failure where extents[1] <= 4 && extents[2] > 4 && extents[3] > 4:
         order = .channelsFirst
@@ -126,7 +129,7 @@ extension ImportSource {
           path: array.path,
           reason:
             "\(array.dataset) has the shape \(extents), of which any extent may count the channels; "
-            + "say which with --layout NHWC or --layout NCHW")
+            + "say which with --layout nhwc or --layout nchw")
       }
     }
     let (height, width, channels) =

@@ -77,7 +77,7 @@ import Testing
     let read = try floats(found)
     // Channel 1 of the pixel in row 2, column 4 of image 1.
     #expect(read[((1 * 5 + 2) * 6 + 4) * 3 + 1] == Float(((1 * 3 + 1) * 5 + 2) * 6 + 4))
-    #expect(try source { $0.layout = "NHWC" }.header.shape.channels == 6)
+    #expect(try source { $0.layout = .nhwc }.header.shape.channels == 6)
     try write(values, [10, 18])
     #expect(try source { $0.dataset = "/x" }.header.count == 1)
     try write(values, [2, 90])
@@ -87,7 +87,7 @@ import Testing
     try write(values, [2, 9, 10], ["layout": "NHWC"])
     #expect(try source().header.shape == ImageShape(height: 9, width: 10, channels: 1))
     try write(values, [2, 5, 3, 6])
-    expectRefusal("say which with --layout NHWC or --layout NCHW") { _ = try source() }
+    expectRefusal("say which with --layout nhwc or --layout nchw") { _ = try source() }
     try write(values, [180])
     expectRefusal("has the shape [180]") { _ = try source { $0.dataset = "x" } }
   }
