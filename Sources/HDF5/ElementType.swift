@@ -94,7 +94,7 @@ public enum ElementType: Equatable, Sendable, CustomStringConvertible {
     case .integer(let bytes, let signed): "\(signed ? "" : "u")int\(bytes * 8)"
     case .float(let bytes): "float\(bytes * 8)"
     case .string: "string"
-    case .other: "a type that is neither integer, float nor string"
+    case .other: "a type that is neither a whole integer, a float of 32 or 64 bits nor a string"
     }
   }
 

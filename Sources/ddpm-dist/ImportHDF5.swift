@@ -12,8 +12,8 @@ struct ImportHDF5: JobCommand {
     discussion: """
       ddpm-dist dataset import hdf5 run*.h5 --dataset /entry/data/data --range 0,4095 --output d.h5
 
-      Images are (N, H, W), (N, H, W, C) or (N, C, H, W), of any integer or float type; an array (H, W) is one \
-      image. Whole numbers from 0 to 65535 stay what they are, grey levels; others become float32 in their \
+      Images are (N, H, W), (N, H, W, C) or (N, C, H, W), of integers of 8 to 64 bits or floats of 32 and 64; an array \
+      (H, W) that --dataset names is one image. Whole numbers from 0 to 65535 stay what they are, grey levels; others become float32 in their \
       range. A virtual dataset is read from those files only that are named too.
       """)
 

@@ -32,7 +32,7 @@ struct ImportModelCommand: ParsableCommand {
     var force = false
     @Option(
       help: """
-        Grey levels of the images, 2 to 256, or 0 for continuous ones. (default: as an export of this \
+        Grey levels of the images, 2 to 65536, or 0 for continuous ones. (default: as an export of this \
         program says, else 256)
         """)
     var levels: Int?
@@ -58,8 +58,8 @@ struct ImportModelCommand: ParsableCommand {
     }
 
     func validate() throws {
-      if let levels, levels != 0, !(2...256).contains(levels) {
-        throw ValidationError("--levels needs 2 to 256, or 0.")
+      if let levels, levels != 0, !PixelFormat.possibleLevels.contains(levels) {
+        throw ValidationError("--levels needs 2 to 65536, or 0.")
       }
       if size != nil, extents == nil {
         throw ValidationError("--size needs one or two numbers from 1 to 4096, as 32 or 32x24.")

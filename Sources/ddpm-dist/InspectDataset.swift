@@ -79,7 +79,7 @@ struct InspectDataset: JobCommand {
   /// What the pixels are like, in lines of a table.
   private func statisticsLines(_ facts: ImageStatistics) -> [(String, String)] {
     func text(_ value: Double) -> String { String(format: "%.6g", value) }
-    func percent(_ share: Double) -> String { String(format: "%.2g %%", 100 * share) }
+    func percent(_ share: Double) -> String { String(format: "%.3g %%", 100 * share) }
     return [
       ("mean", "\(text(facts.mean)), standard deviation \(text(facts.deviation))"),
       ("values", "\(text(facts.extremes.lowerBound)) … \(text(facts.extremes.upperBound))"),

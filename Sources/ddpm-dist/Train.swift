@@ -52,7 +52,9 @@ struct Train: JobCommand {
   @Option(
     help: ArgumentHelp(
       """
-      Begin with these weights, and nothing else of where they come from: a checkpoint's average, that       of a run folder's newest good checkpoint, or a folder of diffusers. (default: random ones)
+      Begin with these weights, and nothing else of where they come from: a checkpoint's average, that of a \
+      run folder's newest good checkpoint, or a folder of diffusers. A run that goes on with --resume keeps \
+      its own. (default: random ones)
       """, valueName: "path"))
   var initFrom: String?
   @Option(help: .timeLimit)
@@ -74,10 +76,6 @@ struct Train: JobCommand {
 
   func validate() throws {
     try requireTimeLimit(timeLimit)
-    if initFrom != nil, resume {
-      throw ValidationError(
-        "--init-from begins a run, and --resume goes on with one; give one of them.")
-    }
     if acceptOtherData, !resume { throw ValidationError("--accept-other-data goes with --resume.") }
   }
 

@@ -47,6 +47,14 @@ extension CommandTests {
       #expect(try ended.digest(3) == digest)
       try FileManager.default.removeItem(atPath: "\(pair.path)/checkpoints")
       let lost = try await pair.train(["--resume", "--steps", "3", "--workers", "1"])
+      // The words of a job that is started again: once more from the beginning, then from its checkpoint.
+      for _ in 0..<2 {
+        let again = try await pair.train(
+          ["--init-from", reference.path, "--resume", "--steps", "3", "--workers", "1"],
+          settings: ["checkpoint_every=2", "sample_last=false"])
+        #expect(again.status == 0, "\(again)")
+        #expect(try pair.digest(3) == digest)
+      }
       #expect(lost.status == 65 && lost.errors.contains("begun with the weights of"), "\(lost)")
       // It is known where it came from, still.
       let last = try Checkpoint.read(path: ended.checkpoint(3))

@@ -94,8 +94,5 @@ extension RefusalTests {
       ["class_embedding/W", "condition is class here and none there"]),
     wrong("no weights", begin("@none"), code: 66, ["none"]),
     wrong("weights of a dataset", begin("@data.h5"), code: 65, ["data.h5"]),
-    wrong(
-      "first weights of a run that goes on", begin("@run", ["--resume"]), code: 64,
-      ["--init-from begins a run", "--resume"]),
   ]
 }

@@ -42,6 +42,7 @@ extension ImportSource {
       try limits.add(values, first, axes, path)
       if header.isFortran { whole += values }
     }
+    try PixelFormat.requireRange(limits.low, limits.high, path: array.path)
     // Bytes have 256 levels, whatever the largest is.
     let isByte = header.element == .unsigned(bytes: 1)
     let format = PixelFormat.ofValues(
@@ -116,7 +117,9 @@ private struct ValueLimits {
     for (place, value) in values.enumerated() {
       guard value.isFinite else {
         let image = axes.isFortran ? "" : " in image \(first + place / axes.shape.count)"
-        throw .badData(path: path, reason: "holds the value \(value)\(image), no number")
+        throw .badData(
+          path: path,
+          reason: "holds the value \(value)\(image) as a 32-bit float, which is no brightness")
       }
       (low, high) = (min(low, value), max(high, value))
     }

@@ -145,6 +145,9 @@ final class StoredArray {
       }
       return values
     }
+    if case .integer(8, signed: false) = dataset.elementType {
+      return try values(UInt64(0)).map { Double($0) }
+    }
     if case .integer = dataset.elementType { return try values(Int64(0)).map { Double($0) } }
     return try values(0.0)
   }

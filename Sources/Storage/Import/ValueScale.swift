@@ -36,7 +36,10 @@ struct ValueScale {
       guard isFloatRange([ends.lowerBound, ends.upperBound]) else {
         return .failure(
           .init(
-            "all its numbers are \(ends.lowerBound); give the range that they are of with --range"))
+            ends.lowerBound == ends.upperBound
+              ? "holds one number only, \(ends.lowerBound); give the range that it is of with --range"
+              : "holds \(ends.lowerBound) … \(ends.upperBound), which 32-bit floats cannot tell apart or hold; "
+                + "scale it first, or give a part with --range"))
       }
       // What a Float holds, so that the ends themselves are in the range.
       return scale(.range(Double(Float(ends.lowerBound))...Double(Float(ends.upperBound))))

@@ -22,16 +22,17 @@ extension RunFolder {
     return lock
   }
 
-  /// Refuses to begin a run again with random weights that was begun with others.
+  /// Refuses to begin a run again with other weights than those that it was begun with.
   ///
+  /// - Parameter given: Where the weights come from now; nil: they are drawn.
   /// - Throws: `StorageError.badData`, `.inputOutput`.
-  func requireDrawnWeights() throws(StorageError) {
+  func requireFirstWeights(_ given: String?) throws(StorageError) {
     let starts = try RunHistory.starts(path: history)
-    guard let origin = starts.compactMap(\.initialWeights).last else { return }
+    guard let origin = starts.compactMap(\.initialWeights).last, origin != given else { return }
     throw .badData(
       path: path,
       reason: "was begun with the weights of \(origin), and has no checkpoint; begin again with "
-        + "--init-from and another --run")
+        + "--init-from and these, or another --run")
   }
 
   /// The newest checkpoint that a run can go on from; nil where there are none at all yet.

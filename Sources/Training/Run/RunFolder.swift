@@ -86,9 +86,11 @@ public struct RunFolder: Sendable {
   ///   - keepsAverages: Whether the run makes snapshots of its power averages.
   ///   - step: Where the run goes on: snapshots of later steps are removed, as those steps are done
   ///     again.
+  ///   - record: What is written before the configuration.
   /// - Throws: `StorageError.cannotCreate` or `.inputOutput`.
   package func prepare(
-    configuration yaml: String, keepsAverages: Bool = false, afterStep step: Int = 0
+    configuration yaml: String, keepsAverages: Bool = false, afterStep step: Int = 0,
+    before record: () throws(StorageError) -> Void = {}
   ) throws(StorageError) {
     var folders = [path, "\(path)/checkpoints", "\(path)/samples"]
     if keepsAverages { folders.append(averages.path) }
@@ -104,6 +106,7 @@ public struct RunFolder: Sendable {
     }
     try sweep()
     if FileManager.default.fileExists(atPath: averages.path) { try averages.remove(after: step) }
+    try record()
     try AtomicFile.write(Array(yaml.utf8), to: configuration)
   }
 

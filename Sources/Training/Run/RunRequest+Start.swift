@@ -18,15 +18,16 @@ extension RunRequest {
     var before = history.last?.settings
     if before == nil { before = try earlierSettings() }
     let changed = RunHistory.changes(from: before ?? [:], to: settings)
+    let start = RunHistory.Start(
+      date: Date.now.formatted(.iso8601), program: "ddpm-dist \(programVersion)", ranks: ranks,
+      hosts: nodes.nodes.map(\.host), workers: nodes.workers, step: point?.step ?? 0,
+      images: images, initialWeights: initial?.origin, changed: changed, settings: settings,
+      command: CommandLine.arguments.joined(separator: " "))
+    // Before the configuration makes it a run that can go on: it says which weights are the first.
     try folder.prepare(
       configuration: plan.configuration.yaml(),
-      keepsAverages: plan.configuration.optimizer.averageEvery > 0, afterStep: point?.step ?? 0)
-    try history.append(
-      RunHistory.Start(
-        date: Date.now.formatted(.iso8601), program: "ddpm-dist \(programVersion)", ranks: ranks,
-        hosts: nodes.nodes.map(\.host), workers: nodes.workers, step: point?.step ?? 0,
-        images: images, initialWeights: initial?.origin, changed: changed, settings: settings,
-        command: CommandLine.arguments.joined(separator: " ")))
+      keepsAverages: plan.configuration.optimizer.averageEvery > 0, afterStep: point?.step ?? 0
+    ) { () throws(StorageError) in try history.append(start) }
     for (key, values) in changed.sorted(by: { $0.key < $1.key }) {
       logger.notice("\(key) is \(values[1]) now; at the last start it was \(values[0]).")
     }

@@ -110,7 +110,7 @@ struct RunRequest {
           reason: "holds a run already; go on with --resume, or choose another folder with --run")
       }
       let found = try folder.checkpointToGoOnFrom(logger)
-      if found == nil { try folder.requireDrawnWeights() }
+      if found == nil, options.initialPath == nil { try folder.requireFirstWeights(nil) }
       return found
     }
     let point = try ResumePoint.share(checkpoint, communicator)
@@ -131,7 +131,12 @@ struct RunRequest {
       return plan
     }
     (self.folder, self.point, self.checkpoint) = (folder, point, checkpoint)
-    initial = try options.initialPath.map { [plan] in try InitialWeights($0, plan, job, logger) }
+    // A job that is started again by the same words has its own weights by then.
+    let initialPath = point == nil ? options.initialPath : nil
+    initial = try initialPath.map { [plan] in try InitialWeights($0, plan, job, logger) }
+    try job.together { [initial] in
+      if let initial, communicator.rank == 0 { try folder.requireFirstWeights(initial.origin) }
+    }
     try Self.requireSameImages(plan.dataset, plan.conditions, job)
     if let validation = plan.validation {
       try Self.requireSameImages(validation.dataset, validation.conditions, job)

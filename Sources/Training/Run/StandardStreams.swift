@@ -22,6 +22,8 @@ public enum StandardStreams {
     }
     // sighandler_t signal(int signum, sighandler_t handler)
     signal(SIGPIPE, SIG_IGN)
+    // A file that may not grow is a fault of the disk, with a line, and no signal.
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   /// Writes a result to stdout, at once; control characters in it are written out.

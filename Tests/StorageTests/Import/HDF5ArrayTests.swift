@@ -111,7 +111,9 @@ import Testing
     try write([UInt16](repeating: 7, count: 8), [2, 2, 2])
     #expect(try source { $0.range = .fixed(0...1000) }.header.format == .levels(1001))
     #expect(try source { $0.range = .fixed(1...1000) }.header.format == .range(1...1000))
-    expectRefusal("all its numbers are 7.0") { _ = try source { $0.range = .percentiles(5...95) } }
+    expectRefusal("holds one number only, 7.0") {
+      _ = try source { $0.range = .percentiles(5...95) }
+    }
     #expect(
       ValueRange("0,4095") == .fixed(0...4095)
         && ValueRange("percentile:1,99.5") == .percentiles(1...99.5))
@@ -177,6 +179,19 @@ import Testing
       try write([UInt16](repeating: 1, count: 9), [1, 3, 3], to: "c.h5")
       _ = try source(["b.h5", "c.h5"])
     }
+  }
+
+  /// Numbers that a 32-bit float cannot hold or tell apart, and whole ones beyond those of Int.
+  @Test func numbersBeyondFloatsAreRefused() throws {
+    let cases: [[Double]] = [
+      [1e8, 1e8 + 1, 1e8, 1e8], [-3.4e38, 3.4e38, 0, 0], [0, 1e300, 0, 0],
+    ]
+    for values in cases {
+      try write(values, [1, 2, 2])
+      expectRefusal("which 32-bit floats cannot tell apart or hold") { _ = try source() }
+    }
+    try write([0, 1 << 63, .max, 1] as [UInt64], [1, 2, 2])
+    #expect(try floats(try source()) == [0, 0x1p63, 0x1p64, 1])
   }
 
   @Test func whatIsNoBrightnessIsRefused() throws {

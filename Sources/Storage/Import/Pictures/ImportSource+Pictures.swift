@@ -149,6 +149,7 @@ private struct PictureScale {
           (low, high) = (min(low, value), max(high, value))
         }
       }
+      try PixelFormat.requireRange(low, high, path: supply.path)
       format = .ofValues(low: low, high: high, isWhole: first.isWhole, levels: levels)
     }
   }
@@ -227,6 +228,18 @@ extension PixelFormat {
     // One value alone is no range: it is black.
     let end = high > low ? high : max(low + 1, low.nextUp)
     return .range(Double(low)...Double(end))
+  }
+
+  /// Refuses values that are too far apart.
+  ///
+  /// - Throws: `StorageError.badData`.
+  static func requireRange(_ low: Float, _ high: Float, path: String) throws(StorageError) {
+    guard !(high - low).isFinite else { return }
+    throw .badData(
+      path: path,
+      reason:
+        "holds values of \(low) … \(high), farther apart than 32-bit floats can be; scale them first"
+    )
   }
 
   /// Values in the bytes of the format; what is beyond the type of a level becomes its end.
