@@ -452,7 +452,11 @@ class Fuzzer:
         self.folder, self.seed = folder, arguments.seed
         self.dist = str(Path(arguments.build) / "ddpm-dist")
         self.keep = Path(arguments.keep)
-        self.kinds = kinds(folder, Path(arguments.build).resolve())
+        known = kinds(folder, Path(arguments.build).resolve())
+        # A build without a library reads no file of its kind.
+        self.kinds = {name: kind for name, kind in known.items() if kind.seeds}
+        for name in known.keys() - self.kinds.keys():
+            print(f"{name}: not read by this build")
         if arguments.kind:
             self.kinds = {arguments.kind: self.kinds[arguments.kind]}
         self.lock = threading.Lock()
