@@ -71,7 +71,7 @@ extension RefusalTests {
     wrong(
       "names of no classes", modelImport + ["--class-names", "a,b"], code: 64,
       ["--class-names", "no classes"]),
-    wrong("levels", modelImport + ["--levels", "1"], code: 64, ["--levels needs 2 to 256"]),
+    wrong("levels", modelImport + ["--levels", "1"], code: 64, ["--levels needs 2 to 65536"]),
     wrong("a size", modelImport + ["--size", "8x"], code: 64, ["--size needs one or two numbers"]),
   ]
 
