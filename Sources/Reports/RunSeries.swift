@@ -77,8 +77,10 @@ public struct RunSeries: Codable, Equatable, Sendable {
 
   /// The median of the seconds that each rank worked in a step lately; empty where that is not known.
   public var medianRankSeconds: [Double] {
-    (rankSeconds.first ?? []).indices.map { rank in
-      rankSeconds.map { $0[rank] }.sorted()[rankSeconds.count / 2]
+    // What is kept beside a log is a file, which may hold rows of any length.
+    (rankSeconds.last ?? []).indices.map { rank in
+      let seconds = rankSeconds.filter { $0.indices.contains(rank) }.map { $0[rank] }.sorted()
+      return seconds[seconds.count / 2]
     }
   }
 

@@ -23,15 +23,6 @@ struct ValueScale {
     func scale(_ format: PixelFormat) -> Result<ValueScale, StorageErrorReason> {
       .success(ValueScale(format: format, channelRanges: nil))
     }
-    /// Whole numbers from 0 on are levels, others continuous.
-    func scale(of ends: ClosedRange<Double>, isExact: Bool) -> Result<
-      ValueScale, StorageErrorReason
-    > {
-      let top = ends.upperBound
-      let fits = statistics.isInteger && ends.lowerBound == 0 && top == top.rounded()
-      if fits, 1...65535 ~= top { return scale(.levels(isExact ? Int(top) + 1 : levels!)) }
-      return continuous(ends)
-    }
     func continuous(_ ends: ClosedRange<Double>) -> Result<ValueScale, StorageErrorReason> {
       guard isFloatRange([ends.lowerBound, ends.upperBound]) else {
         return .failure(
@@ -65,7 +56,10 @@ struct ValueScale {
       if let levels, ends != 0...Double(levels - 1) {
         return .failure(.init("has \(levels) levels only with --range 0,\(levels - 1)"))
       }
-      return scale(of: ends, isExact: true)
+      // Whole numbers from 0 on are levels.
+      let top = ends.upperBound
+      let isWhole = statistics.isInteger && ends.lowerBound == 0 && top == top.rounded()
+      return isWhole && 1...65535 ~= top ? scale(.levels(Int(top) + 1)) : continuous(ends)
     case .percentiles:
       return continuous(statistics.percentiles[0])
     case .perChannel:
@@ -105,8 +99,10 @@ struct ValueScale {
       if let channelRanges {
         values = numbers.enumerated().map { place, number in
           let ends = channelRanges[place % channels]
+          // By halves: the distance of two numbers need not be one.
           let share =
-            (clip(number, ends) - ends.lowerBound) / (ends.upperBound - ends.lowerBound)
+            (clip(number, ends) / 2 - ends.lowerBound / 2)
+            / (ends.upperBound / 2 - ends.lowerBound / 2)
           return Float(2 * share - 1)
         }
       } else {

@@ -57,7 +57,8 @@ struct ValueStatistics {
       let values = places[group].map { place -> Double in
         func value(_ place: Int) -> Double { found[group][wanted[group].firstIndex(of: place)!] }
         let (low, high) = (value(Int(place)), value(Int(place.rounded(.up))))
-        return low + (high - low) * (place - place.rounded(.down))
+        let rest = place - place.rounded(.down)
+        return low * (1 - rest) + high * rest
       }
       return values[0]...max(values[0], values[1])
     }
@@ -72,8 +73,9 @@ struct ValueStatistics {
     let groups = ranges.count
     /// The bin of a number, and how far it is from the bin's beginning, as a share of the bin.
     func bin(_ number: Double, _ range: ClosedRange<Double>) -> (index: Int, rest: Double) {
-      let width = range.upperBound - range.lowerBound
-      let place = width > 0 ? (number - range.lowerBound) / width * Double(bins) : 0
+      // By halves: the distance of two numbers need not be one.
+      let width = range.upperBound / 2 - range.lowerBound / 2
+      let place = width > 0 ? (number / 2 - range.lowerBound / 2) / width * Double(bins) : 0
       let index = min(Int(place), bins - 1)
       return (index, place - Double(index))
     }
@@ -113,9 +115,8 @@ struct ValueStatistics {
           rest -= counts[index]
           index += 1
         }
-        let width = ranges[group].upperBound - ranges[group].lowerBound
         let share = (Double(place.bin) + Double(index) / Double(bins)) / Double(bins)
-        return ranges[group].lowerBound + width * share
+        return ranges[group].lowerBound * (1 - share) + ranges[group].upperBound * share
       }
     }
   }

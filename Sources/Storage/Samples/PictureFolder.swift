@@ -40,7 +40,7 @@ public struct PictureFolder: Sendable {
   public static func check(
     _ path: String, manifest: String, shape: ImageShape
   ) throws(StorageError) {
-    let path = withoutSlash(path)
+    let path = AtomicFolder.withoutSlash(path)
     guard shape.channels == 1 || shape.channels == 3 else {
       throw .cannotCreate(
         path: path,
@@ -72,7 +72,7 @@ public struct PictureFolder: Sendable {
     _ path: String, manifest: String, shape: ImageShape, format: PixelFormat
   ) throws(StorageError) {
     try Self.check(path, manifest: manifest, shape: shape)
-    let path = Self.withoutSlash(path)
+    let path = AtomicFolder.withoutSlash(path)
     (self.path, self.shape, self.format) = (path, shape, format)
     try Self.makeFolder(path)
     let file = try TemporaryFile(for: "\(path)/\(Self.manifestName)")
@@ -160,12 +160,6 @@ public struct PictureFolder: Sendable {
   private static func digits(_ number: Int, _ count: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, count - digits.count)) + digits
-  }
-
-  private static func withoutSlash(_ path: String) -> String {
-    var path = path
-    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    return path
   }
 
   private static func makeFolder(_ path: String) throws(StorageError) {

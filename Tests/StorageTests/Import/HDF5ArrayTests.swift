@@ -190,6 +190,13 @@ import Testing
       try write(values, [1, 2, 2])
       expectRefusal("which 32-bit floats cannot tell apart or hold") { _ = try source() }
     }
+    // Farther apart than any two numbers may be: neither percentiles nor channels trap.
+    try write([-1.7e308, 1.7e308, 0, 1e308], [1, 2, 2])
+    expectRefusal("which 32-bit floats cannot") {
+      _ = try source { $0.range = .percentiles(1...99) }
+    }
+    let spread = try floats(try source { $0.range = .perChannel(0...100) })
+    #expect(spread[0] == -1 && spread[1] == 1 && abs(spread[2]) < 1e-6)
     try write([0, 1 << 63, .max, 1] as [UInt64], [1, 2, 2])
     #expect(try floats(try source()) == [0, 0x1p63, 0x1p64, 1])
   }
