@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command on N ranks, each on a "host" of its own: a network namespace of this machine.
+# Runs a command on N "hosts": network namespaces of this machine, with a rank or several on each.
 #
 #   launch/hosts.sh 4 .build/release/ddpm-dist train --run runs/digits
 #   launch/hosts.sh --rate 200mbit 2 COMMAND…      links of 200 Mbit/s, each way (tc's units)
+#   launch/hosts.sh --ranks 2 8 COMMAND…           two ranks a host, which share memory
+#   launch/hosts.sh --traffic FILE 2 COMMAND…      writes how many bytes each host has sent to the others
 #   launch/hosts.sh --seconds 60 --check 2         can hosts be made here? Runs nothing
 #
 # The hosts have names (host1, host2, …), addresses and a cable (veth) to a switch (bridge) each, so
@@ -23,17 +25,22 @@ skip() {
 
 # usage: what was typed makes no sense.
 usage() {
-  echo "Usage: launch/hosts.sh [--rate 200mbit] [--seconds 600] [--check] HOSTS COMMAND…" >&2
+  echo "Usage: launch/hosts.sh [--rate 200mbit] [--ranks 1] [--traffic FILE] [--seconds 600]" \
+    "[--check] HOSTS COMMAND…" >&2
   exit 64
 }
 
 rate=""
+ranks=1
+traffic=""
 seconds=600
 check=false
 arguments=("$@")
 while [[ ${1:-} == --* ]]; do
   case $1 in
     --rate) rate=${2:-} && shift ;;
+    --ranks) ranks=${2:-} && shift ;;
+    --traffic) traffic=${2:-} && shift ;;
     --seconds) seconds=${2:-} && shift ;;
     --check) check=true ;;
     *) usage ;;
@@ -42,6 +49,7 @@ while [[ ${1:-} == --* ]]; do
 done
 hosts=${1:-}
 [[ $hosts =~ ^[1-9][0-9]{0,2}$ && $hosts -le 250 && $seconds =~ ^[1-9][0-9]*$ ]] || usage
+[[ $ranks =~ ^[1-9][0-9]{0,2}$ ]] || usage
 [[ -z $rate || $rate =~ ^[0-9]+[kmg]?bit$ ]] || usage
 shift
 (($# > 0)) || $check || usage
@@ -95,9 +103,11 @@ shape() {
 try ip link add switch type bridge
 try ip link set switch up
 names=()
+slots=()
 for ((i = 1; i <= hosts; i++)); do
   name=host$i
   names+=("$name")
+  slots+=("$name:$ranks")
   network=$folder/$name.network
   touch "$network" "$folder/$name.uts"
   # Namespaces that last as long as these files are mounted.
@@ -127,12 +137,21 @@ chmod +x "$folder/enter"
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # Each host believes that all cores are its own.
 export OMPI_MCA_mpi_yield_when_idle=1
+# The ranks of a host share memory, where there are several.
+transports=tcp,self
+if ((ranks > 1)); then transports+=,vader; fi
 status=0
 nsenter --net="$folder/host1.network" --uts="$folder/host1.uts" \
   timeout --foreground --kill-after=10 "$seconds" \
-  mpirun -n "$hosts" --host "$(IFS=, && echo "${names[*]}")" --bind-to none \
+  mpirun -n "$((hosts * ranks))" --host "$(IFS=, && echo "${slots[*]}")" --map-by slot --bind-to none \
   --mca plm_rsh_agent "$folder/enter" --mca orte_tmpdir_base "$folder" \
   --mca oob_tcp_if_include eth0 --mca pml ob1 \
-  --mca btl tcp,self --mca btl_tcp_if_include eth0 "$@" || status=$?
+  --mca btl "$transports" --mca btl_tcp_if_include eth0 "$@" || status=$?
+# What a host sends arrives at its port of the switch.
+if [[ -n $traffic ]]; then
+  for ((i = 1; i <= hosts; i++)); do
+    awk -v port="port$i:" -v host="host$i" '$1 == port { print host, $2 }' /proc/net/dev
+  done >"$traffic"
+fi
 if ((status == 124)); then echo "hosts.sh: longer than $seconds seconds; stopped." >&2; fi
 exit "$status"

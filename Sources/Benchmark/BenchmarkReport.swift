@@ -1,6 +1,7 @@
 // What a benchmark says.
 
 import Foundation
+import Parallel
 
 /// What a benchmark has measured, and on what: the JSON of `ddpm-dist benchmark --json`.
 ///
@@ -112,6 +113,8 @@ public struct ExchangeReport: Codable, Sendable {
     public var operation: String
     /// What each rank sends, at the least.
     public var bytesSent: Int
+    /// What rank 0 sends to ranks of other nodes; nil where all are on one, and for what the library does.
+    public var betweenNodes: ExchangeTraffic?
     /// The time of one operation.
     public var seconds: Statistics
     /// `bytesSent` over the median time, 10⁹ bytes a second.
@@ -130,6 +133,8 @@ public struct ExchangeReport: Codable, Sendable {
 
   /// The bytes of the parameter buffer.
   public var bufferBytes: Int
+  /// The ranks that exchange within their node first; 1 where all exchange at once.
+  public var ranksPerNode = 1
   /// Operations on the whole buffer; none on one rank.
   public var operations: [Operation] = []
   /// Messages of growing size; none on one rank.

@@ -18,12 +18,14 @@ struct ExchangeBenchmark {
     guard communicator.size > 1 else { return report }
     // Zeros stay zeros however often they are added.
     let (gradient, weights) = (AlignedFloats(count: count), AlignedFloats(count: count))
-    let exchange = GradientExchange(communicator: communicator, count: count)
+    let hierarchy = try RankHierarchy(nodesOf: communicator)
+    report.ranksPerNode = hierarchy.levels > 1 ? hierarchy.ranksPerNode : 1
+    let exchange = GradientExchange(hierarchy, count: count)
     let once = bytesSent(of: count)
     report.operations = [
-      try operation("reduce", once) { try exchange.reduce(gradient) },
-      try operation("gather", once) { try exchange.gather(weights) },
-      try operation("reduce and gather", 2 * once) {
+      try operation("reduce", once, exchange) { try exchange.reduce(gradient) },
+      try operation("gather", once, exchange) { try exchange.gather(weights) },
+      try operation("reduce and gather", 2 * once, exchange) {
         try exchange.reduce(gradient)
         try exchange.gather(weights)
       },
@@ -54,11 +56,17 @@ struct ExchangeBenchmark {
   }
 
   private func operation(
-    _ name: String, _ bytes: Int, _ body: () throws -> Void
+    _ name: String, _ bytes: Int, _ exchange: GradientExchange? = nil, _ body: () throws -> Void
   ) throws -> ExchangeReport.Operation {
     let seconds = Statistics(try timer.secondsOfShort("exchange: \(name)", body))
+    var betweenNodes: ExchangeTraffic?
+    if let exchange, exchange.hierarchy.levels > 1 {
+      let before = exchange.traffic.last!
+      try body()
+      betweenNodes = exchange.traffic.last! - before
+    }
     return ExchangeReport.Operation(
-      operation: name, bytesSent: bytes, seconds: seconds,
+      operation: name, bytesSent: bytes, betweenNodes: betweenNodes, seconds: seconds,
       gigabytesPerSecond: 1e-9 * Double(bytes) / seconds.median)
   }
 

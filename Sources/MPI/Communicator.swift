@@ -65,15 +65,17 @@ public final class Communicator {
     return try Communicator(adopting: local!, isOwned: true)
   }
 
-  /// The ranks of this group that give the same color, in the same order.
+  /// The ranks of this group that give the same color.
   ///
-  /// - Parameter color: Any number of 0 or more.
+  /// - Parameters:
+  ///   - color: Any number of 0 or more.
+  ///   - key: Ranks are numbered anew by their keys; nil: in the order that they have.
   /// - Returns: A new communicator.
   /// - Throws: `MPIError.call`.
-  public func split(color: Int) throws(MPIError) -> Communicator {
+  public func split(color: Int, key: Int? = nil) throws(MPIError) -> Communicator {
     var part: MPI_Comm?
     // int MPI_Comm_split(MPI_Comm comm, int color, int key, MPI_Comm *newcomm)
-    try check("MPI_Comm_split") { MPI_Comm_split(handle, CInt(color), CInt(rank), &part) }
+    try check("MPI_Comm_split") { MPI_Comm_split(handle, CInt(color), CInt(key ?? rank), &part) }
     return try Communicator(adopting: part!, isOwned: true)
   }
 

@@ -16,7 +16,9 @@ public enum GradientReduction: String, CaseIterable, Sendable {
 /// With the `tree` reduction each rank sends each other one the part that it owns (an all-to-all),
 /// and the owner adds the R parts in the order of `ShardTree` over the ranks. As each rank's
 /// gradient is a node of the tree over the shards, the sum has the same bits for every valid rank
-/// count. Buckets are in flight while others are added, and while backward still fills the rest:
+/// count. Over two levels (`RankHierarchy`) the ranks of a node do so first, and then, with the
+/// node's sum of what the ranks of their number own, each of them with those on the other nodes.
+/// Buckets are in flight while others are added, and while backward still fills the rest:
 ///
 ///     exchange.start(gradient)
 ///     exchange.begin(downTo: offset)   // backward has finished the buffer from here to the end
@@ -30,17 +32,21 @@ public enum GradientReduction: String, CaseIterable, Sendable {
 ///
 /// All calls are collective, on the session's thread, with equal arguments.
 public final class GradientExchange {
-  /// The ranks.
-  public let communicator: Communicator
+  /// The groups of ranks that it goes through.
+  public let hierarchy: RankHierarchy
+  /// All ranks, in the order of their shards.
+  public var communicator: Communicator { hierarchy.world }
   /// How gradients are added.
   public let reduction: GradientReduction
   /// Who owns what. With `allreduce`, and with one rank, everybody owns everything.
   public let partition: ParameterPartition
   /// This rank's number in `partition`.
-  public var owner: Int { isDivided ? communicator.rank : 0 }
+  public var owner: Int { isDivided ? hierarchy.owners.rank : 0 }
 
   /// Whether ranks own different parts.
   var isDivided: Bool { partition.ranks > 1 }
+  /// The owners whose parts this rank adds up at each level, those of all first, and itself at last.
+  private let runs: [Range<Int>]
   /// The gradient of the current exchange, from `start` to `finish`.
   private var gradient: AlignedFloats?
   /// The weights of the current gather, from `startGather` to `finishGather`.
@@ -49,26 +55,12 @@ public final class GradientExchange {
   private var nextBucket = -1
   /// The gradient is final from this element to its end.
   private var finalOffset = 0
-  private var inFlight: [Transfer] = []
-  private var idle: [Transfer] = []
+  private var pipeline: ExchangePipeline
   /// The sum of squares of each block of the summed gradient that this rank owns.
   private var squares: [Double]
 
-  /// A bucket that is being sent and received.
-  final class Transfer {
-    var bucket = 0
-    var request: Request?
-    /// The other ranks' gradients of this rank's part, in rank order.
-    let received: AlignedFloats
-
-    init(capacity: Int) { received = AlignedFloats(count: capacity) }
-
-    /// Waits for the operation.
-    func complete() throws(MPIError) {
-      guard let request = request.take() else { return }
-      try request.wait()
-    }
-  }
+  /// What this rank has sent so far at each level of the hierarchy, to others of its group.
+  public private(set) var traffic: [ExchangeTraffic]
 
   /// The number of buckets under way at once: one is added, the others are in flight.
   static let depth = 4
@@ -76,35 +68,59 @@ public final class GradientExchange {
   /// Prepares the exchange of a parameter buffer.
   ///
   /// - Parameters:
-  ///   - communicator: The ranks.
+  ///   - hierarchy: The ranks, and the groups that they exchange in.
   ///   - count: The length of the parameter buffer, 1 or more.
   ///   - bucketBytes: The unit of communication. Small ones start earlier, large ones cost less;
   ///     nil: 4 MiB, and more where many ranks would get too little of each (docs/scaling.md).
   ///   - reduction: How gradients are added.
   public init(
+    _ hierarchy: RankHierarchy, count: Int, bucketBytes: Int? = nil,
+    reduction: GradientReduction = .tree
+  ) {
+    self.hierarchy = hierarchy
+    self.reduction = reduction
+    let ranks = hierarchy.world.size
+    let partition = ParameterPartition(
+      count: count, ranks: reduction == .tree ? ranks : 1,
+      bucketBytes: bucketBytes ?? max(4 << 20, ranks * 48 << 10))
+    self.partition = partition
+    squares = Array(repeating: 0, count: partition.blockCount)
+    traffic = Array(repeating: ExchangeTraffic(), count: hierarchy.levels)
+    guard partition.ranks > 1 else {
+      runs = []
+      pipeline = ExchangePipeline(stages: 0, depth: 0, capacity: 0)
+      return
+    }
+    runs = hierarchy.runs()
+    let received = zip(hierarchy.groups, runs.dropFirst()).map { group, run in
+      (group.size - 1) * partition.largestPart(owners: run.count)
+    }
+    pipeline = ExchangePipeline(
+      stages: hierarchy.levels, depth: Self.depth, capacity: received.max()!)
+  }
+
+  /// An exchange of all ranks in one group.
+  ///
+  /// - Parameters:
+  ///   - communicator: The ranks.
+  ///   - count: The length of the parameter buffer, 1 or more.
+  ///   - bucketBytes: The unit of communication.
+  ///   - reduction: How gradients are added.
+  public convenience init(
     communicator: Communicator, count: Int, bucketBytes: Int? = nil,
     reduction: GradientReduction = .tree
   ) {
-    self.communicator = communicator
-    self.reduction = reduction
-    partition = ParameterPartition(
-      count: count, ranks: reduction == .tree ? communicator.size : 1,
-      bucketBytes: bucketBytes ?? max(4 << 20, communicator.size * 48 << 10))
-    squares = Array(repeating: 0, count: partition.blockCount)
-    guard isDivided else { return }
-    let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)
-    let largestPart = (blocks + partition.ranks - 1) / partition.ranks
-    idle = (0..<Self.depth).map { _ in
-      Transfer(capacity: (partition.ranks - 1) * largestPart * ParameterPartition.blockLength)
-    }
+    self.init(
+      RankHierarchy(flat: communicator), count: count, bucketBytes: bucketBytes,
+      reduction: reduction)
   }
 
   // MARK: Adding
 
   /// Adds the ranks' gradients.
   ///
-  /// - Parameter gradient: This rank's gradient; then, in the parts that it owns, the sum. The
-  ///   rest is left as it was.
+  /// - Parameter gradient: This rank's gradient; then, in the parts that it owns, the sum. What the
+  ///   rest holds then is unspecified.
   /// - Throws: `MPIError.call`.
   public func reduce(_ gradient: AlignedFloats) throws(MPIError) {
     start(gradient)
@@ -138,22 +154,21 @@ public final class GradientExchange {
   /// - Throws: `MPIError.call`.
   public func begin(downTo offset: Int) throws(MPIError) {
     finalOffset = min(finalOffset, offset)
-    try postReady(waiting: false)
+    try postReady(waits: false)
   }
 
   /// Posts the buckets that are ready.
   ///
-  /// - Parameter waiting: Whether to wait for others to arrive where too many are in flight.
-  private func postReady(waiting: Bool) throws(MPIError) {
+  /// - Parameter waits: Whether to wait for others to arrive where too many are in flight.
+  private func postReady(waits: Bool) throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before its buckets begin.") }
     while nextBucket >= 0, partition.bucket(nextBucket).lowerBound >= finalOffset {
       if isDivided {
-        if idle.isEmpty { try addArrived() }
-        if idle.isEmpty {
-          guard waiting else { return }
-          try completeAndAdd(inFlight.removeFirst())
+        if !pipeline.hasRoom { try addArrived(waits: false) }
+        while waits, !pipeline.hasRoom { try addArrived(waits: true) }
+        guard pipeline.hasRoom else { return }
+        try pipeline.begin(nextBucket) { (transfer) throws(MPIError) in try sendParts(of: transfer)
         }
-        try post(nextBucket, of: gradient.elements)
       } else if reduction == .tree {
         measure(partition.blocks(ofBucket: nextBucket, rank: 0), of: gradient.elements)
       }
@@ -165,13 +180,16 @@ public final class GradientExchange {
   ///
   /// - Throws: `MPIError.call`.
   public func progress() throws(MPIError) {
-    try addArrived()
-    try postReady(waiting: false)
+    try addArrived(waits: false)
+    try postReady(waits: false)
   }
 
-  private func addArrived() throws(MPIError) {
-    while let first = inFlight.first, try first.request?.test() ?? true {
-      try completeAndAdd(inFlight.removeFirst())
+  /// - Parameter waits: Whether to wait for the first one that is in flight.
+  private func addArrived(waits: Bool) throws(MPIError) {
+    try pipeline.advance(waits: waits) { (transfer) throws(MPIError) in
+      try sendParts(of: transfer)
+    } arrived: {
+      add($0)
     }
   }
 
@@ -180,9 +198,9 @@ public final class GradientExchange {
   /// - Throws: `MPIError.call`.
   public func finish() throws(MPIError) {
     guard let gradient else { preconditionFailure("An exchange starts before it finishes.") }
-    try postReady(waiting: true)
+    try postReady(waits: true)
     precondition(nextBucket < 0, "Every bucket is final before the exchange finishes.")
-    while !inFlight.isEmpty { try completeAndAdd(inFlight.removeFirst()) }
+    while !pipeline.isEmpty { try addArrived(waits: true) }
     if reduction == .allreduce {
       try communicator.allReduce(gradient.elements, .sum)
       measure(0..<partition.blockCount, of: gradient.elements)
@@ -190,56 +208,60 @@ public final class GradientExchange {
     self.gradient = nil
   }
 
-  /// Posts the sending and receiving of the parts of a bucket.
-  private func post(
-    _ bucket: Int, of gradient: UnsafeMutableBufferPointer<Float>
-  ) throws(MPIError) {
-    let transfer = idle.removeLast()
-    transfer.bucket = bucket
-    let elements = partition.bucket(bucket)
-    let length = partition.part(ofBucket: bucket, rank: owner).count
-    var sent: [Range<Int>] = []
-    var received: [Range<Int>] = []
-    var end = 0
-    for rank in 0..<partition.ranks {
-      let part = partition.part(ofBucket: bucket, rank: rank)
-      let start = part.lowerBound - elements.lowerBound
-      sent.append(start..<(rank == owner ? start : start + part.count))
-      received.append(end..<(rank == owner ? end : end + length))
-      end = received[rank].upperBound
-    }
-    transfer.request = try communicator.beginAllToAll(
-      from: UnsafeBufferPointer(rebasing: gradient[elements]), parts: sent,
-      into: transfer.received.elements, parts: received)
-    inFlight.append(transfer)
+  /// The owners whose parts a rank of this rank's group adds up at a level.
+  private func run(of member: Int, level: Int) -> Range<Int> {
+    let start = runs[level].lowerBound + member * runs[level + 1].count
+    return start..<start + runs[level + 1].count
   }
 
-  /// Adds the parts of a bucket when they are there.
-  private func completeAndAdd(_ transfer: Transfer) throws(MPIError) {
-    try transfer.complete()
+  /// Begins to send the others of the group the parts of a bucket that they add up at its level.
+  private func sendParts(of transfer: BucketTransfer) throws(MPIError) -> Request {
+    let (bucket, level) = (transfer.bucket, transfer.stage)
+    let group = hierarchy.groups[level]
+    let held = partition.part(ofBucket: bucket, owners: runs[level])
+    let length = partition.part(ofBucket: bucket, owners: runs[level + 1]).count
+    var (sent, received): ([Range<Int>], [Range<Int>]) = ([], [])
+    var end = 0
+    for member in 0..<group.size {
+      let part = partition.part(ofBucket: bucket, owners: run(of: member, level: level))
+      let start = part.lowerBound - held.lowerBound
+      sent.append(start..<(member == group.rank ? start : start + part.count))
+      received.append(end..<(member == group.rank ? end : end + length))
+      end = received[member].upperBound
+    }
+    traffic[level].note(sent.map(\.count))
+    return try group.beginAllToAll(
+      from: UnsafeBufferPointer(rebasing: gradient!.elements[held]), parts: sent,
+      into: transfer.received.elements, parts: received)
+  }
+
+  /// Adds the parts of a bucket that have arrived from the group of its level.
+  private func add(_ transfer: BucketTransfer) {
+    let (bucket, level) = (transfer.bucket, transfer.stage)
+    let group = hierarchy.groups[level]
     let gradient = gradient!.elements
-    let part = partition.part(ofBucket: transfer.bucket, rank: owner)
-    let blocks = partition.blocks(ofBucket: transfer.bucket, rank: owner)
+    let part = partition.part(ofBucket: bucket, owners: runs[level + 1])
     var addends = [UnsafeMutableBufferPointer<Float>](
-      repeating: UnsafeMutableBufferPointer(start: nil, count: 0), count: partition.ranks)
+      repeating: UnsafeMutableBufferPointer(start: nil, count: 0), count: group.size)
     // Block by block, so that the parts are added in the cache.
-    for block in blocks {
+    for block in partition.blocks(ofBucket: bucket, owners: runs[level + 1]) {
       let elements = partition.block(block)
       let mine = UnsafeMutableBufferPointer(rebasing: gradient[elements])
-      for rank in 0..<partition.ranks where rank != owner {
-        let slot = rank < owner ? rank : rank - 1
+      for member in 0..<group.size where member != group.rank {
+        let slot = member < group.rank ? member : member - 1
         let start = slot * part.count + elements.lowerBound - part.lowerBound
-        addends[rank] = UnsafeMutableBufferPointer(
+        addends[member] = UnsafeMutableBufferPointer(
           rebasing: transfer.received.elements[start..<(start + elements.count)])
       }
-      addends[owner] = mine
-      ShardTree.additions(leaves: partition.ranks) { left, right in
-        add(UnsafeBufferPointer(addends[right]), to: addends[left])
+      addends[group.rank] = mine
+      ShardTree.additions(leaves: group.size) { left, right in
+        Parallel.add(UnsafeBufferPointer(addends[right]), to: addends[left])
       }
-      if owner != 0 { _ = mine.update(from: addends[0]) }
-      squares[block] = sumOfSquares(UnsafeBufferPointer(mine))
+      if group.rank != 0 { _ = mine.update(from: addends[0]) }
+      if level == hierarchy.levels - 1 {
+        squares[block] = sumOfSquares(UnsafeBufferPointer(mine))
+      }
     }
-    idle.append(transfer)
   }
 
   /// Notes the sums of squares of blocks that are complete.
@@ -264,7 +286,7 @@ public final class GradientExchange {
       let owned = (0..<partition.ranks).map { rank in
         (0..<partition.bucketCount).flatMap { partition.blocks(ofBucket: $0, rank: rank) }
       }
-      let all = try communicator.allGather(owned[owner].map { squares[$0] })
+      let all = try hierarchy.owners.allGather(owned[owner].map { squares[$0] })
       for (blocks, values) in zip(owned, all) {
         for (block, value) in zip(blocks, values) { squares[block] = value }
       }
@@ -309,11 +331,18 @@ public final class GradientExchange {
   public func sum(
     _ values: [Double], beside own: [Double] = []
   ) throws(MPIError) -> (sum: [Double], ranks: [[Double]]) {
-    let all = try communicator.allGather(values + own)
-    return (
-      ShardTree.sum(all.map { Array($0.prefix(values.count)) }),
-      all.map { Array($0.suffix(own.count)) }
-    )
+    var (sum, ranks) = (values, [own])
+    // The members of a group have as many numbers each, of ranks that follow each other.
+    for group in hierarchy.groups {
+      let all = try group.allGather(sum + ranks.joined())
+      sum = ShardTree.sum(all.map { Array($0.prefix(values.count)) })
+      ranks = all.flatMap { numbers in
+        (0..<ranks.count).map { i in
+          Array(numbers[(values.count + own.count * i)...].prefix(own.count))
+        }
+      }
+    }
+    return (sum, ranks)
   }
 
   // MARK: Spreading
@@ -346,29 +375,45 @@ public final class GradientExchange {
   public func gather(bucket: Int) throws(MPIError) {
     guard let weights else { preconditionFailure("A gather starts before its buckets.") }
     guard isDivided else { return }
-    if idle.isEmpty { try complete(inFlight.removeFirst()) }
-    let transfer = idle.removeLast()
-    transfer.request = try communicator.beginAllGather(
-      inPlace: UnsafeMutableBufferPointer(rebasing: weights.elements[partition.bucket(bucket)]),
-      counts: partCounts(ofBucket: bucket))
-    inFlight.append(transfer)
-    for transfer in inFlight { _ = try transfer.request?.test() }
+    while !pipeline.hasRoom { try spreadArrived(waits: true) }
+    try pipeline.begin(bucket) { (transfer) throws(MPIError) in
+      try gatherParts(of: transfer, weights)
+    }
+    try spreadArrived(waits: false)
+  }
+
+  /// - Parameter waits: Whether to wait for the first bucket that is in flight.
+  private func spreadArrived(waits: Bool) throws(MPIError) {
+    try pipeline.advance(waits: waits) { [weights] (transfer) throws(MPIError) in
+      try gatherParts(of: transfer, weights!)
+    } arrived: { _ in
+    }
+  }
+
+  /// Begins to gather what the group of a bucket's level has of it; the outermost level comes first.
+  private func gatherParts(
+    of transfer: BucketTransfer, _ weights: AlignedFloats
+  ) throws(MPIError) -> Request {
+    let level = hierarchy.levels - 1 - transfer.stage
+    let group = hierarchy.groups[level]
+    let held = partition.part(ofBucket: transfer.bucket, owners: runs[level])
+    let counts = (0..<group.size).map {
+      partition.part(ofBucket: transfer.bucket, owners: run(of: $0, level: level)).count
+    }
+    traffic[level].note(Array(repeating: counts[group.rank], count: group.size - 1))
+    return try group.beginAllGather(
+      inPlace: UnsafeMutableBufferPointer(rebasing: weights.elements[held]), counts: counts)
   }
 
   /// Waits until the buffer is whole on this rank; every bucket must have begun.
   ///
   /// - Throws: `MPIError.call`.
   public func finishGather() throws(MPIError) {
-    while !inFlight.isEmpty { try complete(inFlight.removeFirst()) }
+    while !pipeline.isEmpty { try spreadArrived(waits: true) }
     weights = nil
   }
 
-  private func complete(_ transfer: Transfer) throws(MPIError) {
-    try transfer.complete()
-    idle.append(transfer)
-  }
-
-  /// The lengths of the ranks' parts of a bucket.
+  /// The lengths of the owners' parts of a bucket.
   func partCounts(ofBucket bucket: Int) -> [Int] {
     (0..<partition.ranks).map { partition.part(ofBucket: bucket, rank: $0).count }
   }

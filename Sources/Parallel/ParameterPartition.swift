@@ -58,30 +58,50 @@ public struct ParameterPartition: Equatable, Sendable {
     return (index * bucketLength)..<min((index + 1) * bucketLength, count)
   }
 
-  /// The blocks that a rank owns in a bucket.
+  /// The blocks that ranks own in a bucket.
   ///
   /// - Parameters:
   ///   - bucket: 0 ..< bucketCount.
-  ///   - rank: 0 ..< ranks.
+  ///   - owners: Ranks that follow each other, of 0 ..< ranks.
   /// - Returns: A range of block indices, perhaps empty.
-  public func blocks(ofBucket bucket: Int, rank: Int) -> Range<Int> {
-    precondition(0..<ranks ~= rank, "Rank \(rank) does not exist.")
+  public func blocks(ofBucket bucket: Int, owners: Range<Int>) -> Range<Int> {
+    precondition(
+      owners.lowerBound >= 0 && owners.upperBound <= ranks, "Ranks \(owners) do not exist.")
     let elements = self.bucket(bucket)
     let first = elements.lowerBound / Self.blockLength
     let blocks = (elements.count + Self.blockLength - 1) / Self.blockLength
-    return (first + blocks * rank / ranks)..<(first + blocks * (rank + 1) / ranks)
+    return
+      (first + blocks * owners.lowerBound / ranks)..<(first + blocks * owners.upperBound / ranks)
   }
 
-  /// The elements that a rank owns in a bucket.
+  /// The elements that ranks own in a bucket.
   ///
   /// - Parameters:
   ///   - bucket: 0 ..< bucketCount.
-  ///   - rank: 0 ..< ranks.
+  ///   - owners: Ranks that follow each other, of 0 ..< ranks.
   /// - Returns: A range of the parameter buffer, perhaps empty.
-  public func part(ofBucket bucket: Int, rank: Int) -> Range<Int> {
-    let blocks = blocks(ofBucket: bucket, rank: rank)
+  public func part(ofBucket bucket: Int, owners: Range<Int>) -> Range<Int> {
+    let blocks = blocks(ofBucket: bucket, owners: owners)
     return min(
       blocks.lowerBound * Self.blockLength, count)..<min(
         blocks.upperBound * Self.blockLength, count)
+  }
+
+  /// The blocks that a rank owns in a bucket: `blocks(ofBucket:owners:)` of one.
+  public func blocks(ofBucket bucket: Int, rank: Int) -> Range<Int> {
+    blocks(ofBucket: bucket, owners: rank..<rank + 1)
+  }
+
+  /// The elements that a rank owns in a bucket: `part(ofBucket:owners:)` of one.
+  public func part(ofBucket bucket: Int, rank: Int) -> Range<Int> {
+    part(ofBucket: bucket, owners: rank..<rank + 1)
+  }
+
+  /// The most elements that ranks own in any bucket.
+  ///
+  /// - Parameter owners: How many ranks, following each other.
+  func largestPart(owners: Int) -> Int {
+    let blocks = min(bucketLength / Self.blockLength, blockCount)
+    return (blocks * owners + ranks - 1) / ranks * Self.blockLength
   }
 }

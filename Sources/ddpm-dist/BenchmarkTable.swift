@@ -78,9 +78,16 @@ extension ExchangeReport {
           [number($0.alpha * 1e6), number(1e-9 / $0.beta), percent($0.relativeError)]
         } ?? ["", "", ""])
     }
+    let between = operations.compactMap { operation in
+      operation.betweenNodes.map {
+        "  \(operation.operation): the first rank sends \(bytes($0.bytes)) in \($0.messages) messages to "
+          + "other nodes"
+      }
+    }
     return [title]
       + columns(
         [["operation", "sent by a rank", "minimum ms", "median ms", "maximum ms", "GB/s"]] + rows)
+      + between
       + ["  time = alpha + beta x bytes sent by a rank, fitted to messages of growing size:"]
       + columns([["operation", "sizes", "alpha us", "1/beta GB/s", "error"]] + costs)
   }

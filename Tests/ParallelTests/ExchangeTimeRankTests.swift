@@ -10,6 +10,8 @@ import Testing
 
 /// Where to write what was measured; without it there is nothing to do.
 private let output = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_TIMES"]
+/// Whether the ranks of a node exchange with each other first.
+private let byNode = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_BY_NODE"] != nil
 
 @RankActor @Suite(.serialized, .enabled(if: output != nil)) struct ExchangeTimeRankTests {
   /// One line of the output.
@@ -18,6 +20,10 @@ private let output = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_TIMES"]
     /// The length of the parameter buffer.
     let parameters: Int
     let bucketBytes: Int
+    let levels: Int
+    /// Messages that this rank has sent at the last level for one reduce and gather, and their bytes.
+    var messages = 0
+    var bytes = 0
     /// Adding the gradients, until the last rank has its part.
     var reduceSeconds = 0.0
     /// Spreading the weights, until the last rank has all.
@@ -52,8 +58,8 @@ private let output = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_TIMES"]
   private func measure(
     parameters: Int, bucketBytes: Int, _ world: Communicator
   ) throws -> Point {
-    let exchange = GradientExchange(
-      communicator: world, count: parameters, bucketBytes: bucketBytes)
+    let hierarchy = byNode ? try RankHierarchy(nodesOf: world) : RankHierarchy(flat: world)
+    let exchange = GradientExchange(hierarchy, count: parameters, bucketBytes: bucketBytes)
     let buffer = AlignedFloats(count: parameters)
     var reduce: [Double] = []
     var gather: [Double] = []
@@ -61,8 +67,11 @@ private let output = ProcessInfo.processInfo.environment["DDPM_EXCHANGE_TIMES"]
       try reduce.append(slowest(world) { try exchange.reduce(buffer) })
       try gather.append(slowest(world) { try exchange.gather(buffer) })
     }
+    // Four times each.
+    let (messages, bytes) = (exchange.traffic.last!.messages / 4, exchange.traffic.last!.bytes / 4)
     return Point(
       ranks: world.size, parameters: parameters, bucketBytes: bucketBytes,
+      levels: hierarchy.levels, messages: messages, bytes: bytes,
       reduceSeconds: reduce.dropFirst().min()!, gatherSeconds: gather.dropFirst().min()!)
   }
 

@@ -29,31 +29,76 @@ import Testing
     }
   }
 
+  /// One group, and as many ranks a node as can be.
+  private func hierarchies(_ world: Communicator) throws -> [RankHierarchy] {
+    let nodes = [2, 4, 8].filter { $0 < world.size && world.size.isMultiple(of: $0) }
+    return try [RankHierarchy(flat: world)]
+      + nodes.map { try RankHierarchy(world, ranksPerNode: $0) }
+  }
+
   @Test(arguments: shapes) func theSumHasTheBitsOfOneRank(shape: Shape) throws {
     try RankWorld.run { world throws in
       let alone = GradientExchange(
         communicator: try world.split(color: world.rank), count: shape.count,
         bucketBytes: shape.bucketBytes)
-      let together = GradientExchange(
-        communicator: world, count: shape.count, bucketBytes: shape.bucketBytes)
       #expect(!shardCounts(world).isEmpty)
-      for shards in shardCounts(world) {
-        let mine = ShardTree(shards: shards).shards(ofRank: world.rank, ranks: world.size)
-        let expected = gradientSum(shards: 0..<shards, count: shape.count)
-        let actual = gradientSum(shards: mine, count: shape.count)
-        try alone.reduce(expected.gradient)
-        try together.reduce(actual.gradient)
-        let whole = expected.gradient.values
-        let sum = actual.gradient.values
-        for bucket in 0..<together.partition.bucketCount {
-          let part = together.partition.part(ofBucket: bucket, rank: together.owner)
-          #expect(difference(Array(sum[part]), Array(whole[part])) == nil)
+      for hierarchy in try hierarchies(world) {
+        let together = GradientExchange(
+          hierarchy, count: shape.count, bucketBytes: shape.bucketBytes)
+        for shards in shardCounts(world) {
+          try compare(together, with: alone, shards: shards, count: shape.count, world)
         }
-        let norm = try together.squaredNorm()
-        #expect(norm == (try alone.squaredNorm()))
-        #expect(try together.sum(actual.values).sum == expected.values)
-        try together.gather(actual.gradient)
-        #expect(difference(actual.gradient.values, whole) == nil)
+      }
+    }
+  }
+
+  /// Adds and spreads the same gradients by both.
+  private func compare(
+    _ together: GradientExchange, with alone: GradientExchange, shards: Int, count: Int,
+    _ world: Communicator
+  ) throws {
+    let mine = ShardTree(shards: shards).shards(ofRank: world.rank, ranks: world.size)
+    let expected = gradientSum(shards: 0..<shards, count: count)
+    let actual = gradientSum(shards: mine, count: count)
+    try alone.reduce(expected.gradient)
+    try together.reduce(actual.gradient)
+    let whole = expected.gradient.values
+    let sum = actual.gradient.values
+    for bucket in 0..<together.partition.bucketCount {
+      let part = together.partition.part(ofBucket: bucket, rank: together.owner)
+      #expect(difference(Array(sum[part]), Array(whole[part])) == nil)
+    }
+    let norm = try together.squaredNorm()
+    #expect(norm == (try alone.squaredNorm()))
+    let own = [Double(world.rank), Double(-10 * world.rank)]
+    let told = try together.sum(actual.values, beside: own)
+    #expect(told.sum == expected.values)
+    #expect(told.ranks == (0..<world.size).map { [Double($0), Double(-10 * $0)] })
+    try together.gather(actual.gradient)
+    #expect(difference(actual.gradient.values, whole) == nil)
+  }
+
+  /// Between nodes go 1/n of the messages, and of the bytes, that n ranks would send by themselves.
+  @Test func nodesSendTheirSum() throws {
+    try RankWorld.run { world throws in
+      // As many blocks in each bucket for every rank, so that parts are equally long.
+      let count = 3 * 4 * world.size * ParameterPartition.blockLength
+      let bucketBytes = 4 * world.size * ParameterPartition.blockLength * 4
+      for hierarchy in try hierarchies(world) {
+        let exchange = GradientExchange(hierarchy, count: count, bucketBytes: bucketBytes)
+        let gradient = AlignedFloats(count: count)
+        for _ in 0..<2 { try exchange.reduce(gradient) }
+        try exchange.gather(gradient)
+        let others = world.size / hierarchy.ranksPerNode - 1
+        let last = exchange.traffic.last!
+        guard hierarchy.levels > 1 else {
+          #expect(last.messages == 3 * 3 * (world.size - 1))
+          #expect(last.bytes == 3 * 4 * count * (world.size - 1) / world.size)
+          continue
+        }
+        #expect(last.messages == 3 * 3 * others)
+        #expect(last.bytes == 3 * 4 * count * others / world.size)
+        #expect(exchange.traffic[0].messages == 3 * 3 * (hierarchy.ranksPerNode - 1))
       }
     }
   }
@@ -78,26 +123,28 @@ import Testing
   @Test func bucketsMayBeginEarly() throws {
     try RankWorld.run { world throws in
       let count = 60_000
-      let exchange = GradientExchange(communicator: world, count: count, bucketBytes: 16384)
-      let values = (0..<count).map { roughNumber($0, stream: world.rank) }
-      let expected = AlignedFloats(values)
-      try exchange.reduce(expected)
-      let norm = try exchange.squaredNorm()
-      try exchange.gather(expected)
+      for hierarchy in try hierarchies(world) {
+        let exchange = GradientExchange(hierarchy, count: count, bucketBytes: 16384)
+        let values = (0..<count).map { roughNumber($0, stream: world.rank) }
+        let expected = AlignedFloats(values)
+        try exchange.reduce(expected)
+        let norm = try exchange.squaredNorm()
+        try exchange.gather(expected)
 
-      let actual = AlignedFloats(count: count)
-      exchange.start(actual)
-      var end = count
-      for offset in [59_999, 50_000, 49_152, 20_480, 7, 0] {
-        actual.fill(offset..<end) { values[$0] }
-        end = offset
-        try exchange.begin(downTo: offset)
-        try exchange.progress()
+        let actual = AlignedFloats(count: count)
+        exchange.start(actual)
+        var end = count
+        for offset in [59_999, 50_000, 49_152, 20_480, 7, 0] {
+          actual.fill(offset..<end) { values[$0] }
+          end = offset
+          try exchange.begin(downTo: offset)
+          try exchange.progress()
+        }
+        try exchange.finish()
+        #expect(try exchange.squaredNorm() == norm)
+        try exchange.gather(actual)
+        #expect(difference(actual.values, expected.values) == nil)
       }
-      try exchange.finish()
-      #expect(try exchange.squaredNorm() == norm)
-      try exchange.gather(actual)
-      #expect(difference(actual.values, expected.values) == nil)
     }
   }
 
@@ -142,20 +189,22 @@ import Testing
   func partsGoToOneRankAndBack(reduction: GradientReduction) throws {
     try RankWorld.run { world throws in
       let count = 50_021
-      let exchange = GradientExchange(
-        communicator: world, count: count, bucketBytes: 32768, reduction: reduction)
-      let whole = AlignedFloats((0..<count).map { Float($0) })
-      for root in [0, world.size - 1] {
-        let owned = OwnedBuffer(partition: exchange.partition, rank: exchange.owner)
-        let source = world.rank == root ? whole : nil
-        try exchange.scatter(source, into: owned, root: root)
-        #expect(difference(owned.values, owned.ranges.flatMap { $0.map { Float($0) } }) == nil)
-        let gathered = world.rank == root ? AlignedFloats(count: count) : nil
-        try exchange.gather(owned, into: gathered?.elements, root: root)
-        #expect(difference(gathered?.values ?? [], source?.values ?? []) == nil)
-        let everywhere = AlignedFloats(count: count)
-        try exchange.gatherEverywhere(owned, into: everywhere)
-        #expect(difference(everywhere.values, whole.values) == nil)
+      for hierarchy in try hierarchies(world) {
+        let exchange = GradientExchange(
+          hierarchy, count: count, bucketBytes: 32768, reduction: reduction)
+        let whole = AlignedFloats((0..<count).map { Float($0) })
+        for root in [0, world.size - 1] {
+          let owned = OwnedBuffer(partition: exchange.partition, rank: exchange.owner)
+          let source = world.rank == root ? whole : nil
+          try exchange.scatter(source, into: owned, root: root)
+          #expect(difference(owned.values, owned.ranges.flatMap { $0.map { Float($0) } }) == nil)
+          var gathered: [Float] = []
+          try exchange.gather(owned, on: root) { gathered += $0 }
+          #expect(difference(gathered, source?.values ?? []) == nil)
+          let everywhere = AlignedFloats(count: count)
+          try exchange.gatherEverywhere(owned, into: everywhere)
+          #expect(difference(everywhere.values, whole.values) == nil)
+        }
       }
     }
   }
@@ -168,9 +217,8 @@ import Testing
       let mine = ShardTree(shards: shards).shards(ofRank: world.rank, ranks: world.size)
       let initial = (0..<count).map { roughNumber($0, stream: -1) }
 
-      func run(_ communicator: Communicator, shards: Range<Int>) throws -> [AlignedFloats] {
-        let exchange = GradientExchange(
-          communicator: communicator, count: count, bucketBytes: 16384)
+      func run(_ hierarchy: RankHierarchy, shards: Range<Int>) throws -> [AlignedFloats] {
+        let exchange = GradientExchange(hierarchy, count: count, bucketBytes: 16384)
         let weights = AlignedFloats(initial)
         func makeAdam() -> Adam {
           Adam(
@@ -181,12 +229,12 @@ import Testing
         for step in 0..<4 {
           if step == 3 {
             let resumed = makeAdam()
-            let isRoot = communicator.rank == 0
+            let isRoot = hierarchy.world.rank == 0
             for path in [\Adam.first, \Adam.second, \Adam.ema] {
-              let stored = isRoot ? AlignedFloats(count: count) : nil
-              try exchange.gather(adam[keyPath: path], into: stored?.elements)
+              var stored: [Float] = []
+              try exchange.gather(adam[keyPath: path]) { stored += $0 }
               try exchange.scatter(
-                stored, into: resumed[keyPath: path])
+                isRoot ? AlignedFloats(stored) : nil, into: resumed[keyPath: path])
             }
             resumed.resume(afterSteps: adam.steps)
             adam = resumed
@@ -207,12 +255,14 @@ import Testing
         return [weights] + rest
       }
 
-      let one = try run(try world.split(color: world.rank), shards: 0..<shards)
-      let all = try run(world, shards: mine)
-      for (one, all) in zip(one, all) {
-        #expect(difference(one.values, all.values) == nil)
+      let one = try run(
+        RankHierarchy(flat: try world.split(color: world.rank)), shards: 0..<shards)
+      #expect(difference(one[0].values, initial) != nil)
+      for hierarchy in try hierarchies(world) {
+        for (one, all) in zip(one, try run(hierarchy, shards: mine)) {
+          #expect(difference(one.values, all.values) == nil)
+        }
       }
-      #expect(difference(all[0].values, initial) != nil)
     }
   }
 }

@@ -2,12 +2,16 @@
 
     python test_hosts.py FOLDER_OF_THE_TWO_PROGRAMS [unittest's arguments]
     python test_hosts.py FOLDER_OF_THE_TWO_PROGRAMS --measure
+    python test_hosts.py FOLDER_OF_THE_TWO_PROGRAMS --levels
 
 The tests: checkpoints must be those of one rank. The last line reads "N passed, N failed".
 
 The measurement prints a table of times beside those of the model in launch/scaling.py, and ends
 with the code 1 where one is not as the model says. It is no test: on a machine that does something
 else as well, times are what they are.
+
+The levels: eight hosts of two ranks on links of 200 Mbit/s, once with all ranks in one group and once
+by node, in turns; what goes between hosts, as the exchange counts it and as their links do.
 
 Where hosts cannot be made, a sentence says why and the code is 77.
 """
@@ -54,10 +58,11 @@ def run(*command, **environment) -> None:
             f"{' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")  # fmt: skip
 
 
-def hosts(count: int, rate: int | None = None) -> list:
-    """The beginning of a command that runs on hosts."""
-    limit = ["--rate", f"{rate}mbit"] if rate else []
-    return [root / "launch" / "hosts.sh", "--seconds", 60, *limit, count]
+def hosts(count: int, rate: int | None = None, ranks: int = 1, traffic=None) -> list:
+    """The beginning of a command that runs on hosts, with so many ranks on each."""
+    options = ["--rate", f"{rate}mbit"] if rate else []
+    options += ["--traffic", traffic] if traffic else []
+    return [root / "launch" / "hosts.sh", "--seconds", 90, "--ranks", ranks, *options, count]
 
 
 def content(checkpoint: pathlib.Path) -> dict[str, object]:
@@ -88,17 +93,18 @@ class Training(unittest.TestCase):
     def train(self, name: str, *launcher) -> dict[str, object]:
         with tempfile.TemporaryDirectory() as folder:
             run(*launcher, programs / "ddpm-dist", "train", "--run", folder, "--steps", STEPS,
-                "--workers", 1, "--set", *SETTINGS)  # fmt: skip
+                "--workers", 1, "--set", "shards=16", *SETTINGS)  # fmt: skip
             found = content(pathlib.Path(folder) / "checkpoints" / f"step-{STEPS:08}.h5")
         self.assertGreater(len(found), 50, name)
         return found
 
     def test_hosts_write_the_checkpoint_of_one_rank(self):
         alone = self.train("one rank")
-        for count in (2, 4):
-            together = self.train(f"{count} hosts", *hosts(count))
+        for count, ranks in ((2, 1), (4, 1), (2, 2), (4, 2)):
+            name = f"{count} hosts of {ranks}"
+            together = self.train(name, *hosts(count, ranks=ranks))
             different = [k for k in alone | together if alone.get(k) != together.get(k)]
-            self.assertEqual(different, [], f"{count} hosts")
+            self.assertEqual(different, [], name)
 
 
 def exchange_times(count: int, rate: int | None) -> list[tuple[str, int, scaling.Point]]:
@@ -149,6 +155,34 @@ def measure() -> int:
     return outside
 
 
+def levels(count: int = 8, ranks: int = 2, rate: int = 200, rounds: int = 3) -> None:
+    """Prints what an exchange sends between hosts, and how long it takes, in one group and by node."""
+    found = {False: [], True: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            for by_node in (False, True):
+                file, traffic = pathlib.Path(folder) / "times", pathlib.Path(folder) / "traffic"
+                environment = {"DDPM_EXCHANGE_TIMES": str(file)}
+                if by_node:
+                    environment["DDPM_EXCHANGE_BY_NODE"] = "1"
+                run(*hosts(count, rate, ranks, traffic), programs / "ddpm-distPackageTests.xctest",
+                    "--testing-library", "swift-testing", "--no-parallel",
+                    "--filter", "ExchangeTimeRankTests", **environment)  # fmt: skip
+                line = json.loads(file.read_text().splitlines()[-1])
+                sent = [int(host.split()[1]) for host in traffic.read_text().splitlines()]
+                found[by_node].append(line | {"link": max(sent)})
+    print(f"{count} hosts of {ranks} ranks, {rate} Mbit/s, {line['parameters']} parameters in one bucket")
+    print("            messages of a rank    bytes of a rank   bytes of a link, all tests"
+          "   reduce, ms   gather, ms")  # fmt: skip
+    for by_node, lines in found.items():
+        # Of the messages of one group, those to ranks of the same host stay there.
+        away = 1.0 if by_node else ranks * (count - 1) / (ranks * count - 1)
+        middle = [sorted(l[k] for l in lines)[len(lines) // 2]
+                  for k in ("messages", "bytes", "link", "reduce_seconds", "gather_seconds")]  # fmt: skip
+        print(f"{'by node' if by_node else 'one group':11} {away * middle[0]:18.0f} {away * middle[1]:18.0f}"
+              f" {middle[2]:28} {1e3 * middle[3]:12.1f} {1e3 * middle[4]:12.1f}")  # fmt: skip
+
+
 def main():
     global programs
     if len(sys.argv) < 2:
@@ -162,6 +196,9 @@ def main():
     if check.returncode == 77:
         print(check.stderr, end="")
         sys.exit(77)
+    if sys.argv[1:] == ["--levels"]:
+        levels()
+        sys.exit(0)
     if measures:
         sys.exit(1 if measure() else 0)
     result = unittest.main(exit=False, verbosity=2).result

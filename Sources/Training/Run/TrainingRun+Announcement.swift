@@ -6,6 +6,7 @@ extension TrainingRun {
     guard isFirst else { return }
     for line in nodes.lines { logger.info("\(line)") }
     for warning in nodes.warnings { logger.warning("\(warning)") }
+    announceExchange()
     let settings = plan.configuration.training
     let busy = workers.count * communicator.size
     if busy > plan.tree.shards {
@@ -26,6 +27,21 @@ extension TrainingRun {
       """
     )
     announceValidation()
+  }
+
+  /// How gradients go from node to node.
+  private func announceExchange() {
+    let hierarchy = trainer.exchange.hierarchy
+    guard plan.configuration.training.reduction == .tree else { return }
+    if let reason = hierarchy.reason {
+      logger.info("Gradients are exchanged between all ranks at once: \(reason).")
+    } else if hierarchy.levels > 1 {
+      logger.info(
+        """
+        Gradients are added within each node first: between nodes go 1/\(hierarchy.ranksPerNode) of the \
+        bytes.
+        """)
+    }
   }
 
   private func announceValidation() {

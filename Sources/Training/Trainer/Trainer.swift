@@ -83,7 +83,7 @@ public final class Trainer {
   /// The multiplications and additions of a step of all ranks, 1e9 of them; nil before the first.
   package private(set) var gigaflops: Double?
 
-  /// A trainer before its first step.
+  /// A trainer before its first step; collective.
   ///
   /// - Parameters:
   ///   - plan: The same on all ranks.
@@ -92,7 +92,7 @@ public final class Trainer {
   ///   - initialWeights: The weights before the first step, the same on all ranks; nil: those that the
   ///     model draws from the seed.
   ///   - profile: Where the time of each kind of work is noted; nil: nowhere.
-  /// - Throws: `StorageError` where the dataset cannot be read.
+  /// - Throws: `StorageError` where the dataset cannot be read, `MPIError`.
   public init(
     plan: TrainingPlan, communicator: Communicator, workers: Workers,
     initialWeights: [Float]? = nil, profile: OperationProfile? = nil
@@ -105,7 +105,7 @@ public final class Trainer {
     weights = AlignedFloats(
       initialWeights ?? objective.parameters.initialWeights(seed: plan.seed))
     exchange = GradientExchange(
-      communicator: communicator, count: weights.count,
+      try RankHierarchy(nodesOf: communicator), count: weights.count,
       reduction: plan.configuration.training.reduction)
     adam = Adam(
       settings: plan.configuration.optimizer.adam, weights: weights,
