@@ -73,7 +73,7 @@ let package = Package(
     .target(name: "Text"),
     .target(name: "Figures"),
     .target(name: "MPI", dependencies: ["CMPI"]),
-    .target(name: "HDF5", dependencies: ["CHDF5"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CLinux"]),
     .target(name: "Layers", dependencies: ["Tensors"]),
     .target(name: "Sampling", dependencies: ["Diffusion", "Tensors"]),
     .target(name: "Models", dependencies: ["Diffusion", "Layers", "Sampling", "Tensors"]),

@@ -7,16 +7,22 @@ import CHDF5
 /// Handles of this module belong to one thread at a time. A file that was created is ended by
 /// `close`, which is checked; one that was only read may just go out of scope.
 public struct File: ~Copyable {
+  /// What the bytes of a file that was created in memory are in.
+  enum Memory {
+    case image(FileImage)
+    case structure(FileStructure)
+  }
+
   private let handle: Handle
   /// The path or label of the file.
   public let place: Place
-  /// The memory of a file that was created there.
-  private let image: FileImage?
+  /// Where the file was created; nil at a path.
+  let memory: Memory?
 
-  private init(_ id: hid_t, _ place: Place, image: FileImage? = nil) {
+  private init(_ id: hid_t, _ place: Place, memory: Memory? = nil) {
     handle = Handle(id, release: H5Fclose)
     self.place = place
-    self.image = image
+    self.memory = memory
   }
 
   /// Whether a file begins with an HDF5 signature; false for files that cannot be read.
@@ -52,7 +58,8 @@ public struct File: ~Copyable {
 
   /// Creates a file at a path, emptying one that is there.
   public static func create(_ path: String) throws(HDF5Error) -> File {
-    try create(named: path, Place(file: path), image: nil, increment: 0)
+    let place = Place(file: path)
+    return try create(named: path, place, try propertyList(CHDF5_P_FILE_ACCESS, place))
   }
 
   /// Creates a file in memory; `finish` gives its bytes.
@@ -64,16 +71,19 @@ public struct File: ~Copyable {
     label: String, increment: Int = 1 << 20
   ) throws(HDF5Error) -> File {
     precondition(increment > 0, "The increment of a file in memory must be positive.")
-    return try create(
-      named: FileImage.uniqueName(), Place(file: label), image: FileImage(), increment: increment)
+    let (place, image) = (Place(file: label), FileImage())
+    let access = try propertyList(CHDF5_P_FILE_ACCESS, place)
+    try image.install(into: access, increment: increment, place)
+    return try create(named: FileImage.uniqueName(), place, access, memory: .image(image))
   }
 
-  private static func create(
-    named name: String, _ place: Place, image: FileImage?, increment: Int
+  /// Creates a file.
+  ///
+  /// - Parameter access: Properties of file access.
+  static func create(
+    named name: String, _ place: Place, _ access: borrowing Handle, memory: Memory? = nil
   ) throws(HDF5Error) -> File {
-    let access = try propertyList(CHDF5_P_FILE_ACCESS, place)
     let accessID = access.id
-    try image?.install(into: access, increment: increment, place)
     let creation = try propertyList(CHDF5_P_FILE_CREATE, place)
     let creationID = creation.id
     // herr_t H5Pset_obj_track_times(hid_t plist_id, hbool_t track_times)
@@ -82,7 +92,7 @@ public struct File: ~Copyable {
     let id = try call("create the file", place) {
       H5Fcreate(name, CHDF5_F_ACC_TRUNC(), creationID, accessID)
     }
-    return File(id, place, image: image)
+    return File(id, place, memory: memory)
   }
 
   /// The file's root group.
@@ -96,7 +106,9 @@ public struct File: ~Copyable {
   ///
   /// Everything else of the file must be closed before.
   public consuming func finish() throws(HDF5Error) -> FileImage {
-    guard let image else { preconditionFailure("Only a file in memory has an image.") }
+    guard case .image(let image) = memory else {
+      preconditionFailure("Only a file in memory has an image.")
+    }
     let id = handle.id
     // herr_t H5Fflush(hid_t object_id, H5F_scope_t scope)
     try call("flush", place) { H5Fflush(id, H5F_SCOPE_GLOBAL) }

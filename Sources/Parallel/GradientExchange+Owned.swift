@@ -4,26 +4,33 @@ import MPI
 import Tensors
 
 extension GradientExchange {
-  /// Collects the parts of all ranks on one.
+  /// Collects the parts of all ranks on one, which needs memory for one bucket.
   ///
   /// - Parameters:
   ///   - owned: This rank's parts.
-  ///   - whole: On the root, filled; as long as the parameters. `nil` elsewhere.
   ///   - root: The rank that gets the whole.
+  ///   - body: Called on the root with the elements of each bucket, in the order of the parameters; they are
+  ///     valid until it returns.
   /// - Throws: `MPIError.call`.
   public func gather(
-    _ owned: OwnedBuffer, into whole: UnsafeMutableBufferPointer<Float>?, root: Int = 0
+    _ owned: OwnedBuffer, on root: Int = 0, _ body: (UnsafeBufferPointer<Float>) -> Void
   ) throws(MPIError) {
-    requireMatch(owned, count: whole?.count, root: root)
+    requireMatch(owned)
     defer { withExtendedLifetime(owned) {} }
+    let isRoot = communicator.rank == root
+    let room = AlignedFloats(
+      count: isDivided && isRoot ? min(partition.bucketLength, partition.count) : 0)
     for bucket in 0..<partition.bucketCount {
-      let place = slice(of: whole, bucket: bucket)
+      let part = UnsafeBufferPointer(owned[bucket])
       if isDivided {
-        try communicator.gather(
-          UnsafeBufferPointer(owned[bucket]), into: place, counts: partCounts(ofBucket: bucket),
-          root: root)
-      } else if whole != nil {
-        _ = place.update(from: owned[bucket])
+        let whole = UnsafeMutableBufferPointer(
+          rebasing: room.elements.prefix(isRoot ? partition.bucket(bucket).count : 0))
+        try hierarchy.owners.gather(
+          part, into: whole, counts: partCounts(ofBucket: bucket),
+          root: hierarchy.owner(ofRank: root))
+        if isRoot { body(UnsafeBufferPointer(whole)) }
+      } else if isRoot {
+        body(part)
       }
     }
   }
@@ -37,7 +44,7 @@ extension GradientExchange {
   public func gatherEverywhere(
     _ owned: OwnedBuffer, into whole: AlignedFloats
   ) throws(MPIError) {
-    requireMatch(owned, count: whole.count, root: communicator.rank)
+    requireMatch(owned)
     owned.copy(to: whole)
     try gather(whole)
   }
@@ -52,13 +59,19 @@ extension GradientExchange {
   public func scatter(
     _ whole: AlignedFloats?, into owned: OwnedBuffer, root: Int = 0
   ) throws(MPIError) {
-    requireMatch(owned, count: whole?.count, root: root)
+    requireMatch(owned)
+    precondition(
+      (whole != nil) == (communicator.rank == root), "The root, and it alone, has the whole.")
+    precondition(
+      whole.map { $0.count == partition.count } ?? true,
+      "The whole buffer must have the length of the parameters.")
     defer { withExtendedLifetime((owned, whole)) {} }
     for bucket in 0..<partition.bucketCount {
       let piece = UnsafeBufferPointer(slice(of: whole?.elements, bucket: bucket))
       if isDivided {
-        try communicator.scatter(
-          piece, into: owned[bucket], counts: partCounts(ofBucket: bucket), root: root)
+        try hierarchy.owners.scatter(
+          piece, into: owned[bucket], counts: partCounts(ofBucket: bucket),
+          root: hierarchy.owner(ofRank: root))
       } else {
         if whole != nil { _ = owned[bucket].update(from: piece) }
         try communicator.broadcast(owned[bucket], from: root)
@@ -74,15 +87,10 @@ extension GradientExchange {
     return UnsafeMutableBufferPointer(rebasing: whole[partition.bucket(bucket)])
   }
 
-  /// Traps unless the buffers belong to this exchange, and the root alone has the whole one.
-  private func requireMatch(_ owned: OwnedBuffer, count: Int?, root: Int) {
+  /// Traps unless the buffer belongs to this exchange.
+  private func requireMatch(_ owned: OwnedBuffer) {
     precondition(
       owned.partition == partition && owned.rank == owner,
       "The owned buffer must have the partition of the exchange.")
-    precondition(
-      (count != nil) == (communicator.rank == root), "The root, and it alone, has the whole.")
-    precondition(
-      count == nil || count == partition.count,
-      "The whole buffer must have the length of the parameters.")
   }
 }

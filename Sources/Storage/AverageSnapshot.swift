@@ -44,34 +44,33 @@ public struct AverageSnapshot: Equatable, Sendable {
   /// Writes the averages to a path, with the trailer of a checkpoint; the old file stays until the
   /// new one is durable. Equal averages give equal bytes.
   ///
-  /// - Throws: `.badData` where a tensor is not finite; `.cannotCreate` and `.inputOutput` as
-  ///   `AtomicFile.write`.
+  /// - Throws: As `TensorFile`.
   public func write(to path: String) throws(StorageError) {
+    let file = try file(at: path, averages: Array(averages.keys))
+    for (_, buffer) in averages.sorted(by: { $0.key < $1.key }) { file.append(buffer, of: layout) }
+    try file.finish()
+  }
+
+  /// Begins the file of a snapshot whose averages come later, in the order of their lengths.
+  ///
+  /// - Parameters:
+  ///   - path: Where the file will be.
+  ///   - averages: The lengths, one or more.
+  /// - Throws: `.cannotCreate` where the folder does not exist or refuses.
+  public func file(at path: String, averages: [Double]) throws(StorageError) -> TensorFile {
     precondition(!averages.isEmpty && layout.count > 0, "A snapshot needs averages.")
-    for (length, buffer) in averages {
-      try Checkpoint.check(buffer, layout, Self.group(length), path)
-    }
-    let bytes = averages.count * (layout.count * 4 + layout.entries.count * 2048)
-    let image = try writing(path) { () throws(HDF5Error) -> FileImage in
-      let file = try File.createInMemory(label: path, increment: bytes + (1 << 17))
-      let root = try file.root()
+    return try TensorFile(path) { (root) throws(HDF5Error) in
       try FileFormat.averages.write(to: root)
       try root.write("tensors", strings: layout.entries.map(\.name))
       let progress = try root.createGroup("progress")
       try progress.setAttribute("step", .integer(step))
       if let seed { try progress.setAttribute("seed", .unsigned(seed)) }
       try progress.close()
-      for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
-        try Checkpoint.write(buffer, layout, Self.group(length), root)
+      var places: [TensorFile.Place] = []
+      for length in averages.sorted() {
+        places += try TensorFile.reserve(Self.group(length), layout, root)
       }
-      try root.close()
-      return try file.finish()
-    }
-    try image.withBytes { (image) throws(StorageError) in
-      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
-        (trailer) throws(StorageError) in
-        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
-      }
+      return places
     }
   }
 

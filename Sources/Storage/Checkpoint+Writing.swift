@@ -1,4 +1,4 @@
-// Writing checkpoints: built in memory by HDF5, written to the disk by this program.
+// Writing checkpoints: laid out in memory by HDF5, written to the disk by this program.
 
 import HDF5
 import Tensors
@@ -9,23 +9,25 @@ extension Checkpoint {
   /// Buffers other than `model` may be empty: their groups are left out then. Equal checkpoints
   /// give equal bytes. From any thread.
   ///
-  /// - Throws: `.badData` where a tensor is not finite, so that a diverged run does not replace its
-  ///   good checkpoints; `.cannotCreate` and `.inputOutput` as `AtomicFile.write`.
+  /// - Throws: As `TensorFile`.
   public func write(to path: String) throws(StorageError) {
-    try checkBuffers(path)
-    try image(path).withBytes { (image) throws(StorageError) in
-      try CheckpointTrailer.bytes(for: image).withUnsafeBufferPointer {
-        (trailer) throws(StorageError) in
-        try AtomicFile.write([image, UnsafeRawBufferPointer(trailer)], to: path)
-      }
-    }
+    precondition(!model.isEmpty, "A checkpoint has weights.")
+    let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
+    let file = try file(at: path, groups, averages: Array(averages.keys))
+    for group in groups { file.append(self[keyPath: group.buffer], of: layout) }
+    for (_, buffer) in averages.sorted(by: { $0.key < $1.key }) { file.append(buffer, of: layout) }
+    try file.finish()
   }
 
-  /// The bytes that `write` writes.
-  package func encoded() throws(StorageError) -> [UInt8] {
-    let label = "a checkpoint in memory"
-    try checkBuffers(label)
-    return try image(label).withBytes { Array($0) + Self.trailer(for: $0) }
+  /// Begins the file of a checkpoint whose tensors come later: the weights, their moving average, the two
+  /// moments, and then the power averages, in the order of their lengths.
+  ///
+  /// - Parameters:
+  ///   - path: Where the file will be.
+  ///   - averages: The lengths of the power averages.
+  /// - Throws: `.cannotCreate` where the folder does not exist or refuses.
+  public func file(at path: String, averages: [Double]) throws(StorageError) -> TensorFile {
+    try file(at: path, TensorGroup.allCases, averages: averages)
   }
 
   /// The trailer of an HDF5 part.
@@ -33,59 +35,25 @@ extension Checkpoint {
     CheckpointTrailer.bytes(for: image)
   }
 
-  private func checkBuffers(_ path: String) throws(StorageError) {
+  /// Begins the file, with everything but the elements of its tensors.
+  private func file(
+    at path: String, _ groups: [TensorGroup], averages: [Double]
+  ) throws(StorageError) -> TensorFile {
     precondition(layout.count > 0, "A checkpoint needs tensors.")
     precondition(
       facts.map { !Self.knownGroups.contains($0.name) } ?? true,
       "The facts of a model need a name of their own.")
-    precondition(model.count == layout.count, "The weights must fit the layout.")
     precondition(
       progress.epochs.count == progress.shards, "A checkpoint needs the epoch of each shard.")
-    for group in TensorGroup.allCases where !self[keyPath: group.buffer].isEmpty {
-      try Self.check(self[keyPath: group.buffer], layout, group.rawValue, path)
-    }
-    for (length, buffer) in averages {
-      try Self.check(buffer, layout, AverageSnapshot.group(length), path)
-    }
-  }
-
-  /// Refuses to write tensors that are not finite.
-  static func check(
-    _ buffer: [Float], _ layout: ParameterLayout, _ group: String, _ path: String
-  ) throws(StorageError) {
-    precondition(buffer.count == layout.count, "A buffer must fit the layout or be empty.")
-    if let entry = buffer.withUnsafeBufferPointer({ firstNotFinite(in: $0, layout) }) {
-      throw .badData(
-        path: path, reason: "is not written: the tensor /\(group)/\(entry.name) is not finite")
-    }
-  }
-
-  /// Builds the HDF5 part in memory.
-  private func image(_ path: String) throws(StorageError) -> FileImage {
-    let groups = TensorGroup.allCases.filter { !self[keyPath: $0.buffer].isEmpty }
-    // The memory is taken in one piece: the tensors, and enough for names and headers.
-    let tensors =
-      (groups.count + averages.count) * (layout.count * 4 + layout.entries.count * 2048)
-    let tables = (facts?.tables ?? [:]).values.reduce(0) { $0 + $1.count }
-    let numbers = [state, trainer].flatMap(\.values)
-      .reduce(tables + 2 * (validation?.steps.count ?? 0) + 6 * (history?.buckets.count ?? 0)) {
-        $0 + $1.count
-      }
-    let texts = configuration.utf8.count + 8 * numbers
-    let increment = (tensors + texts + (1 << 17)) / (1 << 16) * (1 << 16)
-    return try writing(path) { () throws(HDF5Error) -> FileImage in
-      let file = try File.createInMemory(label: path, increment: increment)
-      let root = try file.root()
+    return try TensorFile(path) { (root) throws(HDF5Error) in
       try FileFormat.checkpoint.write(to: root)
       try root.write("tensors", strings: layout.entries.map(\.name))
       try root.write("config", configuration)
       if let facts { try write(facts, root) }
       try writeProgress(root)
-      for group in groups {
-        try Self.write(self[keyPath: group.buffer], layout, group.rawValue, root)
-      }
-      for (length, buffer) in averages.sorted(by: { $0.key < $1.key }) {
-        try Self.write(buffer, layout, AverageSnapshot.group(length), root)
+      var places: [TensorFile.Place] = []
+      for name in groups.map(\.rawValue) + averages.sorted().map(AverageSnapshot.group) {
+        places += try TensorFile.reserve(name, layout, root)
       }
       try write(state, "state", root)
       try write(trainer, "trainer", root)
@@ -99,23 +67,8 @@ extension Checkpoint {
         try provenance.setAttribute(name, .string(String(decoding: bytes, as: UTF8.self)))
       }
       try provenance.close()
-      try root.close()
-      return try file.finish()
+      return places
     }
-  }
-
-  /// Writes the tensors of a buffer to a group of their own.
-  static func write(
-    _ buffer: [Float], _ layout: ParameterLayout, _ name: String, _ root: borrowing Group
-  ) throws(HDF5Error) {
-    let group = try root.createGroup(name)
-    try buffer.withUnsafeBufferPointer { (buffer) throws(HDF5Error) in
-      for entry in layout.entries {
-        try group.write(
-          entry.name, UnsafeBufferPointer(rebasing: buffer[entry.range]), shape: entry.shape)
-      }
-    }
-    try group.close()
   }
 
   private func write(_ facts: ModelFacts, _ root: borrowing Group) throws(HDF5Error) {

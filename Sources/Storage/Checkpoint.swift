@@ -141,14 +141,16 @@ public struct Checkpoint: Equatable, Sendable {
   static func firstNotFinite(
     in buffer: UnsafeBufferPointer<Float>, _ layout: ParameterLayout
   ) -> ParameterLayout.Entry? {
-    layout.entries.first { entry in
-      // Exponents of infinities and NaN are all ones; counting vectorises, leaving early does not.
-      var count: UInt32 = 0
-      for index in entry.range {
-        let isSpecial = buffer[index].bitPattern & 0x7f80_0000 == 0x7f80_0000
-        count &+= isSpecial ? 1 : 0
-      }
-      return count > 0
-    }
+    layout.entries.first { !areFinite(UnsafeBufferPointer(rebasing: buffer[$0.range])) }
   }
+}
+
+/// Whether no element is an infinity or NaN.
+func areFinite(_ elements: UnsafeBufferPointer<Float>) -> Bool {
+  // Exponents of infinities and NaN are all ones; counting vectorises, leaving early does not.
+  var count: UInt32 = 0
+  for element in elements {
+    count &+= element.bitPattern & 0x7f80_0000 == 0x7f80_0000 ? 1 : 0
+  }
+  return count == 0
 }

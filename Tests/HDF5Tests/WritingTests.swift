@@ -135,6 +135,41 @@ import Testing
     #expect(try filled.dataset("b").string("name") == "b")
   }
 
+  /// The structure of a file in memory, and elements that somebody else puts into it.
+  @Test func structures() throws {
+    let file = try File.createStructure(label: "structure")
+    try fill(file)
+    let root = try file.root()
+    var places: [Range<Int>] = []
+    // From less than a block of small elements to more than memory would be given for in vain.
+    let counts = [3, 100, 5000, 1, 50_000_000, 7]
+    for (i, count) in counts.enumerated() {
+      let dataset = try root.createDataset(
+        "reserved/\(i)", of: Float.self, shape: [count], layout: .reserved)
+      let offset = dataset.offset
+      let start = try #require(offset)
+      places.append(start..<start + 4 * count)
+      try dataset.close()
+    }
+    try root.close()
+    let structure = try file.finishStructure()
+    #expect(zip(places, places.dropFirst()).allSatisfy { $0.upperBound <= $1.lowerBound })
+    #expect(structure.count >= places.last!.upperBound)
+    #expect(structure.bytes(places[4]).allSatisfy { $0 == 0 })
+
+    var bytes = structure.bytes(0..<structure.count)
+    for place in [0, 1, 2, 3, 5].map({ places[$0] }) {
+      for index in place { bytes[index] = index % 4 == place.lowerBound % 4 ? 1 : 0 }
+    }
+    let whole = FileImage(bytes)
+    try check(File.open(image: whole, label: "structure"))
+    let filled = try File.open(image: whole, label: "structure").root()
+    for i in [0, 1, 2, 3, 5] {
+      let values: [Float] = try filled.dataset("reserved/\(i)").values()
+      #expect(values == Array(repeating: Float(bitPattern: 1), count: counts[i]))
+    }
+  }
+
   @Test func datasetsWithoutTheirGroupAreRefusedOnWriting() throws {
     let file = try File.createInMemory(label: "memory")
     let root = try file.root()

@@ -190,7 +190,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
       #expect(Set(losses).count == 4)
 
       // Through the bytes of a file, to a trainer that has not taken a step.
-      let saved = try together.checkpoint(provenance: [:])
+      let saved = try together.wholeCheckpoint()
       let decoded = try saved.map { try Checkpoint.decode($0.encoded()) }
       #expect(decoded == saved)
       #expect(saved?.facts?.name ?? "tiny" == "tiny")
@@ -209,7 +209,7 @@ private struct TinyModel: Objective, Likelihood, Generator {
     try RankWorld.run { world throws in
       let trainer = try trainer(world, shards: 4 * world.size)
       for _ in 0..<2 { _ = try trainer.trainStep() }
-      let saved = try trainer.checkpoint(provenance: [:])
+      let saved = try trainer.wholeCheckpoint()
       let folder = try TemporaryFolder()
       let path = folder.file("step.h5")
       func model(_ configuration: Configuration) -> TinyModel {

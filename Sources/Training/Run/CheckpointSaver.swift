@@ -5,55 +5,57 @@ import Logging
 import MPI
 import Storage
 
-/// Writes the checkpoints of a run on a thread of its own, links the best one and removes old ones; on
-/// rank 0.
+/// Saves the checkpoints of a run, links the best one and removes old ones; on rank 0.
 ///
-/// One at a time is on its way to the disk. The file is built and written on the thread; the rotation and
-/// what is said are for the thread that owns this object, which asks now and then by `poll`.
+/// A checkpoint is opened, takes its tensors while they are gathered, and is made durable on a thread of its
+/// own; one at a time. The rotation and what is said are for the thread that owns this object, which asks now
+/// and then by `poll`.
 ///
 /// A disk that fails once costs one checkpoint and not the run: it may be full until somebody
 /// tidies up, or a server that starts anew.
 package final class CheckpointSaver {
-  /// A checkpoint on its way.
+  /// A checkpoint that is being saved.
   private struct Pending {
-    let checkpoint: Checkpoint
+    let step: Int
+    let validation: ValidationHistory?
     let targets: RollbackTargets?
-    var task: BackgroundTask<(fault: StorageError?, seconds: Double)>
-    var hasMadeRoom = false
-
-    var step: Int { checkpoint.progress.step }
+    let opened = ContinuousClock.now
+    /// Makes it durable; nil while it takes its tensors.
+    var task: BackgroundTask<StorageError?>?
   }
 
   private let rotation: CheckpointRotation
   private let count: Int
-  private let write: @Sendable (Checkpoint, String) throws(StorageError) -> Void
+  private let finishFile: @Sendable (TensorFile) throws(StorageError) -> Void
   private let tell: (Logger.Level, String) -> Void
   private var faults = FaultCount("checkpoint")
   private var pending: Pending?
+  /// The step for which older checkpoints were removed: once is enough.
+  private var stepWithRoom: Int?
   /// What ends the run as soon as all ranks can be told.
   private var fatal: (any Error)?
   /// The fault of the newest checkpoint; nil where it is saved.
   private var latestFault: StorageError?
   /// The step of the newest checkpoint that is saved.
   package private(set) var savedStep: Int?
-  /// The longest time that a checkpoint was on its way, in seconds.
-  package private(set) var longestWrite = 0.0
+  /// The longest time from the opening of a checkpoint until it was durable, in seconds.
+  package private(set) var longestSave = 0.0
 
   /// A saver.
   ///
   /// - Parameters:
   ///   - rotation: The checkpoints of the run.
   ///   - count: How many good ones to keep.
-  ///   - write: Writes a checkpoint to a path, on another thread.
+  ///   - finishFile: Makes a file durable, on another thread.
   ///   - tell: Told of what was saved, and of faults that end nothing.
   package init(
     _ rotation: CheckpointRotation, keeping count: Int,
-    write: @escaping @Sendable (Checkpoint, String) throws(StorageError) -> Void = {
-      (checkpoint, path) throws(StorageError) in try checkpoint.write(to: path)
+    finishFile: @escaping @Sendable (TensorFile) throws(StorageError) -> Void = {
+      (file) throws(StorageError) in try file.finish()
     },
     tell: @escaping (Logger.Level, String) -> Void
   ) {
-    (self.rotation, self.count, self.write, self.tell) = (rotation, count, write, tell)
+    (self.rotation, self.count, self.finishFile, self.tell) = (rotation, count, finishFile, tell)
   }
 
   /// The saver of a run.
@@ -63,15 +65,52 @@ package final class CheckpointSaver {
       keeping: request.plan.configuration.recording.keepCheckpoints, tell: tell)
   }
 
-  /// Begins to write a checkpoint, when the one before is done.
+  /// Opens the file of a checkpoint, when the one before is done.
   ///
   /// - Parameters:
-  ///   - checkpoint: The checkpoint.
+  ///   - checkpoint: The checkpoint without its tensors.
+  ///   - averages: The lengths of its power averages.
   ///   - targets: The checkpoints that the run would go back to: the newest of them stays.
+  /// - Returns: The file, for its tensors and then `begin`; nil where it cannot be opened, which is told.
   /// - Throws: As `finish`.
-  package func begin(_ checkpoint: Checkpoint, targets: RollbackTargets? = nil) throws {
+  package func open(
+    _ checkpoint: Checkpoint, averages: [Double] = [], targets: RollbackTargets? = nil
+  ) throws -> TensorFile? {
     try finish(isLast: false)
-    pending = Pending(checkpoint: checkpoint, targets: targets, task: start(checkpoint))
+    let step = checkpoint.progress.step
+    pending = Pending(step: step, validation: checkpoint.validation, targets: targets)
+    while true {
+      do throws(StorageError) {
+        return try checkpoint.file(at: rotation.folder.path(step: step), averages: averages)
+      } catch {
+        if mayTryAgain(after: error) { continue }
+        if let fatal { throw fatal }
+        return nil
+      }
+    }
+  }
+
+  /// Begins to make a file durable that has all its tensors.
+  ///
+  /// - Parameters:
+  ///   - file: As `open` has given it.
+  ///   - waits: Whether it is to be on the disk when this returns.
+  /// - Returns: Whether the step is to be opened and written once more: the disk was full, and older
+  ///   checkpoints were removed for it.
+  /// - Throws: As `finish`.
+  package func begin(_ file: TensorFile, waits: Bool = false) throws -> Bool {
+    var triesAgain = false
+    if let failure = file.failure {
+      triesAgain = mayTryAgain(after: failure)
+    } else {
+      pending!.task = BackgroundTask { [finishFile] in
+        do throws(StorageError) { try finishFile(file) } catch { return error }
+        return nil
+      }
+      if waits { triesAgain = settle(mayTryAgain: true) }
+    }
+    if let fatal { throw fatal }
+    return triesAgain
   }
 
   /// Takes notice of a checkpoint that has reached the disk meanwhile, and says so.
@@ -79,9 +118,9 @@ package final class CheckpointSaver {
   /// - Returns: Whether there was one.
   @discardableResult
   package func poll() -> Bool {
-    guard pending?.task.isDone == true else { return false }
-    settle()
-    return pending == nil && latestFault == nil
+    guard pending?.task?.isDone == true else { return false }
+    _ = settle(mayTryAgain: false)
+    return latestFault == nil
   }
 
   /// Waits for the checkpoint that is on its way.
@@ -92,7 +131,7 @@ package final class CheckpointSaver {
   ///   have failed; `Failure` where a tensor is not finite.
   @discardableResult
   package func finish(isLast: Bool) throws -> Bool {
-    while pending != nil { settle() }
+    if pending?.task != nil { _ = settle(mayTryAgain: false) }
     if let fatal { throw fatal }
     if isLast, let latestFault {
       throw StorageError.inputOutput(
@@ -104,40 +143,51 @@ package final class CheckpointSaver {
     return latestFault == nil
   }
 
-  private func start(
-    _ checkpoint: Checkpoint
-  ) -> BackgroundTask<(fault: StorageError?, seconds: Double)> {
-    BackgroundTask { [write, path = rotation.folder.path(step: checkpoint.progress.step)] in
-      let began = ContinuousClock.now
-      var fault: StorageError?
-      do throws(StorageError) { try write(checkpoint, path) } catch { fault = error }
-      return (fault, (ContinuousClock.now - began) / .seconds(1))
+  /// Waits until the file is durable, or has a fault.
+  ///
+  /// - Returns: As `begin`.
+  private func settle(mayTryAgain: Bool) -> Bool {
+    let current = pending!
+    let fault = current.task!.wait()
+    longestSave = max(longestSave, (ContinuousClock.now - current.opened) / .seconds(1))
+    if let fault {
+      pending!.task = nil
+      if mayTryAgain { return self.mayTryAgain(after: fault) }
+      // Only a disk that says so late, as over a network: this state is gone, the next one has room.
+      if fault.isOutOfSpace { _ = makeRoom(fault, current) }
+      note(fault)
+      return false
     }
+    pending = nil
+    latestFault = nil
+    savedStep = current.step
+    faults.succeeded()
+    rotation.wrote(step: current.step)
+    tell(.info, "saved \(rotation.folder.path(step: current.step))")
+    tidyUp(current.validation, current.targets)
+    return false
   }
 
-  /// Waits for the write, and either is done with the checkpoint or tries once more.
-  private func settle() {
-    guard let current = pending else { return }
-    let (fault, seconds) = current.task.wait()
-    longestWrite = max(longestWrite, seconds)
-    guard let fault else {
-      pending = nil
-      latestFault = nil
-      savedStep = current.step
-      faults.succeeded()
-      rotation.wrote(step: current.step)
-      tell(.info, "saved \(rotation.folder.path(step: current.step))")
-      return tidyUp(current.checkpoint.validation, current.targets)
+  /// Makes room for a file that found the disk full, or takes notice of the fault.
+  ///
+  /// - Returns: Whether there is more room now.
+  private func mayTryAgain(after fault: StorageError) -> Bool {
+    let current = pending!
+    if stepWithRoom != current.step, fault.isOutOfSpace, makeRoom(fault, current) {
+      stepWithRoom = current.step
+      return true
     }
-    if !current.hasMadeRoom, fault.isOutOfSpace, makeRoom(fault, current) {
-      pending!.hasMadeRoom = true
-      pending!.task = start(current.checkpoint)
-      return
-    }
+    note(fault)
+    return false
+  }
+
+  /// Is done with a checkpoint that is not saved.
+  private func note(_ fault: StorageError) {
+    let step = pending!.step
     pending = nil
     latestFault = fault
     if case .badData(_, let reason) = fault {
-      fatal = divergence(atStep: current.step, reason)
+      fatal = divergence(atStep: step, reason)
       return
     }
     do throws(StorageError) {

@@ -59,18 +59,47 @@ struct DivergenceRecord: Encodable {
     }
   }
 
-  /// Writes the record and the state, and removes older ones.
+  /// A record, and the state that belongs to it, which takes its tensors.
+  struct Files {
+    fileprivate let folder: CheckpointFolder
+    /// The path of the record.
+    let record: String
+    /// The file of the state.
+    let state: TensorFile
+
+    /// Finishes the state, and removes older ones with their records.
+    ///
+    /// - Returns: The paths of record and state; no state where its tensors are not finite.
+    /// - Throws: `StorageError`.
+    func finish() throws(StorageError) -> (record: String, state: String?) {
+      var written: String?
+      do throws(StorageError) {
+        try state.finish()
+        written = state.path
+      } catch {
+        guard case .badData = error else { throw error }
+      }
+      let (removed, failed) = try CheckpointRotation(folder).prune(keeping: kept)
+      if let error = failed.first { throw error }
+      for step in removed.compactMap(folder.step(ofPath:)) {
+        try? FileManager.default.removeItem(atPath: path(of: step + 1, folder))
+      }
+      return (record, written)
+    }
+  }
+
+  /// Writes the record, and opens the file of the state.
   ///
   /// - Parameters:
-  ///   - checkpoint: The state before the step.
+  ///   - checkpoint: The state before the step, without its tensors.
+  ///   - averages: The lengths of its power averages.
   ///   - folder: The run's folder of such states.
   ///   - make: Makes the record for the path of the state.
-  /// - Returns: The paths of record and state; no state where its tensors are not finite.
   /// - Throws: `StorageError`.
-  static func write(
-    _ checkpoint: Checkpoint, to folder: CheckpointFolder,
+  static func begin(
+    _ checkpoint: Checkpoint, averages: [Double], in folder: CheckpointFolder,
     _ make: (_ state: String) -> DivergenceRecord
-  ) throws(StorageError) -> (record: String, state: String?) {
+  ) throws(StorageError) -> Files {
     do {
       try FileManager.default.createDirectory(
         atPath: folder.path, withIntermediateDirectories: true)
@@ -86,19 +115,9 @@ struct DivergenceRecord: Encodable {
     }
     let record = path(of: checkpoint.progress.step + 1, folder)
     try AtomicFile.write(Array(bytes) + Array("\n".utf8), to: record)
-    var written: String?
-    do throws(StorageError) {
-      try checkpoint.write(to: state)
-      written = state
-    } catch {
-      guard case .badData = error else { throw error }
-    }
-    let (removed, failed) = try CheckpointRotation(folder).prune(keeping: kept)
-    if let error = failed.first { throw error }
-    for step in removed.compactMap(folder.step(ofPath:)) {
-      try? FileManager.default.removeItem(atPath: path(of: step + 1, folder))
-    }
-    return (record, written)
+    return Files(
+      folder: folder, record: record,
+      state: try checkpoint.file(at: state, averages: averages))
   }
 
   private static func path(of step: Int, _ folder: CheckpointFolder) -> String {

@@ -42,11 +42,23 @@ extension TrainingRun {
   func record(_ evidence: DivergenceWatch.Evidence) throws {
     let isEnd = plan.configuration.training.onDivergence != .skip || evidence.isDivergence
     guard evidence.row == 1 || isEnd else { return }
-    guard let checkpoint = try trainer.checkpoint(provenance: provenance) else { return }
-    do throws(StorageError) {
-      let written = try DivergenceRecord.write(checkpoint, to: folder.diverged) { state in
-        DivergenceRecord(evidence, plan, trainer.objective, state: state)
+    var (begun, fault): (DivergenceRecord.Files?, StorageError?)
+    if isFirst {
+      do throws(StorageError) {
+        begun = try DivergenceRecord.begin(
+          trainer.checkpoint(provenance: provenance), averages: trainer.averageLengths,
+          in: folder.diverged
+        ) { state in
+          DivergenceRecord(evidence, plan, trainer.objective, state: state)
+        }
+      } catch {
+        fault = error
       }
+    }
+    try trainer.writeTensors(to: begun?.state)
+    do throws(StorageError) {
+      if let fault { throw fault }
+      guard let written = try begun?.finish() else { return }
       progress.interrupt()
       logger.notice(
         """

@@ -174,7 +174,7 @@ public final class TrainingRun {
       if isLast || savesAnyway || target != nil { try saveCheckpoint(isLast: isLast, stop) }
       if drawsSamples(isLast: isLast) { try saveSamples() }
       if saver.poll() { tellObserver { $0.runHasNewFiles() } }
-      stop.noteSave(saver.longestWrite)
+      stop.noteSave(saver.longestSave)
       if !isLast, let reason = try stop.reason() { try end(for: reason, stop) }
     }
     heartbeat.note(.ending, step: trainer.step)
@@ -342,15 +342,26 @@ public final class TrainingRun {
     let began = ContinuousClock.now
     heartbeat.note(.saving, step: trainer.step)
     try requireEqualWeights()
-    var checkpoint = try trainer.checkpoint(provenance: provenance)
-    checkpoint?.validation = history
-    if !losses.buckets.isEmpty { checkpoint?.history = losses }
-    try job.together { [saver, metrics, checkpoint, targets = trainer.rollbackTargets] in
-      guard let checkpoint else { return }
-      // A run that goes on from this checkpoint does not come by these lines again.
-      if let warning = metrics?.synchronize() { warn(warning) }
-      try saver.begin(checkpoint, targets: targets)
-      if isLast { try saver.finish(isLast: true) }
+    var checkpoint = trainer.checkpoint(provenance: provenance)
+    checkpoint.validation = history
+    if !losses.buckets.isEmpty { checkpoint.history = losses }
+    // A run that goes on from this checkpoint does not come by these lines again.
+    if let warning = metrics?.synchronize() { warn(warning) }
+    var triesAgain: Bool
+    repeat {
+      let file = try job.together { [saver, trainer, isFirst] in
+        guard isFirst else { return TensorFile?.none }
+        return try saver.open(
+          checkpoint, averages: trainer.averageLengths, targets: trainer.rollbackTargets)
+      }
+      try trainer.writeTensors(to: file)
+      let isFull = try job.together { [saver] in
+        try file.map { try saver.begin($0, waits: isLast) } ?? false
+      }
+      triesAgain = try communicator.broadcast([isFull ? 1 : 0], from: 0)[0] == 1
+    } while triesAgain
+    if isLast {
+      try job.together { [saver, isFirst] in if isFirst { try saver.finish(isLast: true) } }
     }
     stop.noteSave(seconds(since: began))
   }
@@ -375,11 +386,22 @@ public final class TrainingRun {
   }
 
   private func saveAverages() throws {
-    let snapshot = try trainer.averages()
-    try job.together {
-      guard let snapshot else { return }
+    let snapshot = trainer.averageSnapshot
+    var (file, fault): (TensorFile?, StorageError?)
+    if isFirst {
       do throws(StorageError) {
-        try snapshot.write(to: folder.averages.path(step: snapshot.step))
+        file = try snapshot.file(
+          at: folder.averages.path(step: snapshot.step), averages: trainer.averageLengths)
+      } catch {
+        fault = error
+      }
+    }
+    try trainer.writeAverages(to: file)
+    try job.together {
+      do throws(StorageError) {
+        if let fault { throw fault }
+        guard let file else { return }
+        try file.finish()
         averageFaults.succeeded()
       } catch {
         warn(try averageFaults.failed(error))

@@ -6,19 +6,10 @@ import Storage
 import Tensors
 
 extension Trainer {
-  /// The whole state, gathered on rank 0; collective.
-  ///
-  /// - Returns: The checkpoint on rank 0, nil elsewhere.
-  package func checkpoint(provenance: [String: String]) throws -> Checkpoint? {
-    let isFirst = exchange.communicator.rank == 0
-    let (ema, first, second) = (
-      try gathered(adam.ema), try gathered(adam.first), try gathered(adam.second)
-    )
-    let averages = try gatheredAverages()
-    guard isFirst else { return nil }
-    return Checkpoint(
-      layout: objective.parameters.layout, model: weights.values, ema: ema,
-      firstMoment: first, secondMoment: second, averages: averages,
+  /// The state without its tensors, which `writeTensors` gives.
+  package func checkpoint(provenance: [String: String]) -> Checkpoint {
+    Checkpoint(
+      layout: objective.parameters.layout, model: [], ema: [], firstMoment: [], secondMoment: [],
       progress: Checkpoint.Progress(
         step: step, imagesSeen: step * plan.configuration.training.batch, epochs: epochs,
         seed: plan.seed, shards: plan.tree.shards, loss: loss),
@@ -26,37 +17,32 @@ extension Trainer {
       facts: objective.facts, state: objective.state, trainer: numbers, provenance: provenance)
   }
 
-  /// The power averages, gathered on rank 0; collective.
+  /// The step's snapshot of the power averages without them, which `writeAverages` gives.
+  package var averageSnapshot: AverageSnapshot {
+    AverageSnapshot(
+      step: step, seed: plan.seed, layout: objective.parameters.layout, averages: [:])
+  }
+
+  /// The lengths of the power averages.
+  package var averageLengths: [Double] { adam.settings.averages.map(\.length) }
+
+  /// Gives all tensors of the state to a file, as they are gathered; collective.
   ///
-  /// - Returns: The averages of this step on rank 0, nil elsewhere.
-  package func averages() throws -> AverageSnapshot? {
-    let isFirst = exchange.communicator.rank == 0
-    let averages = try gatheredAverages()
-    guard isFirst else { return nil }
-    return AverageSnapshot(
-      step: step, seed: plan.seed, layout: objective.parameters.layout, averages: averages)
+  /// - Parameter file: On rank 0, the file of `checkpoint`; nil elsewhere, and where there is none.
+  package func writeTensors(to file: TensorFile?) throws {
+    file?.append(UnsafeBufferPointer(weights.elements))
+    for owned in [adam.ema, adam.first, adam.second] {
+      try exchange.gather(owned) { file?.append($0) }
+    }
+    try writeAverages(to: file)
   }
 
-  /// The power averages by their lengths, on rank 0; collective.
-  private func gatheredAverages() throws -> [Double: [Float]] {
-    var averages: [Double: [Float]] = [:]
-    for (average, owned) in zip(adam.settings.averages, adam.averages) {
-      averages[average.length] = try gathered(owned)
-    }
-    return averages
-  }
-
-  /// A whole buffer on rank 0, nothing elsewhere; collective.
-  private func gathered(_ owned: OwnedBuffer) throws -> [Float] {
-    guard exchange.communicator.rank == 0 else {
-      try exchange.gather(owned, into: nil)
-      return []
-    }
-    return try [Float](unsafeUninitializedCapacity: weights.count) { buffer, count in
-      let whole = UnsafeMutableBufferPointer(rebasing: buffer[..<weights.count])
-      try exchange.gather(owned, into: whole)
-      count = weights.count
-    }
+  /// Gives the power averages to a file, as they are gathered; collective.
+  ///
+  /// - Parameter file: On rank 0, the file of `averageSnapshot`; nil elsewhere, and where there is none.
+  package func writeAverages(to file: TensorFile?) throws {
+    let byLength = zip(averageLengths, adam.averages).sorted { $0.0 < $1.0 }
+    for (_, owned) in byLength { try exchange.gather(owned) { file?.append($0) } }
   }
 
   /// Takes over the state of a checkpoint; collective.

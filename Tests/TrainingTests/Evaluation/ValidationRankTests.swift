@@ -121,7 +121,7 @@ private struct Brightness: Objective {
       }
       // Training lowers it, and nothing but training changes it.
       #expect(found[1] < found[0] && found[0] < before.total)
-      let saved = try together.checkpoint(provenance: [:])
+      let saved = try together.wholeCheckpoint()
       let resumed = try trainer(world, workers: 1)
       try resumed.restore(ResumePoint.share(saved, world)!, saved)
       #expect(try loss(resumed, world, workers: 1).total == found[1])
@@ -136,7 +136,7 @@ private struct Brightness: Objective {
       for history in [
         nil, ValidationHistory(subject: "x – y", steps: [0, 7], losses: [0.25, 1e-300]),
       ] {
-        var saved = try trainer.checkpoint(provenance: [:])
+        var saved = try trainer.wholeCheckpoint()
         saved?.progress.step = 9
         saved?.validation = history
         #expect(try ResumePoint.share(saved, world)?.validation == history)

@@ -19,8 +19,7 @@ import Training
     var layout = ParameterLayout()
     layout.append("a/W", shape: [2, 3])
     return Checkpoint(
-      layout: layout, model: Array(repeating: 1, count: 6), ema: [], firstMoment: [],
-      secondMoment: [],
+      layout: layout, model: [], ema: [], firstMoment: [], secondMoment: [],
       progress: .init(step: step, imagesSeen: step, epochs: [0], seed: 1, shards: 1, loss: 1),
       configuration: "steps: 1\n", provenance: [:])
   }
@@ -33,24 +32,38 @@ import Training
   ) -> CheckpointSaver {
     CheckpointSaver(
       CheckpointRotation(folder, goingOnFrom: 0), keeping: count,
-      write: { [folder, said] (checkpoint, path) throws(StorageError) in
-        if let fault = faults[checkpoint.progress.step], try folder.steps().count >= fault.files {
+      finishFile: { [folder, said] (file) throws(StorageError) in
+        let step = folder.step(ofPath: file.path)!
+        if let fault = faults[step], try folder.steps().count >= fault.files {
           throw .inputOutput(
-            path: path, reason: "cannot write the file: \(String(cString: strerror(fault.code)))")
+            path: file.path,
+            reason: "cannot write the file: \(String(cString: strerror(fault.code)))")
         }
-        try checkpoint.write(to: path)
-        said.append("wrote \(checkpoint.progress.step)")
+        try file.finish()
+        said.append("wrote \(step)")
       },
       tell: { [said] level, message in said.append("\(level) \(message)") })
   }
 
   /// Saves checkpoints one after the other, as a run does that waits for each.
-  private func save(_ checkpoint: Checkpoint, by saver: CheckpointSaver, isLast: Bool = false)
-    throws
-    -> Bool
-  {
-    try saver.begin(checkpoint)
+  private func save(
+    _ checkpoint: Checkpoint, by saver: CheckpointSaver, isLast: Bool = false, weight: Float = 1
+  ) throws -> Bool {
+    try begin(checkpoint, by: saver, waits: true, weight: weight)
     return try saver.finish(isLast: isLast)
+  }
+
+  /// Begins to save a checkpoint whose 24 values are all the same, again where there is more room.
+  private func begin(
+    _ checkpoint: Checkpoint, by saver: CheckpointSaver, targets: RollbackTargets? = nil,
+    waits: Bool = false, weight: Float = 1
+  ) throws {
+    repeat {
+      guard let file = try saver.open(checkpoint, targets: targets) else { return }
+      let values = [Float](repeating: weight, count: 24)
+      values.withUnsafeBufferPointer { file.append($0) }
+      guard try saver.begin(file, waits: waits) else { return }
+    } while true
   }
 
   @Test func savedIsSaidBeforeAnyIsRemoved() throws {
@@ -97,6 +110,33 @@ import Training
     #expect(error?.reason.contains("the last checkpoint could not be saved") == true)
   }
 
+  /// A disk that says late that it is full, while training has gone on, costs the checkpoint; the next one
+  /// has room.
+  @Test func aDiskThatIsFullLateHasRoomForTheNext() throws {
+    let saver = saver(keeping: 9, [4: (ENOSPC, 3)])
+    for step in 1...3 { _ = try save(checkpoint(step), by: saver) }
+    try begin(checkpoint(4), by: saver)
+    #expect(try !saver.finish(isLast: false))
+    #expect(try folder.steps() == [3])
+    #expect(try save(checkpoint(5), by: saver))
+    #expect(try folder.steps() == [3, 5])
+  }
+
+  /// A write that fails while the tensors come is seen at once.
+  @Test func aFaultBetweenTensorsIsAFault() throws {
+    let saver = saver(keeping: 9)
+    for step in 1...2 { _ = try save(checkpoint(step), by: saver) }
+    let file = try #require(try saver.open(checkpoint(3)))
+    file.fail(
+      .inputOutput(
+        path: file.path, reason: "cannot write the file: \(String(cString: strerror(ENOSPC)))"))
+    #expect(try saver.begin(file))
+    #expect(try folder.steps() == [2])
+    _ = try save(checkpoint(3), by: saver)
+    #expect(try folder.steps() == [2, 3])
+    #expect(FileManager.default.contents(atPath: folder.path(step: 3)) != nil)
+  }
+
   /// Room is made of older checkpoints, but not of the last good one, nor of the best.
   @Test func aFullDiskIsPruned() throws {
     let saver = saver(keeping: 9, [4: (ENOSPC, 3), 5: (ENOSPC, 3), 6: (ENOSPC, 1)])
@@ -133,9 +173,9 @@ import Training
   @Test func divergenceEndsAtOnce() throws {
     let saver = saver()
     _ = try save(checkpoint(1), by: saver)
-    var bad = checkpoint(2)
-    bad.model[0] = .nan
-    let error = #expect(throws: Failure.self) { try save(bad, by: saver) }
+    let error = #expect(throws: Failure.self) {
+      try save(checkpoint(2), by: saver, weight: .nan)
+    }
     #expect(error?.exitCode == ExitCode.software)
     #expect(error?.message.hasPrefix("step 2 diverged: the checkpoint is not written") == true)
     #expect(error?.message.contains(folder.path(step: 1)) == true)
@@ -147,11 +187,11 @@ import Training
     let gate = DispatchSemaphore(value: 0)
     let saver = CheckpointSaver(
       CheckpointRotation(folder), keeping: 2,
-      write: { (checkpoint, path) throws(StorageError) in
+      finishFile: { (file) throws(StorageError) in
         gate.wait()
-        try checkpoint.write(to: path)
+        try file.finish()
       }, tell: { [said] _, message in said.append(message) })
-    try saver.begin(checkpoint(1))
+    try begin(checkpoint(1), by: saver)
     saver.poll()
     #expect(try said.values.isEmpty && folder.steps().isEmpty && saver.savedStep == nil)
     gate.signal()
@@ -167,7 +207,7 @@ import Training
   /// second one waits for the first.
   @Test func oneAtATimeIsOnItsWay() throws {
     let saver = saver(keeping: 9)
-    for step in 1...5 { try saver.begin(checkpoint(step)) }
+    for step in 1...5 { try begin(checkpoint(step), by: saver) }
     try saver.finish(isLast: true)
     #expect(said.values.filter { $0.hasPrefix("wrote") } == (1...5).map { "wrote \($0)" })
     for step in 1...5 { #expect(try folder.read(step: step, sections: .model).model.count == 6) }
@@ -178,7 +218,7 @@ import Training
     let saver = saver()
     for step in 1...8 {
       let targets = RollbackTargets(every: 2, lastHealthyStep: min(step, 5), rollbacks: [])
-      try saver.begin(checkpoint(step), targets: targets)
+      try begin(checkpoint(step), by: saver, targets: targets)
       try saver.finish(isLast: false)
     }
     #expect(try folder.steps() == [4, 7, 8])
@@ -198,7 +238,11 @@ import Training
 
   /// A process that was killed between "saved" and the rest is made up for by the next one.
   @Test func theNextProcessTidiesUp() throws {
-    for step in 1...4 { try checkpoint(step).write(to: folder.path(step: step)) }
+    for step in 1...4 {
+      var checkpoint = checkpoint(step)
+      checkpoint.model = Array(repeating: 1, count: 6)
+      try checkpoint.write(to: folder.path(step: step))
+    }
     let history = ValidationHistory(subject: "x", steps: [1, 2, 3, 4], losses: [1, 0.5, 2, 2])
     let saver = CheckpointSaver(CheckpointRotation(folder, goingOnFrom: 4), keeping: 2) { _, _ in }
     saver.tidyUp(history, nil)

@@ -32,11 +32,11 @@ import Training
       let together = try trainer(world, of: world)
       for _ in 0..<3 { _ = (try alone.trainStep(), try together.trainStep()) }
       // Of one rank each: every rank has it.
-      let expected = try #require(try alone.checkpoint(provenance: [:]))
+      let expected = try #require(try alone.wholeCheckpoint())
       #expect(expected.averages.keys.sorted() == [0.05, 0.1, 0.28])
       #expect(Set(expected.averages.values.map { bits($0) }).count == 3)
-      let saved = try together.checkpoint(provenance: [:])
-      let snapshot = try together.averages()
+      let saved = try together.wholeCheckpoint()
+      let snapshot = try together.wholeSnapshot()
       #expect((saved != nil) == (world.rank == 0) && (snapshot != nil) == (world.rank == 0))
       if let saved, let snapshot {
         #expect(saved.averages == expected.averages && saved.model == expected.model)
@@ -57,9 +57,9 @@ import Training
         ].map(\.learningRate)
         #expect(Set(rates).count == 1)
       }
-      let end = try #require(try alone.checkpoint(provenance: [:]))
+      let end = try #require(try alone.wholeCheckpoint())
       let (all, one) = (
-        try resumed.checkpoint(provenance: [:]), try fewer.checkpoint(provenance: [:])
+        try resumed.wholeCheckpoint(), try fewer.wholeCheckpoint()
       )
       if let all, let one {
         #expect(all.averages == end.averages && all.model == end.model && all.ema == end.ema)
@@ -99,7 +99,7 @@ import Training
     try RankWorld.run { world throws in
       let trainer = try trainer(world, of: world, lengths: [0.1])
       _ = try trainer.trainStep()
-      guard let saved = try trainer.checkpoint(provenance: [:]) else { return }
+      guard let saved = try trainer.wholeCheckpoint() else { return }
       var settings = OptimizerSettings()
       for lengths in [[], [0.1]] {
         settings.averageLengths = lengths

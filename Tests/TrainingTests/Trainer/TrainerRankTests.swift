@@ -31,7 +31,7 @@ import Training
 
   /// The whole state as bits, on rank 0; collective.
   private func state(_ trainer: Trainer) throws -> [[UInt32]]? {
-    guard let checkpoint = try trainer.checkpoint(provenance: [:]) else { return nil }
+    guard let checkpoint = try trainer.wholeCheckpoint() else { return nil }
     return [
       checkpoint.model, checkpoint.ema, checkpoint.firstMoment, checkpoint.secondMoment,
     ].map { bits($0) }
@@ -117,10 +117,10 @@ import Training
         // t = 1 and t = 2 are the first bin and the fifth.
         #expect(counts[0] + counts[4] == Double(batch))
         if timesteps == .lowDiscrepancy { #expect(counts[0] == Double(batch / 2)) }
-        if step == 11 { saved = try together.checkpoint(provenance: [:]) }
+        if step == 11 { saved = try together.wholeCheckpoint() }
       }
       let (expected, actual) = (
-        try reference.checkpoint(provenance: [:]), try together.checkpoint(provenance: [:])
+        try reference.wholeCheckpoint(), try together.wholeCheckpoint()
       )
       let isImportance = timesteps == .importance
       if let expected, let actual {
@@ -135,7 +135,7 @@ import Training
       last = try resumed.trainStep()
       #expect(last.step == 14 && last.losses.total == together.loss)
       #expect(bits(resumed.weights.values) == bits(reference.weights.values))
-      let after = try resumed.checkpoint(provenance: [:])
+      let after = try resumed.wholeCheckpoint()
       #expect(after?.state == actual?.state)
     }
   }
@@ -201,7 +201,7 @@ import Training
         let differing = zip(trainer.weights.values, weights).count { abs($0 - $1) > 2e-5 }
         #expect(differing < count / 50, "\(differing) of \(count)")
       }
-      if let checkpoint = try trainer.checkpoint(provenance: [:]) {
+      if let checkpoint = try trainer.wholeCheckpoint() {
         let differing = zip(checkpoint.ema, average).count { abs(Double($0) - $1) > 1e-6 }
         #expect(differing < count / 50)
       }
@@ -217,7 +217,7 @@ import Training
 
       let before = try trainer(configuration, world, workers: 2)
       for _ in 0..<2 { _ = try before.trainStep() }
-      let saved = try before.checkpoint(provenance: ["host": "a"])
+      let saved = try before.wholeCheckpoint(provenance: ["host": "a"])
       let point = try ResumePoint.share(saved, world)
       #expect(point?.step == 2)
       if let saved { #expect(saved.progress.imagesSeen == 2 * configuration.training.batch) }
@@ -240,7 +240,7 @@ import Training
       try alone.restore(ResumePoint.share(copy, alone.exchange.communicator)!, copy)
       #expect(alone.step == 2)
       for _ in 0..<2 { _ = try alone.trainStep() }
-      let moved = try alone.checkpoint(provenance: ["host": "b"])
+      let moved = try alone.wholeCheckpoint(provenance: ["host": "b"])
 
       let after = try trainer(configuration, world, workers: 3)
       let atFour = world.rank == 0 ? moved : nil
@@ -261,7 +261,7 @@ import Training
       let trainer = try trainer(configuration, world)
       #expect(trainer.loss.isNaN)
       let report = try trainer.trainStep()
-      let checkpoint = try trainer.checkpoint(provenance: ["host": "a"])
+      let checkpoint = try trainer.wholeCheckpoint(provenance: ["host": "a"])
       #expect((checkpoint != nil) == (world.rank == 0))
       let ema = try trainer.emaModel()
       #expect(ema.shape == ImageShape(height: 8, width: 8, channels: 1))
@@ -333,7 +333,7 @@ import Training
       configuration.optimizer.averageLengths = [0.1]
       let trainer = try trainer(configuration, world)
       for _ in 0..<3 { _ = try trainer.trainStep() }
-      let start = suspicious(try trainer.checkpoint(provenance: [:]))
+      let start = suspicious(try trainer.wholeCheckpoint())
       try trainer.restore(ResumePoint.share(start, world)!, start)
       var middle: Checkpoint?
       for step in 4...22 {
@@ -342,10 +342,10 @@ import Training
           return
         }
         #expect(evidence.row == step - 3 && trainer.step == step)
-        if step == 10 { middle = try trainer.checkpoint(provenance: [:]) }
+        if step == 10 { middle = try trainer.wholeCheckpoint() }
       }
       #expect(trainer.adam.steps == 22 && trainer.adam.updates == 3)
-      let end = try trainer.checkpoint(provenance: [:])
+      let end = try trainer.wholeCheckpoint()
       if let start, let end {
         #expect(bits(end.model) == bits(start.model))
         #expect(bits(end.firstMoment) == bits(start.firstMoment))
@@ -365,7 +365,7 @@ import Training
       let resumed = try self.trainer(configuration, world, workers: 2)
       try resumed.restore(ResumePoint.share(middle, world)!, middle)
       for _ in 11...22 { _ = try resumed.trainStep() }
-      #expect(try resumed.checkpoint(provenance: [:]) == end)
+      #expect(try resumed.wholeCheckpoint() == end)
       guard case .diverged = try trainer.trainStep().outcome else {
         Issue.record("Twenty in a row are not noticed.")
         return
@@ -382,7 +382,7 @@ import Training
       configuration.optimizer.averageLengths = [0.1]
       let whole = try trainer(configuration, world)
       for _ in 0..<target { _ = try whole.trainStep() }
-      let start = try whole.checkpoint(provenance: [:])
+      let start = try whole.wholeCheckpoint()
       for _ in 0..<3 { _ = try whole.trainStep() }
       let point = target == 0 ? nil : try ResumePoint.share(start, world)
       try whole.rollBack(to: point, target == 0 ? nil : start)
@@ -402,7 +402,7 @@ import Training
       #expect(whole.step == other.step && whole.adam.updates == other.adam.updates)
 
       // A run that is resumed after it knows of it, and goes on alike.
-      let saved = try whole.checkpoint(provenance: [:])
+      let saved = try whole.wholeCheckpoint()
       configuration.training.onDivergence = .stop
       let resumed = try trainer(configuration, world, workers: 2)
       try resumed.restore(ResumePoint.share(saved, world)!, saved)
@@ -422,7 +422,7 @@ import Training
         plan: plan, communicator: world, workers: Workers(count: 1), initialWeights: given)
       func requireFirst() throws {
         #expect(bits(trainer.weights.values) == bits(given))
-        guard let checkpoint = try trainer.checkpoint(provenance: [:]) else { return }
+        guard let checkpoint = try trainer.wholeCheckpoint() else { return }
         #expect(bits(checkpoint.ema) == bits(given))
         #expect(checkpoint.firstMoment.allSatisfy { $0 == 0 })
         #expect(checkpoint.secondMoment.allSatisfy { $0 == 0 })

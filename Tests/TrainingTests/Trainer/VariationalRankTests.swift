@@ -48,11 +48,11 @@ import Training
         #expect(Set(actual.losses.sums.keys) == ["loss_by_timestep", "images_by_timestep"])
         let counts = actual.losses.sums["images_by_timestep"]!
         #expect(counts.allSatisfy { $0 == Double(16 * world.size) })
-        if step == 7 { saved = try together.checkpoint(provenance: [:]) }
+        if step == 7 { saved = try together.wholeCheckpoint() }
       }
       #expect(bits(together.weights.values) == bits(reference.weights.values))
       let (expected, actual) = (
-        try reference.checkpoint(provenance: [:]), try together.checkpoint(provenance: [:])
+        try reference.wholeCheckpoint(), try together.wholeCheckpoint()
       )
       if let expected, let actual {
         #expect(actual.state == expected.state && actual.facts == expected.facts)
@@ -74,7 +74,7 @@ import Training
       let last = try resumed.trainStep()
       #expect(last.step == 9 && last.losses.total == together.loss)
       #expect(bits(resumed.weights.values) == bits(together.weights.values))
-      let after = try resumed.checkpoint(provenance: [:])
+      let after = try resumed.wholeCheckpoint()
       #expect(after?.state == actual?.state)
     }
   }
@@ -91,8 +91,8 @@ import Training
         #expect(abs(actual.losses.total - expected.losses.total) < 1e-3 * expected.losses.total)
       }
       let states = (
-        try reference.checkpoint(provenance: [:])?.state,
-        try other.checkpoint(provenance: [:])?.state
+        try reference.wholeCheckpoint()?.state,
+        try other.wholeCheckpoint()?.state
       )
       #expect(states.0?["gamma_visits"] == states.1?["gamma_visits"])
     }
@@ -109,7 +109,7 @@ import Training
       let average = try trainer.emaModel()
       let facts = try average.require((any Likelihood).self, to: "be evaluated")
         .evaluation(EvaluationOptions()).facts
-      if let checkpoint = try trainer.checkpoint(provenance: [:]) {
+      if let checkpoint = try trainer.wholeCheckpoint() {
         let entry = try #require(checkpoint.layout.entries.first { $0.name == "gamma/first" })
         let (own, last) = (
           checkpoint.ema[entry.range.lowerBound], checkpoint.model[entry.range.lowerBound]
