@@ -109,6 +109,8 @@ def page(program, words, command, version, date):
     name = "-".join(words)
     lines = [
         f'.TH {escaped(name.upper())} 1 "{date}" "{escaped(f"ddpm-dist {version}")}" "ddpm\\-dist"',
+        # No hyphens of roff's own within names of files and settings.
+        ".nh",
         ".SH NAME",
         f"{escaped(name)} \\- {escaped(command.get('abstract', '').rstrip('.'))}",
         ".SH SYNOPSIS",

@@ -104,7 +104,7 @@ version=${version%% *}
 for program in ddpm-dist ddpm-sample; do
   "launch/man_pages.py" "$tree/bin/$program" "$share/man/man1" \
     --date "$(date -u -d "@${SOURCE_DATE_EPOCH:-$(date +%s)}" +%F)"
-  launch/completions.sh "$tree/bin/$program" "$share"
+  launch/completions/write.sh "$tree/bin/$program" "$share"
 done
 mkdir -p "$share/modulefiles/ddpm-dist"
 cp launch/modules/ddpm-dist.lua "$share/modulefiles/ddpm-dist/$version.lua"

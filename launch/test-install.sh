@@ -117,7 +117,7 @@ test_binary() {
     man -w ddpm-dist ddpm-sample ddpm-dist-dataset-import-csv ls
     man ddpm-dist | grep -F 'Exit codes'; man ddpm-dist-train | grep -F 'learning_rate'
     for page in $prefix/share/man/man1/*; do
-      groff -man -Tutf8 -ww -z \$page 2>&1 | tee /dev/stderr | grep . && exit 1; done; true"
+      groff -k -man -Tutf8 -ww -W break -z \$page 2>&1 | tee /dev/stderr | grep . && exit 1; done; true"
   # A real terminal: what Tab makes of a line.
   local tab="
     proc offers {shell line part} {
