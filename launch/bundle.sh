@@ -178,6 +178,10 @@ pack_binary() {
     find "$package" -maxdepth 1 \( -name 'LICENSE*' -o -name 'NOTICE*' \) -exec cat {} + \
       >"$licenses/$(basename "$package")"
   done
+  # Debian's packages refer to the long licences instead of repeating them.
+  mkdir "$licenses/common-licenses"
+  grep -ohE '/usr/share/common-licenses/[A-Za-z]+-[0-9.]*[0-9]' -r "$licenses" | sort -u |
+    xargs cp -t "$licenses/common-licenses"
 
   # Nothing may come from this machine but what the system is to have.
   while read -r library path; do
@@ -188,7 +192,8 @@ pack_binary() {
 
   cp "$here/place.sh" "$scratch/$name/install.sh"
   cat >"$scratch/$name/README" <<TEXT
-ddpm-dist $version (${commit:-unknown commit}) for Linux on $(uname -m): $kinds
+ddpm-dist for Linux on $(uname -m): $kinds
+$("$tree/bin/ddpm-dist" --version)
 
   ./install.sh --prefix /opt/ddpm-dist
   ./install.sh --prefix /opt/ddpm-dist --uninstall
@@ -198,8 +203,8 @@ It needs what this machine must have:
   glibc $(newest_symbol GLIBC "$tree") or newer
   libstdc++ with GLIBCXX_$(newest_symbol GLIBCXX "$tree") or newer
 
-The licences of what is bundled are in tree/share/doc/ddpm-dist/licenses. The source that these programs
-were built from is commit ${commit:-unknown} of ddpm-dist; launch/bundle.sh --source packs it.
+The licences of what is bundled are in tree/share/doc/ddpm-dist/licenses. launch/bundle.sh --source packs
+the source that these programs were built from.
 TEXT
   pack "$name"
 }
