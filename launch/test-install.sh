@@ -33,6 +33,7 @@ systems=$root/.build/test-install
 mkdir -p "$systems"
 passed=0
 failed=0
+network=false
 
 # system NAME PACKAGE…: makes a Debian with these packages, once for each list of them.
 system() {
@@ -61,6 +62,7 @@ inside() {
     mount --make-rprivate /
     mount -t proc none "$1/proc"
     mount --rbind /dev "$1/dev"
+    mount --rbind /sys "$1/sys"
     if [[ -n $3 ]]; then mkdir -p "$1$3" && mount --rbind "$3" "$1$3"; fi
     ip link set lo up 2>/dev/null || true
     exec chroot "$1" /usr/bin/env -i HOME=/root TERM=xterm LANG=C.UTF-8 \
@@ -69,10 +71,11 @@ inside() {
       bash -c "$2"' inside "$folder" "$3" "${4:-}"
 }
 
-# check SYSTEM NAME COMMAND: one test; what the command prints is shown where it fails.
+# check SYSTEM NAME COMMAND [FOLDER]: one test, without a network unless `network` is true; what the command
+# prints is shown where it fails. FOLDER is one of this system that is seen there too.
 check() {
   local log=$systems/$1.check
-  if inside "$1" false "set -euo pipefail; $3" "${4:-}" >"$log" 2>&1 </dev/null; then
+  if inside "$1" "$network" "set -euo pipefail; $3" "${4:-}" >"$log" 2>&1 </dev/null; then
     passed=$((passed + 1))
     echo "passed: $2"
   else
@@ -118,43 +121,17 @@ test_binary() {
     man ddpm-dist | grep -F 'Exit codes'; man ddpm-dist-train | grep -F 'learning_rate'
     for page in $prefix/share/man/man1/*; do
       groff -k -man -Tutf8 -ww -W break -z \$page 2>&1 | tee /dev/stderr | grep . && exit 1; done; true"
-  # A real terminal: what Tab makes of a line.
-  local tab="
-    proc offers {shell line part} {
-      spawn -noecho {*}\$shell
-      send {$lmod; module load ddpm-dist; cd /root/tab; PS1='ready> '}; send \\r
-      expect -re {ready> \$} {} timeout { puts \"no prompt\"; exit 1 }
-      send -- \"\$line\\t\"
-      expect { -ex \$part {} timeout { puts \"\\n\$line does not become \$part\"; exit 1 } }
-      send \\003; close; wait
-    }
-    set timeout 20"
-  check plain "Tab offers commands, options, files and settings in bash" "
-    mkdir -p /root/tab/runs; touch /root/tab/faces.h5 /root/tab/faces.txt /root/tab/small.yaml
-    cat >/root/tab.exp <<'EXPECT'
-$tab
-set shell {bash --norc --noprofile -i}
-offers \$shell {ddpm-dist trai} {ddpm-dist train }
-offers \$shell {ddpm-dist train --init-f} {--init-from }
-offers \$shell {ddpm-dist train --data fa} {--data faces.h5 }
-offers \$shell {ddpm-dist train --config sm} {--config small.yaml }
-offers \$shell {ddpm-dist train --run ru} {--run runs/}
-offers \$shell {ddpm-dist train --set learning_r} {--set learning_rate=}
-offers \$shell {ddpm-dist train --set batch=8 learning_r} {batch=8 learning_rate=}
-offers \$shell {ddpm-sample --ckpt fa} {--ckpt faces.h5 }
-EXPECT
-    expect /root/tab.exp"
+  cp launch/completions/tab.exp "$systems/plain/root/tab.exp"
+  local shell
+  for shell in bash zsh fish; do
+    check plain "Tab offers commands, options, files and settings in $shell" "
+      rm -rf /root/tab; mkdir /root/tab; expect /root/tab.exp $shell $prefix /root/tab"
+  done
   check plain "bash-completion finds the files below /usr/local" "
     DDPM_SCRIPT_NAME=x /root/bundle/install.sh --prefix /usr/local >/dev/null
     bash -ic 'source /usr/share/bash-completion/bash_completion; _completion_loader ddpm-dist || true
       complete -p ddpm-dist' 2>/dev/null
     /root/bundle/install.sh --prefix /usr/local --uninstall; ! ls /usr/local/bin/*"
-  check plain "fish and zsh read theirs" "
-    fish -c 'source $prefix/share/fish/vendor_completions.d/ddpm-dist.fish; set -x PATH $prefix/bin \$PATH
-      complete -C \"ddpm-dist trai\"; complete -C \"ddpm-dist train --set learning_r\"' |
-      tee /dev/stderr | grep -F learning_rate=
-    zsh -fc 'fpath=($prefix/share/zsh/site-functions \$fpath); autoload -U compinit; compinit -u
-      whence -v _ddpm-dist'"
   check plain "two ranks train and draw" "export PATH=$prefix/bin:\$PATH; cd /root; rm -rf runs digits.png
     $prefix/share/ddpm-dist/launch/run.sh 2 train --steps 6 --run runs/two --set channels=16 sample_every=0
     mpirun -n 1 ddpm-dist train --steps 6 --run runs/one --set channels=16 sample_every=0
@@ -171,6 +148,17 @@ EXPECT
   check modules "Environment Modules load it" "$tcl; module load ddpm-dist
     command -v ddpm-dist | grep $prefix/bin; man -w ddpm-dist ls
     complete -p ddpm-dist; module unload ddpm-dist; ! command -v ddpm-dist; ! complete -p ddpm-dist"
+
+  # What launch/apptainer.def and launch/Dockerfile run in an empty Debian.
+  rm -rf "$systems/container"
+  cp -a "$systems/base" "$systems/container"
+  cp /etc/resolv.conf "$systems/container/etc/resolv.conf"
+  cp launch/container.sh "$systems/container/root"
+  cp "$bundle" "$systems/container/root/bundle.tar.gz"
+  network=true
+  check container "a container is made" "/root/container.sh install /root/bundle.tar.gz"
+  network=false
+  check container "ranks train in it" "cd /root; mpirun -n 2 ddpm-dist train --steps 2 --set channels=16"
 
   check plain "uninstalling leaves nothing" "/root/bundle/install.sh --prefix $prefix --uninstall
     ! ls -d $prefix"
