@@ -13,31 +13,43 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 kinds=native
-place=()
-builds=true
+prefix=""
+uninstall=false
 while (($# > 0)); do
   case $1 in
-    --march)
+    --prefix | --march)
       if (($# < 2)); then
-        echo "install.sh: --march needs kinds of CPU, as in x86-64-v3,x86-64-v4." >&2
+        echo "install.sh: $1 needs a value; see the first lines of this script." >&2
         exit 64
       fi
-      kinds=$2
+      if [[ $1 == --prefix ]]; then prefix=$2; else kinds=$2; fi
       shift
       ;;
+    --prefix=*) prefix=${1#--prefix=} ;;
     --march=*) kinds=${1#--march=} ;;
-    --uninstall | --help | -h) builds=false && place+=("$1") ;;
-    *) place+=("$1") ;;
+    --uninstall) uninstall=true ;;
+    --help | -h)
+      sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+      exit 0
+      ;;
+    *)
+      echo "install.sh: \"$1\" is no option; see the first lines of this script." >&2
+      exit 64
+      ;;
   esac
   shift
 done
-export DDPM_SCRIPT_NAME=install.sh
-tree=$here/../.build/install/tree
-if $builds; then
-  # What is wrong with the prefix is said before the build.
-  "$here/place.sh" --tree "$tree" --check "${place[@]}"
-  "$here/setup.sh"
-  rm -rf "$tree"
-  "$here/stage.sh" "$tree" --march "$kinds"
+place() {
+  DDPM_SCRIPT_NAME=install.sh "$here/place.sh" --prefix "$prefix" "$@"
+}
+if $uninstall; then
+  place --uninstall
+  exit 0
 fi
-"$here/place.sh" --tree "$tree" "${place[@]}"
+# What is wrong with the prefix is said before the build.
+place --check
+"$here/setup.sh"
+tree=$here/../.build/install/tree
+rm -rf "$tree"
+"$here/stage.sh" "$tree" --march "$kinds"
+place --tree "$tree"

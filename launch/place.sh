@@ -6,9 +6,10 @@
 #   install.sh --prefix /opt/ddpm-dist --uninstall
 #   launch/place.sh --tree FOLDER --prefix /opt/ddpm-dist
 #
-# The tree is --tree, or `tree` beside this script; --check only looks whether the prefix can be one. DESTDIR, if set, goes before the prefix, as packagers
-# expect. PREFIX/share/ddpm-dist/manifest tells what has been placed: a SHA-256 and a path a line, and the
-# folders that were made. A file is replaced or removed only where it has the bytes of a manifest's line.
+# The tree is --tree, or `tree` beside this script; --check only looks whether the prefix can be one.
+# DESTDIR, if set, goes before the prefix, as packagers expect. PREFIX/share/ddpm-dist/manifest tells what
+# has been placed: a SHA-256 and a path a line, and the folders that were made. A file is replaced or
+# removed only where it has the bytes of a manifest's line.
 #
 # Exit codes: 64 wrong arguments, 66 nothing to uninstall, 73 a file of somebody else is in the way.
 set -eu
