@@ -58,8 +58,13 @@ pack() {
   echo "Packed: $bundles/$1.tar.gz"
 }
 
-# checkouts: prints the folder of the packages' sources, which SwiftPM fetches where they are not there.
+# checkouts: prints the folder of the packages' sources: in a bundle of sources `packages`, else SwiftPM's,
+# which fetches them where they are not there.
 checkouts() {
+  if [[ -d packages ]]; then
+    echo "$root/packages"
+    return
+  fi
   swift package --package-path "$root" resolve >&2
   echo "$root/.build/checkouts"
 }
