@@ -5,6 +5,7 @@
 #   install.sh --prefix /opt/ddpm-dist
 #   install.sh --prefix /opt/ddpm-dist --uninstall
 #   launch/place.sh --tree FOLDER --prefix /opt/ddpm-dist
+#   /opt/ddpm-dist/share/ddpm-dist/launch/place.sh --prefix /opt/ddpm-dist --uninstall
 #
 # The tree is --tree, or `tree` beside this script; --check only looks whether the prefix can be one.
 # DESTDIR, if set, goes before the prefix, as packagers expect. PREFIX/share/ddpm-dist/manifest tells what

@@ -344,6 +344,15 @@ class Placing(Case):
         self.place()
         self.assertTrue((self.prefix / "bin/ddpm-dist").exists())
 
+    def test_what_is_installed_removes_itself(self):
+        self.tree("bin/ddpm-dist")
+        self.write("tree/share/ddpm-dist/launch/place.sh", (launch / "place.sh").read_text(), True)
+        self.place()
+        self.run_script(
+            self.prefix / "share/ddpm-dist/launch/place.sh", "--prefix", self.prefix, "--uninstall"
+        )
+        self.assertFalse(self.prefix.exists())
+
     def test_destdir_goes_before_the_prefix(self):
         stage = self.folder / "stage"
         self.place(DESTDIR=stage)
