@@ -14,10 +14,12 @@
 
 ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
+# Where SwiftPM leaves release builds, or where the programs are installed.
+ddpm_bin=$ddpm_root/.build/release
+if [[ -e $ddpm_root/manifest ]]; then ddpm_bin=$(cd "$ddpm_root/../../bin" && pwd); fi
+
 ddpm_swift_flags=()
 if [[ -e $ddpm_root/Package.swift ]]; then
-  # Where SwiftPM leaves release builds.
-  ddpm_bin=$ddpm_root/.build/release
   source "$ddpm_root/launch/libraries.sh"
   ddpm_find_libraries "$ddpm_root/.build/pkgconfig"
 
@@ -38,8 +40,6 @@ if [[ -e $ddpm_root/Package.swift ]]; then
     if pkg-config --exists "$library" 2>/dev/null; then ddpm_libraries+=("$library"); fi
   done
   export DDPM_LIBRARIES="${DDPM_LIBRARIES-${ddpm_libraries[*]}}"
-else
-  ddpm_bin=$(cd "$ddpm_root/../../bin" && pwd)
 fi
 
 # The cores that this process may use, each counted once however many threads it runs: what

@@ -16,7 +16,8 @@
 # ddpm_library_folders, where the programs find them at run time other than by the system's search.
 
 ddpm_find_libraries() {
-  local folder=$1 path=:${PKG_CONFIG_PATH:-}:
+  local folder path=:${PKG_CONFIG_PATH:-}:
+  folder=$(readlink -m "$1")
   ddpm_library_faults=()
   ddpm_library_folders=()
   # A script that has been called by another one finds this folder there already.

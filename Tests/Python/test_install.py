@@ -71,11 +71,11 @@ class Case(unittest.TestCase):
 class Libraries(Case):
     """launch/libraries.sh"""
 
-    def find(self, **environment):
+    def find(self, folder="written", **environment):
         """What was found: the files as dictionaries, the sentences, the folders, PKG_CONFIG_PATH."""
         script = f"""set -euo pipefail
           source {launch}/libraries.sh
-          ddpm_find_libraries {self.folder}/written
+          ddpm_find_libraries {self.folder}/{folder}
           echo "${{PKG_CONFIG_PATH-none}}"
           echo "${{ddpm_library_folders[*]}}"
           ((${{#ddpm_library_faults[@]}} == 0)) || printf '%s\\n' "${{ddpm_library_faults[@]}}"
@@ -160,7 +160,8 @@ class Libraries(Case):
     def test_a_script_that_calls_a_script_finds_the_same(self):
         self.describe("hdf5", self.hdf5("h"))
         first = self.find()
-        self.assertEqual(self.find(PKG_CONFIG_PATH=first[3]), first)
+        for folder in ["written", "known/../written"]:
+            self.assertEqual(self.find(folder, PKG_CONFIG_PATH=first[3]), first)
 
     def test_open_mpi_tells_its_flags(self):
         self.write("m/lib/libmpi.so")
