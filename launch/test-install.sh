@@ -35,17 +35,23 @@ passed=0
 failed=0
 network=false
 
+# base RELEASE: makes the smallest Debian of a release, once.
+base() {
+  if [[ ! -e $systems/base-$1/etc/resolv.conf ]]; then
+    rm -rf "$systems/base-$1"
+    debootstrap --variant=minbase "$1" "$systems/base-$1" || cannot "debootstrap failed: no network?"
+    cp /etc/resolv.conf "$systems/base-$1/etc/resolv.conf"
+  fi
+}
+
 # system NAME PACKAGE…: makes a Debian with these packages, once for each list of them.
 system() {
   local name=$1 folder=$systems/$1
   shift
   if [[ "$*" == "$(cat "$folder.packages" 2>/dev/null)" ]]; then return 0; fi
   rm -rf "$folder" "$folder.packages"
-  if [[ ! -e $systems/base/etc/debian_version ]]; then
-    debootstrap --variant=minbase bookworm "$systems/base" || cannot "debootstrap failed: no network?"
-  fi
-  cp -a "$systems/base" "$folder"
-  cp /etc/resolv.conf "$folder/etc/resolv.conf"
+  base bookworm
+  cp -a "$systems/base-bookworm" "$folder"
   inside "$name" true "apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
     apt-get install --yes -qq --no-install-recommends $*" >"$folder.log" 2>&1 ||
     cannot "packages could not be installed; $folder.log says why."
@@ -149,16 +155,21 @@ test_binary() {
     command -v ddpm-dist | grep $prefix/bin; man -w ddpm-dist ls
     complete -p ddpm-dist; module unload ddpm-dist; ! command -v ddpm-dist; ! complete -p ddpm-dist"
 
-  # What launch/apptainer.def and launch/Dockerfile run in an empty Debian.
-  rm -rf "$systems/container"
-  cp -a "$systems/base" "$systems/container"
-  cp /etc/resolv.conf "$systems/container/etc/resolv.conf"
-  cp launch/container.sh "$systems/container/root"
-  cp "$bundle" "$systems/container/root/bundle.tar.gz"
-  network=true
-  check container "a container is made" "/root/container.sh install /root/bundle.tar.gz"
-  network=false
-  check container "ranks train in it" "cd /root; mpirun -n 2 ddpm-dist train --steps 2 --set channels=16"
+  # What launch/apptainer.def and launch/Dockerfile run in an empty Debian, and in the next one, whose Open
+  # MPI is 5 and whose HDF5 has another name.
+  local release
+  for release in bookworm trixie; do
+    base "$release"
+    rm -rf "$systems/container"
+    cp -a "$systems/base-$release" "$systems/container"
+    cp launch/container.sh "$systems/container/root"
+    cp "$bundle" "$systems/container/root/bundle.tar.gz"
+    network=true
+    check container "a container of $release is made" "/root/container.sh install /root/bundle.tar.gz"
+    network=false
+    check container "ranks train in it" "cd /root
+      mpirun -n 2 ddpm-dist train --steps 2 --set channels=16"
+  done
 
   check plain "uninstalling leaves nothing" "/root/bundle/install.sh --prefix $prefix --uninstall
     ! ls -d $prefix"
