@@ -7,6 +7,10 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
+if ((${#ddpm_library_faults[@]} > 0)); then
+  printf '%s\n' "${ddpm_library_faults[@]}" >&2
+  exit 69
+fi
 case ${1:-} in
   "") swift build "${ddpm_swift_flags[@]}" ;;
   --tests) swift build "${ddpm_swift_flags[@]}" --build-tests ;;

@@ -5,7 +5,8 @@
 #
 # Sets ddpm_root, ddpm_bin, ddpm_venv, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two,
 # ddpm_ranks, ddpm_newest_step, ddpm_made_progress and ddpm_python_environment, and exports what
-# Open MPI and OpenBLAS read. It changes no folder and builds nothing.
+# Open MPI and OpenBLAS read. It changes no folder and builds nothing. In an installation
+# (PREFIX/share/ddpm-dist/launch) ddpm_bin is PREFIX/bin, and nothing can be built.
 #
 # You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3, and
 # DDPM_LIBRARIES (default: those that pkg-config finds), the optional libraries to build with, of
@@ -13,22 +14,33 @@
 
 ddpm_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# The flags of every `swift build` and `swift test`: equal flags share one build in .build. Package.swift
-# asks git for the commit, so it is read each time; the last flag refuses an import of a module that it
-# does not allow.
-ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}"
-  --manifest-cache none --disable-build-manifest-caching
-  --explicit-target-dependency-import-check error)
-
-# The optional libraries that are here, for Package.swift.
-ddpm_libraries=()
-for library in libturbojpeg libtiff-4; do
-  if pkg-config --exists "$library" 2>/dev/null; then ddpm_libraries+=("$library"); fi
-done
-export DDPM_LIBRARIES="${DDPM_LIBRARIES-${ddpm_libraries[*]}}"
-
-# Where SwiftPM leaves release builds.
+# Where SwiftPM leaves release builds, or where the programs are installed.
 ddpm_bin=$ddpm_root/.build/release
+if [[ -e $ddpm_root/manifest ]]; then ddpm_bin=$(cd "$ddpm_root/../../bin" && pwd); fi
+
+ddpm_swift_flags=()
+if [[ -e $ddpm_root/Package.swift ]]; then
+  source "$ddpm_root/launch/libraries.sh"
+  ddpm_find_libraries "$ddpm_root/.build/pkgconfig"
+
+  # The flags of every `swift build` and `swift test`: equal flags share one build in .build. Package.swift
+  # asks git for the commit, so it is read each time; the last of these refuses an import of a module that
+  # it does not allow.
+  ddpm_swift_flags=(--package-path "$ddpm_root" -c release -Xcc "-march=${DDPM_MARCH:-native}"
+    --manifest-cache none --disable-build-manifest-caching
+    --explicit-target-dependency-import-check error)
+  # Libraries that the system's search does not know are found by their folder.
+  for ddpm_folder in "${ddpm_library_folders[@]}"; do
+    ddpm_swift_flags+=(-Xlinker -rpath -Xlinker "$ddpm_folder")
+  done
+
+  # The optional libraries that are here, for Package.swift.
+  ddpm_libraries=()
+  for library in libturbojpeg libtiff-4; do
+    if pkg-config --exists "$library" 2>/dev/null; then ddpm_libraries+=("$library"); fi
+  done
+  export DDPM_LIBRARIES="${DDPM_LIBRARIES-${ddpm_libraries[*]}}"
+fi
 
 # The cores that this process may use, each counted once however many threads it runs: what
 # Open MPI counts as slots. `nproc` alone would count threads.

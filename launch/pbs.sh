@@ -31,7 +31,10 @@ set -euo pipefail
 cd "$PBS_O_WORKDIR"
 # Load here what you built with, if your cluster has environment modules:
 # module load gcc openmpi hdf5 openblas
-source launch/env.sh
+scripts=$PBS_O_WORKDIR/launch
+# From another folder: those of the installation whose ddpm-dist is on the PATH.
+[[ -e $scripts/env.sh ]] || scripts=$(dirname "$(command -v ddpm-dist)")/../share/ddpm-dist/launch
+source "$scripts/env.sh"
 
 if [[ -z ${CONFIG:-} || -z ${RUN:-} ]]; then
   echo "Usage: qsub -v CONFIG=configs/cifar10.yaml,RUN=runs/cifar10 launch/pbs.sh" >&2
@@ -64,4 +67,4 @@ mpirun -n "$ranks" --hostfile "$PBS_NODEFILE" --map-by "slot:PE=$workers" --bind
 # Stopped in time, and to go on: the next job of the chain. But not for ever: where three jobs in a row
 # have brought no new step, a step or a save takes longer than a job may.
 ddpm_made_progress "$RUN" || exit 70
-qsub -v "CONFIG=$CONFIG,RUN=$RUN,MORE=${MORE:-}" "$PBS_O_WORKDIR/launch/pbs.sh"
+qsub -v "CONFIG=$CONFIG,RUN=$RUN,MORE=${MORE:-}" "$scripts/pbs.sh"

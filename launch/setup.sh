@@ -7,8 +7,11 @@
 #                              what launch/hosts.sh makes hosts with, and strace)
 #
 # Does nothing where everything is there. Where it may not install (no apt-get, not root and no
-# sudo), it says what to install and stops with exit code 69.
+# sudo), it says what to install and stops with exit code 69; so it does where what is there cannot be
+# used, such as MPICH.
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$here/libraries.sh"
 
 swift_needed="6.2"
 
@@ -20,6 +23,7 @@ need() { # need PACKAGE COMMAND…: PACKAGE is missing where COMMAND fails
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
 need pkg-config command -v pkg-config
+ddpm_find_libraries "$here/../.build/pkgconfig"
 need libopenmpi-dev pkg-config --exists ompi-c
 need openmpi-bin command -v mpirun
 need libhdf5-dev pkg-config --exists hdf5-serial
@@ -53,6 +57,7 @@ if ((${#missing[@]} > 0)); then
   fi
   if ! command -v apt-get >/dev/null || ! command -v "${as_root[0]:-true}" >/dev/null; then
     echo "Please install what these Debian packages hold, then start again: ${missing[*]}" >&2
+    ((${#ddpm_library_faults[@]} == 0)) || printf '%s\n' "${ddpm_library_faults[@]}" >&2
     exit 69
   fi
   echo "Installing: ${missing[*]}"
@@ -62,6 +67,13 @@ if ((${#missing[@]} > 0)); then
     echo "  sudo ${install[*]}" >&2
     exit 69
   fi
+  ddpm_find_libraries "$here/../.build/pkgconfig"
+fi
+
+# What is there and of a kind that cannot be used.
+if ((${#ddpm_library_faults[@]} > 0)); then
+  printf '%s\n' "${ddpm_library_faults[@]}" >&2
+  exit 69
 fi
 
 # Swift, from the toolchain's own words: "Swift version 6.3.1 (swift-6.3.1-RELEASE)".

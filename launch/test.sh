@@ -119,6 +119,7 @@ done
 
 step "Python environment" ddpm_python_environment
 part "Files, as h5py reads them" 240 "$ddpm_venv/bin/python" Tests/Python/test_files.py "$ddpm_bin"
+part "Installation" 120 python3 Tests/Python/test_install.py
 part "Comparison with PyTorch" 60 "$ddpm_venv/bin/python" Tests/Python/test_comparison.py
 
 part "Mutated files" 180 "$ddpm_venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \

@@ -17,7 +17,7 @@ struct AverageCommand: JobCommand {
       (Karras et al. 2024). ddpm-sample --ckpt FILE.h5 draws with it.
       """)
 
-  @Option(help: "The run's folder.")
+  @Option(help: "The run's folder.", completion: .directory)
   var run: String
   @Option(
     help: """
@@ -31,7 +31,9 @@ struct AverageCommand: JobCommand {
       good checkpoint)
       """)
   var step: Int?
-  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced without --force.")
+  @Option(
+    help: "The checkpoint to write, .h5; one that is there is not replaced without --force.",
+    completion: .hdf5)
   var output: String
   @Flag(help: .force)
   var force = false

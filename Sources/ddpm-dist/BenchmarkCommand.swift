@@ -35,10 +35,13 @@ struct BenchmarkCommand: JobCommand {
       is profiled, and ranks sleep between rounds.
       """)
 
-  @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
+  @Option(
+    help: "A YAML file of settings, such as configs/cifar10.yaml.",
+    completion: .file(extensions: ["yaml", "yml"]))
   var config: String?
   @Option(
-    help: "The dataset, an HDF5 file. (default: the configuration's, else the embedded digits)")
+    help: "The dataset, an HDF5 file. (default: the configuration's, else the embedded digits)",
+    completion: .hdf5)
   var data: String?
   @Option(
     help: ArgumentHelp(
@@ -62,7 +65,9 @@ struct BenchmarkCommand: JobCommand {
   var rounds = 5
   @Option(help: "Training steps or evaluations of a round.")
   var steps = 1
-  @Option(help: "Write the results as JSON to this file; - prints them instead of the table.")
+  @Option(
+    help: "Write the results as JSON to this file; - prints them instead of the table.",
+    completion: .file(extensions: ["json"]))
   var json: String?
   @Flag(help: .force)
   var force = false
@@ -71,7 +76,8 @@ struct BenchmarkCommand: JobCommand {
   @Option(
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Change settings, one or several, as for ddpm-dist train.", valueName: "key=value"))
+      "Change settings, one or several, as for ddpm-dist train.", valueName: "key=value"),
+    completion: .settings)
   var settings: [String] = []
 
   func validate() throws {

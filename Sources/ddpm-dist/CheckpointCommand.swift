@@ -20,7 +20,7 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "List the checkpoints of a run: step, date, size, loss, and whether they are good.",
       discussion: "Every file is read whole. Those that cannot be used are listed with the reason.")
 
-    @Argument(help: "The run's folder.")
+    @Argument(help: "The run's folder.", completion: .directory)
     var run: String
 
     func run(_ job: Job) throws {
@@ -51,7 +51,7 @@ struct CheckpointCommand: ParsableCommand {
         file says of itself.
         """)
 
-    @Argument(help: "The checkpoints.")
+    @Argument(help: "The checkpoints.", completion: .hdf5)
     var files: [String]
 
     func run(_ job: Job) throws {
@@ -85,9 +85,9 @@ struct CheckpointCommand: ParsableCommand {
         scalars. Where and how the files were made is not compared.
         """)
 
-    @Argument(help: "A checkpoint.")
+    @Argument(help: "A checkpoint.", completion: .hdf5)
     var first: String
-    @Argument(help: "Another one.")
+    @Argument(help: "Another one.", completion: .hdf5)
     var second: String
 
     func run(_ job: Job) throws {
@@ -122,7 +122,7 @@ struct CheckpointCommand: ParsableCommand {
         neither counted nor removed.
         """)
 
-    @Argument(help: "The run's folder.")
+    @Argument(help: "The run's folder.", completion: .directory)
     var run: String
     @Option(help: "How many of the newest good checkpoints to keep.")
     var keep: Int
@@ -148,7 +148,7 @@ struct CheckpointCommand: ParsableCommand {
       abstract: "Give files the name of the step that is in them.",
       discussion: "In the folder where they are; nothing is replaced.")
 
-    @Argument(help: "Checkpoints, or snapshots of averages.")
+    @Argument(help: "Checkpoints, or snapshots of averages.", completion: .hdf5)
     var files: [String]
 
     func run(_ job: Job) throws {

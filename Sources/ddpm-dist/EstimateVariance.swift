@@ -19,7 +19,9 @@ struct EstimateVariance: JobCommand {
       """)
 
   @OptionGroup var images: EvaluatedImages
-  @Option(help: "The checkpoint to write, .h5; one that is there is not replaced without --force.")
+  @Option(
+    help: "The checkpoint to write, .h5; one that is there is not replaced without --force.",
+    completion: .hdf5)
   var output: String
   @Flag(help: .force)
   var force = false

@@ -85,7 +85,8 @@ struct Evaluate: JobCommand {
     parsing: .upToNextOption,
     help: ArgumentHelp(
       "Where to write the results: a table, JSON, HDF5, a picture of the terms; one or several.",
-      valueName: "FILE.csv|.json|.h5|.svg"))
+      valueName: "FILE.csv|.json|.h5|.svg"),
+    completion: .file(extensions: ["csv", "json", "h5", "svg"]))
   var output: [String] = []
   @Flag(help: .force)
   var force = false
@@ -152,9 +153,11 @@ struct Evaluate: JobCommand {
 
 /// Which checkpoint is evaluated on which images: the options of all commands that do.
 struct EvaluatedImages: ParsableArguments {
-  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
+  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.", completion: .hdf5)
   var ckpt: String
-  @Option(help: "The dataset, an HDF5 file, or digits, the embedded ones. (default: digits)")
+  @Option(
+    help: "The dataset, an HDF5 file, or digits, the embedded ones. (default: digits)",
+    completion: .hdf5)
   var data: String?
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?

@@ -24,9 +24,9 @@ struct ExportCommand: ParsableCommand {
         docs/diffusers.md says what diffusers cannot say.
         """)
 
-    @Argument(help: "A checkpoint, or a run folder: its newest good checkpoint.")
+    @Argument(help: "A checkpoint, or a run folder: its newest good checkpoint.", completion: .hdf5)
     var run: String
-    @Argument(help: "The folder to write; one that is there must be empty.")
+    @Argument(help: "The folder to write; one that is there must be empty.", completion: .directory)
     var output: String
     @Option(
       help: ArgumentHelp(

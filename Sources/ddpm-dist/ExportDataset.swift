@@ -14,7 +14,7 @@ struct ExportDataset: ParsableCommand {
 
 /// What every export asks for.
 struct ExportOptions: ParsableArguments {
-  @Argument(help: "The dataset, an HDF5 file, or 'digits' for the embedded one.")
+  @Argument(help: "The dataset, an HDF5 file, or 'digits' for the embedded one.", completion: .hdf5)
   var dataset: String
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?

@@ -18,7 +18,8 @@ struct ImportCommand: ParsableCommand {
 /// What every import asks for.
 struct ImportOptions: ParsableArguments {
   @Option(
-    help: "The dataset to write, .h5 or .hdf5; a dataset of an import that is there is replaced.")
+    help: "The dataset to write, .h5 or .hdf5; a dataset of an import that is there is replaced.",
+    completion: .hdf5)
   var output: String
   @Flag(help: .force)
   var force = false
@@ -38,7 +39,8 @@ struct ImportOptions: ParsableArguments {
       """
       Captions of the images: a line each in a .txt file, strings or lists of them in a .jsonl file, or \
       a dataset of an HDF5 file. (default: the input's, if it has any)
-      """, valueName: "file.txt|.jsonl|.h5[:/dataset]"))
+      """, valueName: "file.txt|.jsonl|.h5[:/dataset]"),
+    completion: .file(extensions: ["txt", "jsonl", "h5"]))
   var captions: String?
   @Option(help: "Compress inside the file, level 1 to 9. (default: not; reads fastest)")
   var gzip: Int?
@@ -106,9 +108,9 @@ struct ImportIDX: JobCommand {
       --output mnist.h5
       """)
 
-  @Argument(help: "The file of images.")
+  @Argument(help: "The file of images.", completion: .file())
   var images: String
-  @Argument(help: "The file of labels.")
+  @Argument(help: "The file of labels.", completion: .file())
   var labels: String?
   @OptionGroup var options: ImportOptions
 
@@ -125,7 +127,8 @@ struct ImportCIFAR10: JobCommand {
     abstract: "Import the binary version of CIFAR-10.",
     discussion: "ddpm-dist dataset import cifar10 cifar-10-batches-bin --output cifar10.h5")
 
-  @Argument(help: "The .bin files, or the folder that holds data_batch_1.bin ….")
+  @Argument(
+    help: "The .bin files, or the folder that holds data_batch_1.bin ….", completion: .file())
   var files: [String]
   @OptionGroup var options: ImportOptions
 
@@ -141,7 +144,7 @@ struct ImportCSV: JobCommand {
     abstract: "Import a table of whole numbers, one image a line, pixels row by row.",
     discussion: "ddpm-dist dataset import csv optdigits.csv --output digits.h5")
 
-  @Argument(help: "The CSV file, gzip'd or not.")
+  @Argument(help: "The CSV file, gzip'd or not.", completion: .file())
   var file: String
   @Option(help: "Rows of an image. (default: a square)")
   var height: Int?

@@ -17,7 +17,7 @@ struct ImportHDF5: JobCommand {
       range. A virtual dataset is read from those files only that are named too.
       """)
 
-  @Argument(help: "The files, whose images follow each other.")
+  @Argument(help: "The files, whose images follow each other.", completion: .hdf5)
   var files: [String]
   @Option(
     help: ArgumentHelp(

@@ -23,10 +23,11 @@ struct ImportModelCommand: ParsableCommand {
         program's UNet cannot be is refused with the key of its config.json that says so.
         """)
 
-    @Argument(help: "The folder.")
+    @Argument(help: "The folder.", completion: .directory)
     var folder: String
     @Option(
-      help: "The checkpoint to write, .h5; one that is there is not replaced without --force.")
+      help: "The checkpoint to write, .h5; one that is there is not replaced without --force.",
+      completion: .hdf5)
     var output: String
     @Flag(help: .force)
     var force = false

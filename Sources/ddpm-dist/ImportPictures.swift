@@ -24,7 +24,7 @@ struct ImportImages: JobCommand {
       them, as {"file": "a.png", "caption": "a cat"}.
       """)
 
-  @Argument(help: "The folder, the archive, or the TIFF file.")
+  @Argument(help: "The folder, the archive, or the TIFF file.", completion: .file())
   var source: String
   @Option(help: "Turn all into 1 (grey) or 3 (colour) channels. (default: as the first one)")
   var channels: Int?
@@ -86,9 +86,11 @@ struct ImportNPY: JobCommand {
       and the least and the largest value are black and white.
       """)
 
-  @Argument(help: "The array of images, .npy or .npz.")
+  @Argument(
+    help: "The array of images, .npy or .npz.", completion: .file(extensions: ["npy", "npz"]))
   var images: String
-  @Argument(help: "The array of labels, .npy or .npz.")
+  @Argument(
+    help: "The array of labels, .npy or .npz.", completion: .file(extensions: ["npy", "npz"]))
   var labels: String?
   @Option(
     help: "The name of the images in an .npz file. (default: the only one, images, arr_0 or x)")

@@ -14,11 +14,13 @@ struct InspectDataset: JobCommand {
     abstract: "Check a dataset and print what is in it.",
     discussion: "Every pixel is read, and the checksums compared where the file declares them.")
 
-  @Argument(help: "The HDF5 file, or 'digits' for the embedded dataset.")
+  @Argument(help: "The HDF5 file, or 'digits' for the embedded dataset.", completion: .hdf5)
   var file: String
   @Option(help: "The group of a file with several splits, such as /train.")
   var group: String?
-  @Option(help: "Draw the first images into this PNG file, with their captions.")
+  @Option(
+    help: "Draw the first images into this PNG file, with their captions.",
+    completion: .file(extensions: ["png"]))
   var grid: String?
   @Flag(help: .force)
   var force = false

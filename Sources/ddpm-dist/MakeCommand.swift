@@ -26,7 +26,8 @@ struct MakeCommand: ParsableCommand {
 /// What every dataset that is made asks for.
 struct MadeFile: ParsableArguments {
   @Option(
-    help: "The dataset to write, .h5 or .hdf5; a dataset that is there is replaced.")
+    help: "The dataset to write, .h5 or .hdf5; a dataset that is there is replaced.",
+    completion: .hdf5)
   var output: String
   @Flag(help: .force)
   var force = false

@@ -21,11 +21,11 @@ struct Predict: JobCommand {
       learned.
       """)
 
-  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
+  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.", completion: .hdf5)
   var ckpt: String
-  @Option(help: "The HDF5 file with /x_t and /t.")
+  @Option(help: "The HDF5 file with /x_t and /t.", completion: .hdf5)
   var input: String
-  @Option(help: "The HDF5 file to write /prediction to.")
+  @Option(help: "The HDF5 file to write /prediction to.", completion: .hdf5)
   var output: String
   @Flag(help: .force)
   var force = false

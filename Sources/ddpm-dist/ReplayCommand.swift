@@ -18,13 +18,13 @@ struct ReplayCommand: JobCommand {
       one rank.
       """)
 
-  @Argument(help: "A checkpoint, such as runs/digits/diverged/step-00000700.h5.")
+  @Argument(help: "A checkpoint, such as runs/digits/diverged/step-00000700.h5.", completion: .hdf5)
   var checkpoint: String
   @Option(
     help: "The number of a shard, 0 for the first: its images and tensors. (default: all, in short)"
   )
   var shard: Int?
-  @Option(help: "The dataset. (default: where the checkpoint says that it was)")
+  @Option(help: "The dataset. (default: where the checkpoint says that it was)", completion: .hdf5)
   var data: String?
   @Option(help: "Worker threads. (default: the cores that the process may use)")
   var workers: Int?

@@ -15,9 +15,11 @@ struct ReportCommand: JobCommand {
       provenance. Training writes report.html of its run by itself, at checkpoints and at the end.
       """)
 
-  @Argument(help: "The folders of runs.")
+  @Argument(help: "The folders of runs.", completion: .directory)
   var runs: [String]
-  @Option(help: "The page. (default: report.html in the run's folder, or here for several runs)")
+  @Option(
+    help: "The page. (default: report.html in the run's folder, or here for several runs)",
+    completion: .file(extensions: ["html"]))
   var output: String?
   @Flag(help: .force)
   var force = false

@@ -18,7 +18,7 @@ struct RunsCommand: ParsableCommand {
       commandName: "ls",
       abstract: "List the runs of a folder: state, step, loss, best validation, speed.")
 
-    @Argument(help: "A folder of runs.")
+    @Argument(help: "A folder of runs.", completion: .directory)
     var folder = "runs"
 
     func run(_ job: Job) throws {
@@ -53,7 +53,7 @@ struct RunsCommand: ParsableCommand {
       commandName: "compare",
       abstract: "Compare runs: how they went, and the settings that are not the same in all.")
 
-    @Argument(help: "The folders of two runs or more.")
+    @Argument(help: "The folders of two runs or more.", completion: .directory)
     var runs: [String]
 
     func validate() throws {

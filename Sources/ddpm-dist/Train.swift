@@ -29,15 +29,20 @@ struct Train: JobCommand {
     return lines.joined(separator: "\n")
   }
 
-  @Option(help: "A YAML file of settings, such as configs/cifar10.yaml.")
+  @Option(
+    help: "A YAML file of settings, such as configs/cifar10.yaml.",
+    completion: .file(extensions: ["yaml", "yml"]))
   var config: String?
   @Option(
     help: """
       The dataset, an HDF5 file; see ddpm-dist dataset import. (default: the configuration's, else \
       the embedded digits)
-      """)
+      """,
+    completion: .hdf5)
   var data: String?
-  @Option(help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')")
+  @Option(
+    help: "The run's folder. (default: runs/NAME, NAME being the setting 'name')",
+    completion: .directory)
   var run: String?
   @Option(help: "Optimizer steps of the whole run. \(Self.configured(\.training.steps))")
   var steps: Int?
@@ -55,7 +60,8 @@ struct Train: JobCommand {
       Begin with these weights, and nothing else of where they come from: a checkpoint's average, that of a \
       run folder's newest good checkpoint, or a folder of diffusers. A run that goes on with --resume keeps \
       its own. (default: random ones)
-      """, valueName: "path"))
+      """, valueName: "path"),
+    completion: .hdf5)
   var initFrom: String?
   @Option(help: .timeLimit)
   var timeLimit: String?
@@ -65,7 +71,8 @@ struct Train: JobCommand {
     name: .customLong("set"), parsing: .upToNextOption,
     help: ArgumentHelp(
       "Change settings, one or several; none that is also given by an option such as --steps.",
-      valueName: "key=value"))
+      valueName: "key=value"),
+    completion: .settings)
   var settings: [String] = []
   @OptionGroup var log: LogOptions
 

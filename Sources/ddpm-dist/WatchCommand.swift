@@ -15,7 +15,7 @@ struct WatchCommand: JobCommand {
       it may run anywhere that sees them. In a pipe, and with --once, it prints once.
       """)
 
-  @Argument(help: "The folders of runs.")
+  @Argument(help: "The folders of runs.", completion: .directory)
   var runs: [String]
   @Flag(help: "Print once, as plain lines.")
   var once = false

@@ -25,15 +25,18 @@ struct ConditionArguments: ParsableArguments {
   var prompts: [String] = []
   @Option(
     name: .customLong("prompts"),
-    help: ArgumentHelp("A text file with a prompt in each line.", valueName: "FILE"))
+    help: ArgumentHelp("A text file with a prompt in each line.", valueName: "FILE"),
+    completion: .file(extensions: ["txt"]))
   var promptFile: String?
   @Option(
     help: ArgumentHelp(
       "The weights of CLIP's text model, where they are not where training found them.",
-      valueName: "FILE.safetensors"))
+      valueName: "FILE.safetensors"),
+    completion: .file(extensions: ["safetensors"]))
   var textEncoder: String?
   @Option(
-    help: ArgumentHelp("The same of its vocabulary.", valueName: "tokenizer.json|DIR"))
+    help: ArgumentHelp("The same of its vocabulary.", valueName: "tokenizer.json|DIR"),
+    completion: .file(extensions: ["json"]))
   var textVocabulary: String?
   @Option(
     help: ArgumentHelp(
@@ -61,7 +64,8 @@ struct ConditionArguments: ParsableArguments {
       """
       Guide away from what another checkpoint of the run sees, an early one for example, instead of \
       from images of no class.
-      """, valueName: "checkpoint"))
+      """, valueName: "checkpoint"),
+    completion: .file(extensions: ["h5"]))
   var guideWith: String?
 
   func validate() throws {

@@ -31,7 +31,9 @@ struct DDPMSample: ParsableCommand {
       """,
     version: ProgramBuild.versionText)
 
-  @Option(help: "A checkpoint, or a run folder: its newest good checkpoint.")
+  @Option(
+    help: "A checkpoint, or a run folder: its newest good checkpoint.",
+    completion: .file(extensions: ["h5"]))
   var ckpt: String
   @Option(
     help: ArgumentHelp(
@@ -43,7 +45,8 @@ struct DDPMSample: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The autoencoder of a diffusion of latents, where it is not where training found it.",
-      valueName: "CKPT"))
+      valueName: "CKPT"),
+    completion: .file(extensions: ["h5"]))
   var latent: String?
   @Option(help: "The seed of all random numbers.")
   var seed: UInt64 = 1
@@ -234,7 +237,8 @@ struct SamplerArguments: ParsableArguments {
 struct TaskArguments: ParsableArguments {
   @Option(
     name: .customLong("init"),
-    help: "Start from /x_T, Float32 (N, H, W, C), of this HDF5 file, instead of drawing it.")
+    help: "Start from /x_T, Float32 (N, H, W, C), of this HDF5 file, instead of drawing it.",
+    completion: .file(extensions: ["h5"]))
   var start: String?
   @Option(
     help: ArgumentHelp(
@@ -260,16 +264,19 @@ struct TaskArguments: ParsableArguments {
       """
       Take images of a dataset to x_T and back by ddim, or to their latents and back, and say how much \
       is lost; .h5 files hold x_T or the latents. Nothing is clipped, unless --dynamic-threshold says so.
-      """, valueName: "DATA"))
+      """, valueName: "DATA"),
+    completion: .file(extensions: ["h5"]))
   var encode: String?
   @Option(
     help: ArgumentHelp(
-      "Paint a part of a dataset's images anew, where the --mask is white.", valueName: "DATA"))
+      "Paint a part of a dataset's images anew, where the --mask is white.", valueName: "DATA"),
+    completion: .file(extensions: ["h5"]))
   var inpaint: String?
   @Option(
     help: ArgumentHelp(
       "A PNG file of the images' size: white is painted anew, black is kept.",
-      valueName: "FILE.png"))
+      valueName: "FILE.png"),
+    completion: .file(extensions: ["png"]))
   var mask: String?
   @Option(
     help: """
@@ -280,7 +287,8 @@ struct TaskArguments: ParsableArguments {
   @Option(
     name: .customLong("from"),
     help: ArgumentHelp(
-      "Draw variations of a dataset's images: from --noise-level on.", valueName: "DATA"))
+      "Draw variations of a dataset's images: from --noise-level on.", valueName: "DATA"),
+    completion: .file(extensions: ["h5"]))
   var origin: String?
   @Option(
     help: ArgumentHelp(
@@ -362,7 +370,8 @@ struct OutputArguments: ParsableArguments {
       """
       Where to write the images: a picture of all, an HDF5 file, an npz file, or a folder for one PNG \
       file an image; one or several. Files of the same kind are replaced. (default: samples.png)
-      """, valueName: "FILE.png|.h5|.npz|DIR/"))
+      """, valueName: "FILE.png|.h5|.npz|DIR/"),
+    completion: .file(extensions: ["png", "h5", "npz"]))
   var out: [String] = []
   @Flag(help: "Replace a file of another kind too; never an input, a folder or a device.")
   var force = false
