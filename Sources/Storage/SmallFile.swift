@@ -14,9 +14,15 @@ public func readSmallFile(
   _ path: String, role: String, limit: Int
 ) throws(StorageError) -> [UInt8] {
   _ = try requireFile(path, role: role)
-  let bytes: [UInt8]
+  var bytes: [UInt8] = []
   do throws(SystemFailure) {
-    bytes = try Descriptor(path, O_RDONLY).read(0..<limit + 1)
+    let file = try Descriptor(path, O_RDONLY)
+    // Piece by piece: a small file takes no memory of the size of the limit.
+    while bytes.count <= limit {
+      let piece = try file.read(bytes.count..<min(bytes.count + (1 << 18), limit + 1))
+      if piece.isEmpty { break }
+      bytes += piece
+    }
   } catch {
     throw .inputOutput(path: path, reason: "cannot be read: \(error.reason)")
   }
