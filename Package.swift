@@ -122,7 +122,7 @@ let package = Package(
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "Figures", "Layers", "MPI", "Models", "Parallel",
+        "Benchmark", "Diffusion", "Figures", "Jobs", "Layers", "MPI", "Models", "Parallel",
         "Reports",
         "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
