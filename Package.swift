@@ -111,11 +111,19 @@ let package = Package(
         .embedInCode("Resources/report.css"), .embedInCode("Resources/report.js"),
       ]),
 
+    .target(
+      name: "Jobs",
+      dependencies: [
+        "Benchmark", "Storage", "Training",
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
     // The commands parse and print.
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "Figures", "Layers", "MPI", "Models", "Parallel", "Reports",
+        "Benchmark", "Diffusion", "Figures", "Jobs", "Layers", "MPI", "Models", "Parallel",
+        "Reports",
         "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -175,6 +183,8 @@ let package = Package(
       ], exclude: ["Fixtures/record_diffusers.py"],
       resources: [.copy("Fixtures/diffusers"), .copy("Fixtures/cifar10-diffusers.txt")]),
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
+    .testTarget(
+      name: "JobsTests", dependencies: ["Benchmark", "Jobs", "Storage", "TestSupport", "Training"]),
     .testTarget(
       name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
       exclude: ["Fixtures/record_hostile.py", "Fixtures/record_version_1.sh"],

@@ -4,9 +4,9 @@
 #   source launch/env.sh
 #
 # Sets ddpm_root, ddpm_bin, ddpm_venv, ddpm_swift_flags and ddpm_cores, defines ddpm_power_of_two,
-# ddpm_ranks, ddpm_newest_step, ddpm_made_progress and ddpm_python_environment, and exports what
-# Open MPI and OpenBLAS read. It changes no folder and builds nothing. In an installation
-# (PREFIX/share/ddpm-dist/launch) ddpm_bin is PREFIX/bin, and nothing can be built.
+# ddpm_ranks and ddpm_python_environment, and exports what Open MPI and OpenBLAS read. It changes no
+# folder and builds nothing. In an installation (PREFIX/share/ddpm-dist/launch) ddpm_bin is PREFIX/bin,
+# and nothing can be built. The scripts of jobs do without it: ddpm-dist job.
 #
 # You may set DDPM_MARCH (default: native), the kind of CPU to build for, as in x86-64-v3, and
 # DDPM_LIBRARIES (default: those that pkg-config finds), the optional libraries to build with, of
@@ -98,32 +98,3 @@ fi
 # The workers of a rank are its parallelism, and those without a shard help the others with their
 # loops: OpenBLAS keeps to the thread that calls it, as threads of its own would compete with them.
 export OPENBLAS_NUM_THREADS=1
-
-# ddpm_newest_step RUN: prints the step of the newest checkpoint; 0 where there is none.
-ddpm_newest_step() {
-  local step=0 path
-  for path in "$1"/checkpoints/step-*.h5; do
-    path=${path##*/step-}
-    path=${path%.h5}
-    if [[ $path =~ ^[0-9]+$ ]] && ((10#$path > step)); then step=$((10#$path)); fi
-  done
-  echo "$step"
-}
-
-# ddpm_made_progress RUN: whether a job that is about to be started again may be. Fails, with a sentence,
-# where three starts in a row have brought no new step; RUN/restarts remembers the newest step and how
-# many they are by now.
-ddpm_made_progress() {
-  local run=$1 step before=0 count=0
-  step=$(ddpm_newest_step "$run")
-  if [[ -r $run/restarts ]]; then read -r before count <"$run/restarts" || true; fi
-  if [[ $before == "$step" ]]; then count=$((count + 1)); else count=0; fi
-  # There may be no folder yet, where the job has been stopped before it made one.
-  mkdir -p "$run"
-  echo "$step $count" >"$run/restarts"
-  if ((count < 3)); then return 0; fi
-  rm -f "$run/restarts"
-  echo "Three starts in a row have ended at step $step without a new one: give the job more time, or" \
-    "the run a smaller batch. It is not started again." >&2
-  return 1
-}

@@ -14,7 +14,7 @@ case ${1:-} in
     failed=0
     swift format lint --strict --parallel --recursive "${swift_code[@]}" || failed=1
     if command -v shellcheck >/dev/null; then
-      shellcheck launch/*.sh launch/*/*.sh launch/slurm.sbatch .ci/run || failed=1
+      shellcheck launch/*.sh launch/*/*.sh launch/*.sbatch .ci/run || failed=1
     else
       echo "shellcheck is not installed: the scripts are not checked."
     fi

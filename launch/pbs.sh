@@ -1,21 +1,19 @@
 #!/usr/bin/env bash
-# Trains on the nodes of a PBS cluster (PBS Professional, OpenPBS), and submits itself again to go on.
+# A job script of ddpm-dist for PBS: it trains, and goes on by itself. Written by
 #
-#   qsub -v CONFIG=configs/cifar10.yaml,RUN=runs/cifar10 launch/pbs.sh
-#   qsub -l select=4:ncpus=32:mpiprocs=2 -v CONFIG=configs/mnist.yaml,RUN=runs/mnist launch/pbs.sh
+#   ddpm-dist job pbs --nodes 2 --ranks-per-node 2 --cores 32 --program ddpm-dist --time 24:00:00 \
+#     --output launch/pbs.sh -- train --config configs/cifar10.yaml --data cifar10.h5 \
+#     --run runs/cifar10
 #
-# CONFIG is the configuration, RUN the folder of the run, MORE (if set) further options of
-# `ddpm-dist train`, separated by blanks. Submit from the project's folder, on a file system that
-# all nodes share, after launch/build.sh. Where the login node has another CPU than the compute
-# nodes, build for both:
-#   DDPM_MARCH=x86-64-v3 launch/build.sh
+# Submit it in the folder in which its relative paths begin:
 #
-# The options below are read by qsub; the same option on its command line comes first. Nodes times
-# mpiprocs is the number of ranks: a power of two.
+#   qsub launch/pbs.sh
+#
+# To end the job in good order, with everything kept: qsig -s USR1 JOB
+# Another number of nodes, ranks or cores is another script: write it again.
 
 #PBS -N ddpm
-# Two nodes of 32 cores; on each, one rank for each of the two sockets (or NUMA domains: `lscpu`),
-# so that a rank's memory is near its cores.
+# Nodes, and of each its cores and ranks.
 #PBS -l select=2:ncpus=32:mpiprocs=2
 # Each part on a node of its own, and nobody else on it: every step waits for the slowest rank.
 #PBS -l place=scatter:excl
@@ -25,46 +23,91 @@
 # One log for output and errors.
 #PBS -j oe
 
-set -euo pipefail
-
-# PBS runs a copy of this script; the project is where `qsub` was called.
+set -eo pipefail
+# The scheduler runs a copy of this script; the paths begin where it was submitted.
 cd "$PBS_O_WORKDIR"
-# Load here what you built with, if your cluster has environment modules:
-# module load gcc openmpi hdf5 openblas
-scripts=$PBS_O_WORKDIR/launch
-# From another folder: those of the installation whose ddpm-dist is on the PATH.
-[[ -e $scripts/env.sh ]] || scripts=$(dirname "$(command -v ddpm-dist)")/../share/ddpm-dist/launch
-source "$scripts/env.sh"
-
-if [[ -z ${CONFIG:-} || -z ${RUN:-} ]]; then
-  echo "Usage: qsub -v CONFIG=configs/cifar10.yaml,RUN=runs/cifar10 launch/pbs.sh" >&2
-  exit 64
+# Not before: what others wrote may use what is not set.
+set -u
+# Open MPI refuses to run as root; in a container, root is who one is.
+if ((EUID == 0)); then
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 fi
+# The workers of a rank are its parallelism.
+export OPENBLAS_NUM_THREADS=1
 
-# The file of nodes has one line for each rank. NCPUS, the cores of a node, is shared by its ranks.
-ranks=$(wc -l <"$PBS_NODEFILE")
-nodes=$(sort -u "$PBS_NODEFILE" | wc -l)
-workers=$((NCPUS * nodes / ranks))
+run=runs/cifar10
+# With --resume a run that has a checkpoint goes on, one that has none begins, and one that is
+# done ends at once.
+command=(ddpm-dist train --config configs/cifar10.yaml --data cifar10.h5 --run "$run" --resume
+  --workers 16)
+# Of the job's time, 24:00:00, training may have what is left but for the
+# last 180 seconds: then it finishes its step, saves, and ends with exit code 75.
+left=$((86400 - 180 - SECONDS))
+((left > 0)) || left=1
+command+=(--time-limit "$((left / 60)):$((left % 60))")
 
-# With --resume a run that has a checkpoint is continued, another one begins. Two minutes before the time
-# is up the training finishes its step, saves, and ends with exit code 75.
-arguments=(--config "$CONFIG" --run "$RUN" --resume --workers "$workers")
-walltime=$(qstat -f "$PBS_JOBID" 2>/dev/null |
-  sed -nE 's/^ *Resource_List\.walltime = ([0-9]+):([0-9]+):([0-9]+)$/\1 \2 \3/p')
-if read -r hours minutes seconds <<<"$walltime" && [[ -n $hours ]]; then
-  left=$((10#$hours * 3600 + 10#$minutes * 60 + 10#$seconds - 120))
-  if ((left > 0)); then arguments+=(--time-limit "$((left / 60)):$((left % 60))"); fi
-fi
-read -r -a more <<<"${MORE:-}"
-arguments+=("${more[@]}")
+# newest_step: prints the step of the newest checkpoint of the run; 0 where there is none.
+newest_step() {
+  local step=0 path
+  for path in "$run"/checkpoints/step-*.h5; do
+    path=${path##*/step-}
+    path=${path%.h5}
+    if [[ $path =~ ^[0-9]+$ ]] && ((10#$path > step)); then step=$((10#$path)); fi
+  done
+  echo "$step"
+}
+
+# made_progress: fails where three parts in a row have brought no new step. The file "restarts"
+# in the run's folder remembers the newest step and how many they are by now.
+made_progress() {
+  local step before=0 count=0
+  step=$(newest_step)
+  if [[ -r $run/restarts ]]; then read -r before count <"$run/restarts" || true; fi
+  if [[ $before == "$step" ]]; then count=$((count + 1)); else count=0; fi
+  # There may be no folder yet, where the job has been stopped before it made one.
+  mkdir -p "$run"
+  echo "$step $count" >"$run/restarts"
+  if ((count < 3)); then return 0; fi
+  rm -f "$run/restarts"
+  echo "Three starts in a row have ended at step $step without a new one: give the job more" \
+    "time, or the run a smaller batch. It is not started again." >&2
+  return 1
+}
+
+# The training runs beside this script, which must be free for the signal that asks it to stop.
+training=""
+told=false
+# shellcheck disable=SC2317,SC2329 # called by the trap
+tell_training() {
+  told=true
+  [[ -z $training ]] || kill -USR1 "$training" 2>/dev/null || true
+}
+trap tell_training USR1
 
 # Each rank gets its own cores.
-status=0
-mpirun -n "$ranks" --hostfile "$PBS_NODEFILE" --map-by "slot:PE=$workers" --bind-to core \
-  "$ddpm_bin/ddpm-dist" train "${arguments[@]}" || status=$?
-((status == 75)) || exit "$status"
+# What is set here, mpirun passes on to other nodes only where it is told to.
+passed=(-x PATH)
+[[ -z ${LD_LIBRARY_PATH:-} ]] || passed+=(-x LD_LIBRARY_PATH)
+mpirun -n 4 --hostfile "$PBS_NODEFILE" "${passed[@]}" --map-by slot:PE=16 --bind-to core \
+  "${command[@]}" &
+training=$!
+if $told; then tell_training; fi
 
-# Stopped in time, and to go on: the next job of the chain. But not for ever: where three jobs in a row
-# have brought no new step, a step or a save takes longer than a job may.
-ddpm_made_progress "$RUN" || exit 70
-qsub -v "CONFIG=$CONFIG,RUN=$RUN,MORE=${MORE:-}" "$scripts/pbs.sh"
+# A signal interrupts `wait`, which then gives the signal's number: so wait again, until the
+# training has really ended. 127 is the answer where it had, and the code is known.
+status=0
+wait "$training" || status=$?
+while $told; do
+  told=false
+  code=0
+  wait "$training" || code=$?
+  ((code == 127)) || status=$code
+done
+# 128 + 10: USR1 came while the training was still beginning, and ended it; nothing is lost.
+((status == 75 || status == 128 + 10)) || exit "$status"
+
+# Stopped in time, and to go on. But not for ever: where three parts in a row have brought no
+# new step, a step or a save takes longer than a job may.
+made_progress || exit 70
+# Stopped in time: a new job with this script goes on.
+exec qsub launch/pbs.sh

@@ -6,7 +6,7 @@
 #   DDPM_PROGRAM=ddpm-sample launch/run.sh 2 --ckpt runs/digits --out digits.png
 #
 # N is a power of two that divides the run's shards. More ranks than cores work too, only slower.
-# A cluster's batch system starts launch/slurm.sbatch or launch/pbs.sh instead.
+# On a cluster, ddpm-dist job writes the script of a job instead.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 

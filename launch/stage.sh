@@ -91,7 +91,7 @@ share=$tree/share
 documentation=$share/doc/ddpm-dist
 mkdir -p "$share/ddpm-dist/launch" "$documentation"
 cp -R configs "$share/ddpm-dist/configs"
-cp launch/{env.sh,run.sh,slurm.sbatch,pbs.sh,place.sh} "$share/ddpm-dist/launch"
+cp launch/{env.sh,run.sh,place.sh,slurm.sbatch,pbs.sh,lsf.sh,sge.sh,flux.sh,hostfile.sh} "$share/ddpm-dist/launch"
 cp -R docs LICENSE README.md CHANGELOG.md "$documentation"
 
 dist=$tree/bin/ddpm-dist

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Tests launch/slurm.sbatch with a real Slurm of two nodes, which this script makes on this machine.
+# Tests `ddpm-dist job slurm` with a real Slurm of two nodes, which this script makes on this machine.
 #
-#   launch/build.sh && launch/test-slurm.sh
+#   launch/build.sh && launch/test-slurm.sh [CASE…]
 #
-# The cases, most of them at the same time; about two minutes in all:
+# The cases, all of them at the same time; some minutes in all:
 #   limit    USR1 at the time limit, a checkpoint, exit code 75, a requeue, and the same once more by
 #            `scancel`: each step is done once, and the result has the bits of an uninterrupted run
 #   srun     the same with srun in mpirun's place, and with no checkpoint due within the time
-#   array    two jobs of an array, on one node each, both requeued
+#   array    four seeds of an array, on one node each, all requeued
+#   chain    three jobs that wait for each other bring a run to its end, a fourth finds it done
+#   trial    what Slurm would not take is refused by its trial, and nothing is submitted
 #   stuck    a job that makes no step is started three times, and no more
 #   killed   kill -9 of a rank under srun ends the job
 #
@@ -26,10 +28,12 @@ cd "$ddpm_root"
 
 # Outside: what is needed, and then this script once more within new namespaces.
 if [[ -z ${DDPM_SLURM_FOLDER:-} ]] || (($$ != 1)); then
-  if (($# > 0)); then
-    echo "test-slurm.sh: \"$1\" is no option; see the first lines of this script." >&2
-    exit 64
-  fi
+  for name; do
+    if [[ ! " limit srun array chain trial stuck killed " == *" $name "* ]]; then
+      echo "test-slurm.sh: \"$name\" is no case; see the first lines of this script." >&2
+      exit 64
+    fi
+  done
   if ((EUID != 0)); then
     echo "Slurm's daemons need root: start this script as root." >&2
     exit 69
@@ -73,7 +77,7 @@ if [[ -z ${DDPM_SLURM_FOLDER:-} ]] || (($$ != 1)); then
   trap 'exit 130' INT
   trap 'exit 143' TERM
   # Should this script be killed, the kernel ends `unshare`, and with it every process inside.
-  setpriv --pdeathsig KILL "${inside[@]}" "${BASH_SOURCE[0]}" </dev/null &
+  setpriv --pdeathsig KILL "${inside[@]}" "${BASH_SOURCE[0]}" "$@" </dev/null &
   child=$!
   status=0
   wait "$child" || status=$?
@@ -176,19 +180,27 @@ await() {
   done
 }
 
-# submit NAME [sbatch's options] -- [more for ddpm-dist]: prints the job's number. Its configuration is
-# NAME.yaml (without the -%a of an array), its log NAME.log, its run NAME, all in the folder. What
-# slurm.sbatch asks of a cluster is made to fit two small nodes.
+# What all jobs ask of two small nodes, which they share.
+export XDG_CONFIG_HOME=$folder/defaults
+mkdir -p "$XDG_CONFIG_HOME/ddpm-dist"
+cat >"$XDG_CONFIG_HOME/ddpm-dist/job.yaml" <<YAML
+nodes: 2
+ranks_per_node: 2
+cores: 2
+time: 10
+exclusive: false
+extra: [--oversubscribe]
+program: $ddpm_bin/ddpm-dist
+YAML
+
+# submit NAME [options of ddpm-dist job]: prints the job's number. Its configuration is NAME.yaml, its log
+# NAME.log, its run NAME, all in the folder. That folder may be in memory, which the nodes see here: the
+# checks would refuse it.
 submit() {
-  local name=$1 options=()
+  local name=$1
   shift
-  while [[ $1 != -- ]]; do
-    options+=("$1")
-    shift
-  done
-  shift
-  sbatch --parsable --oversubscribe --cpus-per-task=1 --time=10 --output="$folder/$name.log" \
-    "${options[@]}" launch/slurm.sbatch "$folder/${name%-%a}.yaml" "$folder/$name" "$@"
+  "$ddpm_bin/ddpm-dist" job slurm --no-check --submit --log "$folder/$name.log" "$@" -- \
+    train --config "$folder/${name%-%a}.yaml" --run "$folder/${name%-%a}"
 }
 
 # configure NAME STEPS [SETTING…]: a small network. Its run is as long as a case wants it, however fast
@@ -200,6 +212,17 @@ configure() {
 
 # field JOB NAME: what Slurm knows of a job, as `field 3 JobState`.
 field() { scontrol --oneliner show job "$1" | grep -oP "(?<= )$2=\K\S*" | head -n 1; }
+
+# newest_step RUN: prints the step of the newest checkpoint; 0 where there is none.
+newest_step() {
+  local step=0 path
+  for path in "$folder/$1"/checkpoints/step-*.h5; do
+    path=${path##*/step-}
+    path=${path%.h5}
+    if [[ $path =~ ^[0-9]+$ ]] && ((10#$path > step)); then step=$((10#$path)); fi
+  done
+  echo "$step"
+}
 
 # Conditions to await: the job's state; that it is queued for the Nth time again; that its run is beyond
 # a step.
@@ -217,8 +240,9 @@ counts_to() {
 # equals_uninterrupted RUN STEPS [SEED]: model, average, optimizer and progress have the bits of a run
 # that was not interrupted, and knew no Slurm.
 equals_uninterrupted() {
-  local name reference=$folder/reference-$1 log=$folder/reference-$1.out
-  "$ddpm_bin/ddpm-dist" train --config "$folder/${1%-[0-9]}.yaml" --run "$reference" \
+  local name reference=$folder/reference-${1//\//-}
+  local log=$reference.out
+  "$ddpm_bin/ddpm-dist" train --config "$folder/${1%/seed-*}.yaml" --run "$reference" \
     --steps "$2" --seed "${3:-1}" --workers "$ddpm_cores" >"$log" 2>&1 || { cat "$log" && return 1; }
   name=$(printf 'checkpoints/step-%08d.h5' "$2")
   PYTHONPATH=Tests/Python "$ddpm_venv/bin/python" - "$folder/$1/$name" "$reference/$name" <<'PY'
@@ -228,9 +252,6 @@ ours, wanted = map(digest, sys.argv[1:])
 sys.exit(0 if ours == wanted else f"{ours} is not {wanted}")
 PY
 }
-
-# refuses COMMAND…: it fails.
-refuses() { ! "$@"; }
 
 # ranks_of RUN: prints the processes of its ranks.
 ranks_of() {
@@ -243,21 +264,21 @@ is_gone() { [[ -z $(ranks_of "$1") ]]; }
 # kill_a_rank RUN: as the kernel does where memory is short.
 kill_a_rank() { kill -KILL "$(ranks_of "$1" | tail -n 1)"; }
 
-# interrupted_run NAME [SETTING…]: a job whose run goes on after a time limit. Two minutes are its
+# interrupted_run NAME [SETTING…]: a job, with the options in `options`, whose run goes on after a time limit. Two minutes are its
 # limit, and USR1 comes 80 to 110 seconds before the end, as Slurm looks every half minute.
 interrupted_run() {
   local name=$1 job first second
   shift
   configure "$name" 1000000 "$@"
-  job=$(submit "$name" --time=2 --signal=B:USR1@80 --)
-  check "$name: queued again after the time limit" await 120 was_queued_again "$job" 1
+  job=$(submit "$name" --time 2 --warn-before 80 "${options[@]}")
+  check "$name: queued again after the time limit" await 180 was_queued_again "$job" 1
   check "$name: by USR1" says "$name" 'since USR1 has come'
-  first=$(ddpm_newest_step "$folder/$name")
+  first=$(newest_step "$name")
   check "$name: steps are kept ($first)" test "$first" -gt 0
-  check "$name: goes on" await 60 is_beyond "$name" "$((first + 10))"
+  check "$name: goes on" await 120 is_beyond "$name" "$((first + 10))"
   scancel --batch --signal=USR1 "$job"
-  check "$name: queued again after scancel" await 60 was_queued_again "$job" 2
-  second=$(ddpm_newest_step "$folder/$name")
+  check "$name: queued again after scancel" await 120 was_queued_again "$job" 2
+  second=$(newest_step "$name")
   check "$name: more steps are kept ($second)" test "$second" -gt "$first"
   configure "$name" "$((second + 100))" "$@"
   await 90 has_ended "$job" || true
@@ -268,61 +289,103 @@ interrupted_run() {
 
 # -- The cases
 
-case_limit() { interrupted_run limit; }
+case_limit() {
+  local options=()
+  interrupted_run limit
+}
 
 # No checkpoint is due before USR1.
-case_srun() { LAUNCHER=srun interrupted_run srun 'checkpoint_every: 1000000'; }
+case_srun() {
+  local options=(--launcher srun)
+  interrupted_run srun 'checkpoint_every: 1000000'
+}
 
 case_array() {
-  local job i last
+  local job i step last=0
   configure array 1000000
-  job=$(submit array-%a --array=1-2 --nodes=1 -- --seed %a)
-  for i in 1 2; do check "array: job $i trains" await 60 is_beyond "array-$i" 10; done
-  scancel --batch --signal=USR1 "${job}_1" "${job}_2"
-  for i in 1 2; do
-    check "array: job $i is queued again" await 60 was_queued_again "${job}_$i" 1
+  job=$(submit array-%a --array seed=1-4 --nodes 1)
+  for i in 1 2 3 4; do check "array: seed $i trains" await 120 is_beyond "array/seed-$i" 10; done
+  for i in 1 2 3 4; do
+    scancel --batch --signal=USR1 "${job}_$i"
+    check "array: seed $i is queued again" await 90 was_queued_again "${job}_$i" 1
+    # It shall find the new configuration.
+    scontrol hold "${job}_$i"
+    step=$(newest_step "array/seed-$i")
+    if ((step > last)); then last=$step; fi
   done
-  last=$(($(ddpm_newest_step "$folder/array-1") + $(ddpm_newest_step "$folder/array-2") + 50))
+  last=$((last + 50))
   configure array "$last"
-  for i in 1 2; do
-    await 90 has_ended "${job}_$i" || true
-    check "array: job $i comes to its end" is_in "${job}_$i" COMPLETED
-    check "array: job $i does no step twice" counts_to "array-$i" "$last"
-    check "array: job $i has the bits of an uninterrupted run" \
-      equals_uninterrupted "array-$i" "$last" "$i"
+  for i in 1 2 3 4; do scontrol release "${job}_$i"; done
+  for i in 1 2 3 4; do
+    await 240 has_ended "${job}_$i" || true
+    check "array: seed $i comes to its end" is_in "${job}_$i" COMPLETED
+    check "array: seed $i does no step twice" counts_to "array/seed-$i" "$last"
+    check "array: seed $i has the bits of an uninterrupted run" \
+      equals_uninterrupted "array/seed-$i" "$last" "$i"
   done
 }
 
-# A project whose program never makes a step.
+case_chain() {
+  local jobs first second
+  configure chain 1000000
+  mapfile -t jobs < <(submit chain --chain 4)
+  check "chain: four jobs" test "${#jobs[@]}" = 4
+  scontrol hold "${jobs[2]}"
+  check "chain: the first trains" await 120 is_beyond chain 10
+  check "chain: the second waits" is_in "${jobs[1]}" PENDING
+  scancel --batch --signal=USR1 "${jobs[0]}"
+  check "chain: the first ends" await 60 has_ended "${jobs[0]}"
+  check "chain: with exit code 75" test "$(field "${jobs[0]}" ExitCode)" = 75:0
+  first=$(newest_step chain)
+  check "chain: the second goes on" await 120 is_beyond chain "$((first + 10))"
+  scancel --batch --signal=USR1 "${jobs[1]}"
+  check "chain: the second ends" await 60 has_ended "${jobs[1]}"
+  second=$(newest_step chain)
+  check "chain: more steps are kept ($second)" test "$second" -gt "$first"
+  configure chain "$((second + 100))"
+  scontrol release "${jobs[2]}"
+  await 120 has_ended "${jobs[2]}" || true
+  check "chain: the third comes to the end" is_in "${jobs[2]}" COMPLETED
+  check "chain: no step is done twice" counts_to chain "$((second + 100))"
+  check "chain: the bits of an uninterrupted run" equals_uninterrupted chain "$((second + 100))"
+  await 60 has_ended "${jobs[3]}" || true
+  check "chain: the fourth has nothing to do" is_in "${jobs[3]}" COMPLETED
+  check "chain: and says so" says chain "is at step $((second + 100)) already"
+}
+
+case_trial() {
+  local text
+  configure trial 10
+  text=$(submit trial --partition nowhere 2>&1) && echo "  FAILED: trial: an unknown partition is taken"
+  check "trial: Slurm's words are told" grep -q 'sbatch: has not taken the job' <<<"$text"
+  check "trial: nothing is submitted" test -z "$(squeue --noheader --name=trial)"
+  text=$(submit trial --name trial --begin 2>&1) && echo "  FAILED: trial: an unknown option is taken"
+  check "trial: an unknown option is a line" grep -q "Unknown option '--begin'" <<<"$text"
+}
+
+# A program that never makes a step.
 case_stuck() {
-  local job start project=$folder/project
+  local job
   configure stuck 1000000
-  mkdir -p "$project/launch" "$project/.build/release"
-  cp launch/env.sh launch/slurm.sbatch "$project/launch"
   # At its second start, it ends as where USR1 comes too early.
-  cat >"$project/.build/release/ddpm-dist" <<'SH'
+  cat >"$folder/idle" <<'SH'
 #!/bin/sh
 [ "${SLURM_RESTART_COUNT:-0}" != 1 ] || kill -USR1 $$
 exit 75
 SH
-  chmod +x "$project/.build/release/ddpm-dist"
-  job=$(cd "$project" && submit stuck --ntasks-per-node=1 --)
-  check "stuck: ends" await 90 has_ended "$job"
+  chmod +x "$folder/idle"
+  job=$(submit stuck --ranks-per-node 1 --program "$folder/idle")
+  check "stuck: ends" await 120 has_ended "$job"
   check "stuck: with exit code 70" test "$(field "$job" ExitCode)" = 70:0
   check "stuck: after three starts" test "$(field "$job" Restarts)" = 2
   check "stuck: says why" says stuck 'Three starts in a row have ended at step 0'
-  # The same, where there have been steps: one start that brings them, and three that do not.
-  mkdir -p "$folder/slow/checkpoints"
-  touch "$folder/slow/checkpoints/step-00000005.h5"
-  for start in 1 2 3; do check "stuck: start $start at step 5" ddpm_made_progress "$folder/slow"; done
-  check "stuck: none after the fourth" refuses ddpm_made_progress "$folder/slow"
 }
 
 case_killed() {
   local job
   configure killed 1000000
-  job=$(LAUNCHER=srun submit killed --)
-  check "killed: trains" await 60 is_beyond killed 10
+  job=$(submit killed --launcher srun)
+  check "killed: trains" await 120 is_beyond killed 10
   check "killed: loses a rank" kill_a_rank killed
   check "killed: ends" await 90 has_ended "$job"
   check "killed: failed, and is not queued again" is_in "$job" FAILED
@@ -340,7 +403,8 @@ if ! await 30 nodes_are_up; then
   exit 1
 fi
 
-cases=(limit srun array stuck killed)
+cases=("$@")
+if (($# == 0)); then cases=(limit srun array chain trial stuck killed); fi
 pids=()
 for name in "${cases[@]}"; do
   "case_$name" >"$folder/$name.case" 2>&1 &
@@ -357,7 +421,7 @@ for i in "${!cases[@]}"; do
   bad=$(grep -c '^  FAILED: ' "$folder/$name.case" || true)
   failed=$((failed + bad))
   if ((bad > 0)); then
-    for log in "$folder/$name"{,-1,-2}.log; do
+    for log in "$folder/$name"{,-1,-2,-3,-4}.log; do
       [[ ! -e $log ]] || { echo "-- the end of ${log##*/}" && tail -n 30 "$log"; }
     done
   fi

@@ -122,6 +122,8 @@ part "Files, as h5py reads them" 240 "$ddpm_venv/bin/python" Tests/Python/test_f
 part "Installation" 120 python3 Tests/Python/test_install.py
 part "Comparison with PyTorch" 60 "$ddpm_venv/bin/python" Tests/Python/test_comparison.py
 
+part "Job scripts" 240 "$ddpm_venv/bin/python" Tests/Python/test_jobs.py "$ddpm_bin"
+
 part "Mutated files" 180 "$ddpm_venv/bin/python" Tests/Python/fuzz.py "$ddpm_bin" \
   --keep "$ddpm_root/.build/fuzz-findings"
 

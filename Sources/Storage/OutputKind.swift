@@ -46,6 +46,11 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public static let metrics = OutputKind(
     "table of metrics", [".csv"], beginning: Array("step,images,".utf8))
 
+  /// The script of a job.
+  public static let jobScript = OutputKind(
+    "job script of this program", [".sh", ".sbatch"],
+    beginning: Array("#!/usr/bin/env bash\n# A job script of ddpm-dist for ".utf8))
+
   /// A checkpoint that is made of others. One that is there may be a run's: it is not replaced.
   public static let checkpoint = OutputKind("checkpoint", .checkpoint, isReplaced: false)
 
@@ -53,7 +58,7 @@ public struct OutputKind: CaseIterable, Equatable, Sendable {
   public static let allCases: [OutputKind] = [
     .picture, .archive, .pictureArchive, .report, .dataset, .samples, .prediction, .table, .drawing,
     .evaluation,
-    .page, .status, .metrics, .checkpoint,
+    .page, .status, .metrics, .jobScript, .checkpoint,
   ]
 
   /// How files of this kind are called in a sentence.

@@ -86,9 +86,8 @@ struct Train: JobCommand {
     if acceptOtherData, !resume { throw ValidationError("--accept-other-data goes with --resume.") }
   }
 
-  func run(_ job: Job) throws {
-    log.apply()
-    let logger = try job.logger()
+  /// What it is told of the run.
+  var options: RunOptions {
     var options = RunOptions()
     options.configurationPath = config
     options.runPath = run
@@ -103,6 +102,12 @@ struct Train: JobCommand {
     for (key, value) in values {
       if let value { options.overrides.append((key, "\(value)")) }
     }
+    return options
+  }
+
+  func run(_ job: Job) throws {
+    log.apply()
+    let (logger, options) = (try job.logger(), options)
     try job.together {
       try RepeatedKeys.requireNone(assignments: settings, options: options.overrides)
     }

@@ -32,6 +32,8 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
   var changes: String?
   /// What it is told on stdin.
   var told: String?
+  /// The words behind all options.
+  var last: [String] = []
 
   var testDescription: String {
     ([program.rawValue] + command + words.prefix(2)).joined(separator: " ")
@@ -39,17 +41,18 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
 
   /// Its command line with the output at a place.
   func line(to target: String, _ more: [String] = []) -> [String] {
-    command + words + (output.map { [$0.option, target] } ?? []) + more
+    command + words + (output.map { [$0.option, target] } ?? []) + more + last
   }
 
   private init(
     of program: Program = .dist, _ command: String, _ words: [String], reads inputs: [String] = [],
     writes option: String? = nil, _ endings: [String] = [], isReplaced: Bool = true,
-    changes: String? = nil, told: String? = nil
+    changes: String? = nil, told: String? = nil, last: [String] = []
   ) {
     self.program = program
     self.command = command.split(separator: " ").map(String.init)
     (self.words, self.inputs, self.changes, self.told) = (words, inputs, changes, told)
+    self.last = last
     output = option.map { Output(option: $0, endings: endings, isReplaced: isReplaced) }
   }
 
@@ -122,6 +125,9 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     CommandCall(
       "import diffusers", ["@pipeline"], reads: ["pipeline"], writes: "--output", dataset,
       isReplaced: false),
+    CommandCall(
+      "job", ["slurm", "--cores", "2", "--no-check"], writes: "--output", [".sh", ".sbatch"],
+      last: ["--", "train", "--steps", "2"]),
     CommandCall("replay", [checkpoint, "--shard", "0"]),
     CommandCall("report", ["@run"], reads: ["run"], writes: "--output", [".html"]),
     CommandCall("watch", ["@run", "--once"]),

@@ -105,6 +105,14 @@ extension CommandTests {
         .dist, ["import", "diffusers"],
         ["--output", "32|32x24", "else 256", "the last row stands for no class"]
       ),
+      (
+        .dist, ["job"],
+        [
+          "slurm, pbs, lsf, sge, flux, hosts", "--requeue/--no-requeue", "(default: 180)",
+          "/etc/ddpm-dist/job.yaml", "--array <seed=1-8[%N]>", "(default: 24:00:00)",
+          "--exclusive/--shared",
+        ]
+      ),
       (.dist, ["predict"], ["/x_t", "Float32 (N, H, W, C)", "default: average"]),
       (
         .sample, [],

@@ -75,6 +75,11 @@ import Testing
     "steps", "text-encoder", "text-vocabulary", "time-limit", "tolerance", "variance", "walk",
     "weights",
     "width", "workers",
+    // What a job asks of its scheduler.
+    "account", "array", "chain", "constraint", "container", "cores", "env", "estimate", "extra",
+    "hostfile", "launcher", "log", "mail", "mem", "modules", "nodes", "parallel-environment",
+    "partition", "program", "qos", "ranks-per-node", "ranks-per-socket", "reservation", "scheduler",
+    "setup", "skip", "sockets", "time", "train", "warn-before",
     // What names something to write in another command.
     "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
     "dataset import csv file", "dataset import hdf5 files", "dataset import images source",

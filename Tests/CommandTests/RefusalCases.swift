@@ -9,7 +9,7 @@ import TestSupport
 extension RefusalTests {
   static var cases: [Case] {
     commandLines + configurations + outputs + datasets + checkpoints + arrays + imports
-      + drawings + sampling + conditions + latents + runFiles + diffusers
+      + drawings + jobs + sampling + conditions + latents + runFiles + diffusers
   }
 
   // MARK: What stands on the command line and in configurations

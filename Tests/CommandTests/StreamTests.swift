@@ -81,7 +81,10 @@ extension CommandTests {
         // Its name has the time and the process.
         let name = path.hasSuffix(".ddpm-dist") ? "events" : path
         // Times, dates and paths.
-        let told = ["jsonl", ".yaml", "out.json", "status.json", ".html", "metrics.csv", "events"]
+        let told = [
+          "jsonl", ".yaml", "out.json", "status.json", ".html", "metrics.csv", "events",
+          "out.sh",
+        ]
         if told.contains(where: { name.hasSuffix($0) }) {
           content[name] = bytes.isEmpty ? "empty" : "there"
         } else if name.hasSuffix(".h5"),

@@ -385,22 +385,6 @@ class Placing(Case):
         output, _ = self.run_script(self.tools / "bash", "-euo", "pipefail", "-c", script)
         self.assertEqual(output, f"{self.prefix}/bin\n")
 
-    def test_batch_scripts_find_the_installed_ones_from_any_folder(self):
-        self.tree("bin/ddpm-dist", "share/ddpm-dist/launch/env.sh")
-        for name in ["env.sh", "slurm.sbatch", "pbs.sh"]:
-            shutil.copy(launch / name, self.folder / "tree/share/ddpm-dist/launch")
-        self.place()
-        for name, variable in [("slurm.sbatch", "SLURM_SUBMIT_DIR"), ("pbs.sh", "PBS_O_WORKDIR")]:
-            with self.subTest(name):
-                # A batch system runs a copy of the script, from anywhere.
-                copy = shutil.copy(launch / name, self.folder / "job")
-                path = f"{self.tools}:{self.prefix}/bin"
-                _, errors = self.run_script(
-                    self.tools / "bash", copy, code=64, PATH=path, **{variable: self.folder}
-                )
-                self.assertIn("Usage: ", errors)
-                self.assertEqual(errors.count("\n"), 1)
-
 
 class ManualPages(Case):
     """launch/man_pages.py"""

@@ -17,6 +17,10 @@ import Testing
     try NumPyArchive.write(
       images: [1, 2, 3, 4], count: 1, shape: shape, format: .levels(256), to: folder.file("a.npz"))
     try AtomicFile.write("{\"a\": 1}\n", to: folder.file("a.json"))
+    try AtomicFile.write(
+      "#!/usr/bin/env bash\n# A job script of ddpm-dist for Slurm: it trains.\n",
+      to: folder.file("a.sh"))
+    try AtomicFile.write("#!/usr/bin/env bash\n# My own.\n", to: folder.file("b.sh"))
     let writer = try ImageDatasetWriter(output: folder.file("d.h5"), shape: shape, name: "d")
     try writer.append(images: [1, 2, 3, 4])
     _ = try writer.finish()
@@ -36,7 +40,7 @@ import Testing
     try folder.write(Array("x: 1\n".utf8), to: "t.txt")
     return [
       ("a.png", .picture), ("a.npz", .archive), ("a.zip", .pictureArchive), ("a.json", .report),
-      ("d.h5", .dataset),
+      ("a.sh", .jobScript), ("b.sh", nil), ("d.h5", .dataset),
       ("s.h5", .samples), ("p.h5", .prediction), ("c.h5", nil), ("v.h5", nil), ("o.h5", nil),
       ("t.txt", nil),
     ]

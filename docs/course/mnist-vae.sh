@@ -5,8 +5,8 @@
 #
 # STEPS is 330,000 where it is not said, half an hour on two cores of an AMD EPYC (Zen 4); 1,460,000 steps are
 # the 3,280 epochs of the publication. RANKS are as many as cores. A run that was ended goes on; on a cluster,
-# give launch/slurm.sbatch or launch/pbs.sh the same configuration and steps, and this script the run's folder
-# as FOLDER/run afterwards.
+# give ddpm-dist job the same configuration and steps, and this script the run's folder as FOLDER/run
+# afterwards.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../launch/env.sh"

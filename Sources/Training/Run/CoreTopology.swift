@@ -11,6 +11,8 @@ package struct CoreTopology: Equatable, Sendable {
   package let cores: [Int]
   /// The cores of the machine that are switched on.
   package let onlineCores: Int
+  /// The sockets that those cores are on.
+  package let sockets: Int
   /// How many CPUs' time the control groups of this process allow; nil where they set no limit.
   package let quota: Double?
 
@@ -33,6 +35,10 @@ package struct CoreTopology: Equatable, Sendable {
     let online = Self.numbers(in: text("/sys/devices/system/cpu/online") ?? "")
     cores = Set(allowed.map(core)).sorted()
     onlineCores = max(cores.count, Set(online.map(core)).count)
+    let packages = online.map {
+      text("/sys/devices/system/cpu/cpu\($0)/topology/physical_package_id") ?? ""
+    }
+    sockets = max(1, Set(packages).count)
     quota = Self.quota(text)
   }
 

@@ -6,6 +6,12 @@ import Models
 import Sampling
 import Storage
 
+/// An error of a room above this one, which says with which exit code it ends.
+public protocol ReportedError: Error, CustomStringConvertible {
+  /// One of `ExitCode`.
+  var exitCode: Int32 { get }
+}
+
 /// The exit codes of the commands (sysexits.h), and the error that each stands for.
 public enum ExitCode {
   /// A wrong argument or configuration.
@@ -14,6 +20,8 @@ public enum ExitCode {
   public static let badData: Int32 = 65
   /// A file that is not there.
   public static let missingInput: Int32 = 66
+  /// A program that is needed is not here, or refuses (EX_UNAVAILABLE).
+  public static let unavailable: Int32 = 69
   /// A fault of the program or its surroundings, or a diverged run.
   public static let software: Int32 = 70
   /// A file or folder that cannot be created.
@@ -38,6 +46,7 @@ public enum ExitCode {
     case let error as LatentError: Failure("\(error)", exitCode: usage)
     case let error as SamplerError: Failure("\(error)", exitCode: usage)
     case let error as VariationalDiffusionError: Failure("\(error)", exitCode: usage)
+    case let error as any ReportedError: Failure("\(error)", exitCode: error.exitCode)
     case let error as IntegrationError: Failure("\(error)", exitCode: code(for: error))
     default: Failure("\(error)", exitCode: software)
     }

@@ -42,7 +42,8 @@ public struct RunOptions: Sendable {
     return shared
   }
 
-  private func configuration() throws -> Configuration {
+  /// The configuration, as this process reads it.
+  func configuration() throws -> Configuration {
     var configuration = Configuration()
     try assign(to: &configuration)
     if let source = configurationPath {

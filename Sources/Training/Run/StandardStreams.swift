@@ -44,6 +44,11 @@ public enum StandardStreams {
     _ = write(inPlace ? "\r" + text : text, to: STDERR_FILENO)
   }
 
+  /// Says something in a line of stderr, if that is possible.
+  public static func note(_ text: String) {
+    tell(text.escapingControls(keepingLines: false) + "\n")
+  }
+
   /// Whether stderr ends at a terminal, where lines can be drawn again: directly, or through mpirun on this
   /// machine.
   static let isSeenByPeople: Bool = {
