@@ -73,6 +73,18 @@ public final class GradientExchange {
   /// The number of buckets under way at once: one is added, the others are in flight.
   static let depth = 4
 
+  /// The bytes of a bucket where nobody says otherwise: 4 MiB, and more where many ranks would get too
+  /// little of each (docs/scaling.md).
+  public static func bucketBytes(ranks: Int) -> Int { max(4 << 20, ranks * 48 << 10) }
+
+  /// The elements that a rank has ready to receive others' gradients in.
+  public static func receivedCount(_ partition: ParameterPartition) -> Int {
+    guard partition.ranks > 1 else { return 0 }
+    let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)
+    let largestPart = (blocks + partition.ranks - 1) / partition.ranks
+    return depth * (partition.ranks - 1) * largestPart * ParameterPartition.blockLength
+  }
+
   /// Prepares the exchange of a parameter buffer.
   ///
   /// - Parameters:
@@ -89,14 +101,11 @@ public final class GradientExchange {
     self.reduction = reduction
     partition = ParameterPartition(
       count: count, ranks: reduction == .tree ? communicator.size : 1,
-      bucketBytes: bucketBytes ?? max(4 << 20, communicator.size * 48 << 10))
+      bucketBytes: bucketBytes ?? Self.bucketBytes(ranks: communicator.size))
     squares = Array(repeating: 0, count: partition.blockCount)
     guard isDivided else { return }
-    let blocks = min(partition.bucketLength / ParameterPartition.blockLength, partition.blockCount)
-    let largestPart = (blocks + partition.ranks - 1) / partition.ranks
-    idle = (0..<Self.depth).map { _ in
-      Transfer(capacity: (partition.ranks - 1) * largestPart * ParameterPartition.blockLength)
-    }
+    let capacity = Self.receivedCount(partition) / Self.depth
+    idle = (0..<Self.depth).map { _ in Transfer(capacity: capacity) }
   }
 
   // MARK: Adding

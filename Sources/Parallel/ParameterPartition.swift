@@ -84,4 +84,9 @@ public struct ParameterPartition: Equatable, Sendable {
       blocks.lowerBound * Self.blockLength, count)..<min(
         blocks.upperBound * Self.blockLength, count)
   }
+
+  /// The elements that a rank owns in all buckets.
+  public func ownedCount(rank: Int) -> Int {
+    (0..<bucketCount).reduce(0) { $0 + part(ofBucket: $1, rank: rank).count }
+  }
 }
