@@ -14,6 +14,8 @@ public enum ExitCode {
   public static let badData: Int32 = 65
   /// A file that is not there.
   public static let missingInput: Int32 = 66
+  /// A machine, or something on it, that is not as a run needs it (EX_UNAVAILABLE).
+  public static let unavailable: Int32 = 69
   /// A fault of the program or its surroundings, or a diverged run.
   public static let software: Int32 = 70
   /// A file or folder that cannot be created.
