@@ -101,6 +101,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
+      name: "Preflight",
+      dependencies: [
+        "Benchmark", "HDF5", "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
       name: "Reports",
       dependencies: [
         "Figures", "Storage", "Training",
@@ -115,8 +121,8 @@ let package = Package(
     .executableTarget(
       name: "ddpm-dist",
       dependencies: [
-        "Benchmark", "Diffusion", "Figures", "Layers", "MPI", "Models", "Parallel", "Reports",
-        "Storage", "Tensors", "Training",
+        "Benchmark", "Diffusion", "Figures", "Layers", "MPI", "Models", "Parallel", "Preflight",
+        "Reports", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -175,6 +181,12 @@ let package = Package(
       ], exclude: ["Fixtures/record_diffusers.py"],
       resources: [.copy("Fixtures/diffusers"), .copy("Fixtures/cifar10-diffusers.txt")]),
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
+    .testTarget(
+      name: "PreflightTests",
+      dependencies: [
+        "Benchmark", "MPI", "Models", "Parallel", "Preflight", "Storage", "Tensors", "TestSupport",
+        "Training",
+      ]),
     .testTarget(
       name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
       exclude: ["Fixtures/record_hostile.py", "Fixtures/record_version_1.sh"],
