@@ -43,9 +43,11 @@ public struct CheckReport: Codable, Sendable {
   /// Why the run cannot work, in one line; nil where it can.
   public var failure: Failure? {
     guard let row = rows.first(where: { $0.finding.verdict == .impossible }) else { return nil }
+    // Of a run that is refused, what is measured is a sentence that says what to do.
+    let advice = row.check == Check.run.name ? nil : row.finding.advice
     return Failure(
-      "this run cannot work: \(row.check): \(row.finding.measured). \(row.finding.advice ?? "")",
-      exitCode: row.finding.exitCode)
+      "this run cannot work: \(row.check): \(row.finding.measured)"
+        + (advice.map { ". \($0)" } ?? ""), exitCode: row.finding.exitCode)
   }
 
   /// The report as JSON with sorted keys in snake case, and a line break at its end.

@@ -33,7 +33,7 @@ package struct ProbeResult: Codable, Equatable, Sendable {
     // Processes on other machines may have begun in another folder.
     let absolute = URL(fileURLWithPath: path).path
     var result = ProbeResult(folder: nearestFolder(absolute))
-    var probe: ProbeFile?
+    var probe: Held?
     let text = Array("\(UUID().uuidString)\n".utf8)
     if communicator.rank == 0 {
       do {
@@ -43,14 +43,13 @@ package struct ProbeResult: Codable, Equatable, Sendable {
         let content = text + [UInt8](repeating: 0x5A, count: filling)
         let file = try ProbeFile(in: result.folder, content)
         (result.bytes, result.seconds) = (content.count, file.seconds)
-        probe = consume file
+        probe = Held(file)
       } catch {
         let failure = ExitCode.failure(for: error)
         (result.refusal, result.exitCode) = (failure.message, failure.exitCode)
       }
     }
-    let found = probe == nil ? "" : probe!.path
-    let place = try communicator.broadcast(found, from: 0)
+    let place = try communicator.broadcast(probe?.path ?? "", from: 0)
     let content = try communicator.broadcast(text.map { Int($0) }, from: 0)
     var misses = false
     if !place.isEmpty, node.rank == 0, communicator.rank != 0 {
@@ -59,9 +58,21 @@ package struct ProbeResult: Codable, Equatable, Sendable {
     let host = misses ? ProcessInfo.processInfo.hostName : ""
     result.unseenBy = try communicator.allGather(Array(host.utf8))
       .map { String(decoding: $0, as: UTF8.self) }.filter { !$0.isEmpty }
-    // All have looked: the file goes.
+    // All have looked: the file may go.
+    withExtendedLifetime(probe) {}
     probe = nil
     return try RankFacts.gather(result, communicator)[0].with(unseenBy: result.unseenBy)
+  }
+
+  /// A file that stays for as long as the object.
+  private final class Held {
+    let path: String
+    private let file: ProbeFile
+
+    init(_ file: consuming ProbeFile) {
+      path = file.path
+      self.file = file
+    }
   }
 
   private func with(unseenBy hosts: [String]) -> ProbeResult {

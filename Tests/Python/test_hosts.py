@@ -140,6 +140,7 @@ class Preflight(unittest.TestCase):
             folder = pathlib.Path(name)
             found = self.check(folder, "--nodes", "1,2,4")
             self.assert_finds(found, 0, "2 machines, 2 ranks", "ob1: tcp", "us a message (measured)")
+            self.assertNotIn("another folder", found[1])
             self.assertEqual([path.name for path in folder.iterdir()], ["start.sh"])
 
     def test_another_program_is_named(self):
