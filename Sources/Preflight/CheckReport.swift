@@ -16,8 +16,9 @@ public struct CheckReport: Codable, Sendable {
 
   /// `ddpm-dist`, and its version.
   public let program, version: String
-  /// The ranks of the job, and the machines that they are on.
+  /// The ranks of the job.
   public let ranks: Int
+  /// The machines that they are on.
   public let hosts: [String]
   /// The checks that were made, in their order.
   public let rows: [Row]

@@ -12,8 +12,9 @@ public struct RunForecast: Codable, Equatable, Sendable {
   public let drawingSeconds, validationSeconds: Double
   /// Seconds of everything.
   public let seconds: Double
-  /// The machines, and the hours of all of them.
+  /// The machines.
   public let nodes: Int
+  /// The hours of all of them together.
   public let nodeHours: Double
   /// The energy, where the power of a machine is given.
   public let kilowattHours: Double?
