@@ -101,6 +101,12 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ]),
     .target(
+      name: "Preflight",
+      dependencies: [
+        "Benchmark", "HDF5", "MPI", "Models", "Parallel", "Storage", "Tensors", "Training",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .target(
       name: "Reports",
       dependencies: [
         "Figures", "Storage", "Training",
@@ -123,8 +129,7 @@ let package = Package(
       name: "ddpm-dist",
       dependencies: [
         "Benchmark", "Diffusion", "Figures", "Jobs", "Layers", "MPI", "Models", "Parallel",
-        "Reports",
-        "Storage", "Tensors", "Training",
+        "Preflight", "Reports", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -185,6 +190,12 @@ let package = Package(
     .testTarget(name: "BenchmarkTests", dependencies: ["Benchmark"]),
     .testTarget(
       name: "JobsTests", dependencies: ["Benchmark", "Jobs", "Storage", "TestSupport", "Training"]),
+    .testTarget(
+      name: "PreflightTests",
+      dependencies: [
+        "Benchmark", "MPI", "Models", "Parallel", "Preflight", "Storage", "Tensors", "TestSupport",
+        "Training",
+      ]),
     .testTarget(
       name: "CommandTests", dependencies: ["HDF5", "Storage", "Tensors", "TestSupport"],
       exclude: ["Fixtures/record_hostile.py", "Fixtures/record_version_1.sh"],

@@ -110,7 +110,7 @@ part "Commands" 480 \
 tests=$ddpm_bin/ddpm-distPackageTests.xctest
 # All ranks must run the same tests in the same order: one module at a time, nothing in parallel.
 for ranks in 1 2 3 4; do
-  for module in MPITests ParallelTests TrainingTests; do
+  for module in MPITests ParallelTests TrainingTests PreflightTests; do
     part "$module, mpirun -n $ranks" 120 \
       mpirun -n "$ranks" --bind-to none --tag-output \
       "$tests" --testing-library swift-testing --no-parallel --filter "$module.*RankTests"

@@ -5,12 +5,15 @@ import Parallel
 import Tensors
 
 /// Times the communication of a training step without the training.
-struct ExchangeBenchmark {
+package struct ExchangeBenchmark {
   /// The length of the parameter buffer.
   let count: Int
   let timer: RoundTimer
 
   private var communicator: Communicator { timer.communicator }
+
+  /// The communication of a buffer of so many floats.
+  package init(count: Int, timer: RoundTimer) { (self.count, self.timer) = (count, timer) }
 
   /// Measures the exchange and its collective operations; collective.
   func measure() throws -> ExchangeReport {
@@ -33,7 +36,22 @@ struct ExchangeBenchmark {
         try communicator.allReduce(gradient.elements, .sum)
       },
     ]
-    report.sweeps = [
+    report.sweeps = try sweeps(gradient, weights)
+    return report
+  }
+
+  /// Measures messages of growing size alone, up to that of the buffer; collective.
+  ///
+  /// - Returns: Those of an all-to-all and of an all-gather; none on one rank.
+  package func measureMessages() throws -> [ExchangeReport.Sweep] {
+    guard communicator.size > 1 else { return [] }
+    return try sweeps(AlignedFloats(count: count), AlignedFloats(count: count))
+  }
+
+  private func sweeps(
+    _ gradient: AlignedFloats, _ weights: AlignedFloats
+  ) throws -> [ExchangeReport.Sweep] {
+    [
       try sweep("all-to-all") { parts in
         let elements = 0..<parts.last!.upperBound
         return try communicator.beginAllToAll(
@@ -47,7 +65,6 @@ struct ExchangeBenchmark {
           counts: parts.map(\.count))
       },
     ]
-    return report
   }
 
   /// What a rank sends at least where each rank needs a part of all others' buffers: (R − 1)/R.

@@ -4,11 +4,19 @@ import Foundation
 import MPI
 
 /// The highest resident memory of a process since it began.
-enum PeakMemory {
+package enum PeakMemory {
   /// That of this process, in bytes; 0 where the kernel does not tell.
-  static var bytes: Int {
+  package static var bytes: Int { number("VmHWM:") }
+
+  /// The resident memory of this process now, in bytes; 0 where the kernel does not tell.
+  package static var currentBytes: Int { number("VmRSS:") }
+
+  /// That of it which is no file's: what the process has taken for itself.
+  package static var anonymousBytes: Int { number("RssAnon:") }
+
+  private static func number(_ name: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix(name) } ?? ""
     return line.split(whereSeparator: \.isWhitespace).dropFirst().first
       .flatMap { Int($0) }.map { $0 << 10 } ?? 0
   }

@@ -4,14 +4,24 @@ import MPI
 import Training
 
 /// Times rounds of work that all ranks do together; a round takes as long as its slowest rank.
-struct RoundTimer {
+package struct RoundTimer {
   let communicator: Communicator
   /// The rounds that count; one before them warms up.
   let rounds: Int
   let progress: Progress
 
+  /// A timer.
+  ///
+  /// - Parameters:
+  ///   - communicator: The ranks.
+  ///   - rounds: The rounds that count, 1 or more.
+  ///   - progress: Shows what is timed.
+  package init(communicator: Communicator, rounds: Int, progress: Progress) {
+    (self.communicator, self.rounds, self.progress) = (communicator, rounds, progress)
+  }
+
   /// The seconds of one round; collective.
-  func round(_ body: () throws -> Void) throws -> Double {
+  package func round(_ body: () throws -> Void) throws -> Double {
     try communicator.barrier()
     let start = ContinuousClock.now
     try body()

@@ -65,6 +65,27 @@ public final class GradientExchange {
   /// The number of buckets under way at once: one is added, the others are in flight.
   static let depth = 4
 
+  /// The bytes of a bucket where nobody says otherwise: 4 MiB, and more where many ranks would get too
+  /// little of each (docs/scaling.md).
+  public static func bucketBytes(ranks: Int) -> Int { max(4 << 20, ranks * 48 << 10) }
+
+  /// The elements that a rank has ready to receive others' gradients in.
+  ///
+  /// - Parameters:
+  ///   - partition: Who owns what.
+  ///   - groupSizes: The ranks of a group at each level; nil: all in one.
+  public static func receivedCount(
+    _ partition: ParameterPartition, groupSizes: [Int]? = nil
+  ) -> Int {
+    guard partition.ranks > 1 else { return 0 }
+    var (owners, most) = (partition.ranks, 0)
+    for size in groupSizes ?? [partition.ranks] {
+      owners /= size
+      most = max(most, (size - 1) * partition.largestPart(owners: owners))
+    }
+    return depth * most
+  }
+
   /// Prepares the exchange of a parameter buffer.
   ///
   /// - Parameters:
@@ -82,7 +103,7 @@ public final class GradientExchange {
     let ranks = hierarchy.world.size
     let partition = ParameterPartition(
       count: count, ranks: reduction == .tree ? ranks : 1,
-      bucketBytes: bucketBytes ?? max(4 << 20, ranks * 48 << 10))
+      bucketBytes: bucketBytes ?? Self.bucketBytes(ranks: ranks))
     self.partition = partition
     squares = Array(repeating: 0, count: partition.blockCount)
     traffic = Array(repeating: ExchangeTraffic(), count: hierarchy.levels)
@@ -92,11 +113,9 @@ public final class GradientExchange {
       return
     }
     runs = hierarchy.runs()
-    let received = zip(hierarchy.groups, runs.dropFirst()).map { group, run in
-      (group.size - 1) * partition.largestPart(owners: run.count)
-    }
+    let received = Self.receivedCount(partition, groupSizes: hierarchy.groups.map(\.size))
     pipeline = ExchangePipeline(
-      stages: hierarchy.levels, depth: Self.depth, capacity: received.max()!)
+      stages: hierarchy.levels, depth: Self.depth, capacity: received / Self.depth)
   }
 
   /// An exchange of all ranks in one group.

@@ -104,4 +104,9 @@ public struct ParameterPartition: Equatable, Sendable {
     let blocks = min(bucketLength / Self.blockLength, blockCount)
     return (blocks * owners + ranks - 1) / ranks * Self.blockLength
   }
+
+  /// The elements that a rank owns in all buckets.
+  public func ownedCount(rank: Int) -> Int {
+    (0..<bucketCount).reduce(0) { $0 + part(ofBucket: $1, rank: rank).count }
+  }
 }

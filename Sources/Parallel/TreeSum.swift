@@ -97,6 +97,18 @@ public final class TreeSum: @unchecked Sendable {
   /// The number of gradient buffers that exist.
   public var bufferCount: Int { condition.withLock { allocated } }
 
+  /// How many gradient buffers a sum needs whose shards are finished in the order in which they are given
+  /// out: one for each node of the finished shards, and one for each shard under way.
+  ///
+  /// A worker that runs ahead of a slow one may need more, up to workers + ⌈log₂ leaves⌉.
+  ///
+  /// - Parameters:
+  ///   - leaves: The shards of a rank, 1 or more.
+  ///   - workers: The number of threads that claim shards, 1 or more.
+  public static func usualBufferCount(leaves: Int, workers: Int) -> Int {
+    (0..<leaves).map { $0.nonzeroBitCount + min(workers, leaves - $0) }.max() ?? 0
+  }
+
   /// Takes the next shard; waits while there is no buffer for it.
   ///
   /// - Returns: The shard and its buffer; `nil` when all are taken, or the sum is abandoned.

@@ -134,17 +134,48 @@ public final class RunLock {
     _ path: String, _ holder: LockHolder, _ hasEnded: (String) -> Bool
   ) throws(StorageError) -> Taken? {
     guard let old = try look(at: path) else { return nil }
+    let found = try requireGone(old, path, holder, hasEnded)
+    let temporary = try TemporaryFile(for: path)
+    let descriptor = try write(holder, to: temporary)
+    try temporary.publish()
+    _ = consume old
+    return Taken(descriptor: descriptor, from: found)
+  }
+
+  /// The holder of a lock file, who must be gone.
+  private static func requireGone(
+    _ old: borrowing Present, _ path: String, _ holder: LockHolder, _ hasEnded: (String) -> Bool
+  ) throws(StorageError) -> LockHolder {
     guard old.lock != .taken, let found = old.holder,
       found.isGone(seenBy: holder, isUnlocked: old.lock == .granted, hasEnded: hasEnded)
     else {
       throw .cannotCreate(
         path: path, reason: refusal(of: old.holder, isCertain: old.lock == .taken, holder))
     }
-    let temporary = try TemporaryFile(for: path)
-    let descriptor = try write(holder, to: temporary)
-    try temporary.publish()
-    _ = consume old
-    return Taken(descriptor: descriptor, from: found)
+    return found
+  }
+
+  /// Refuses what `init` would refuse, and makes and takes nothing.
+  ///
+  /// - Parameters: As of `init`.
+  /// - Throws: `.cannotCreate` where another job holds the lock or may do so, or where the folder could not
+  ///   be made or written to.
+  package static func requireFree(
+    folder: String, holder: LockHolder, hasEnded: (String) -> Bool = { _ in false }
+  ) throws(StorageError) {
+    let path = "\(folder)/\(name)"
+    if let old = try look(at: path) { _ = try requireGone(old, path, holder, hasEnded) }
+    let place = nearestFolder(folder)
+    do throws(SystemFailure) {
+      // int access(const char *path, int mode): as a folder, which a file is not.
+      try systemCall { access("\(place)/.", W_OK | X_OK) }
+    } catch {
+      throw .cannotCreate(
+        path: folder,
+        reason: place == folder
+          ? "cannot be written to (\(error.reason)); choose another --run"
+          : "the run folder cannot be made (\(place): \(error.reason)); choose another --run")
+    }
   }
 
   private static func refusal(

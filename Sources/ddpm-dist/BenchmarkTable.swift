@@ -119,13 +119,6 @@ private func columns(_ rows: [[String]]) -> [String] {
   }
 }
 
-/// Four significant digits, whole numbers from 1000 on.
-private func number(_ value: Double) -> String {
-  if abs(value) >= 999.5 { return String(format: "%.0f", value) }
-  guard value != 0 else { return "0" }
-  return String(format: "%.4g", value)
-}
-
 private func percent(_ share: Double) -> String { String(format: "%.1f %%", 100 * share) }
 
 private func bytes(_ count: Int) -> String {

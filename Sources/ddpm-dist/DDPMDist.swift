@@ -13,14 +13,14 @@ struct DDPMDist: ParsableCommand {
       writes the same checkpoint, bit for bit. Draw images from it with ddpm-sample.
 
       Exit codes: 0 done, 64 wrong arguments or configuration, 65 bad data or checkpoint, 66 \
-      missing input, 69 a scheduler is not here or refuses, 70 internal error or divergence, 73 cannot create, 74 input or output failed, \
+      missing input, 69 machines that do not fit, or a scheduler that is not here or refuses, 70 internal error or divergence, 73 cannot create, 74 input or output failed, \
       75 asked to stop: everything is kept, start it again with --resume.
       """,
     version: ProgramBuild.versionText,
     subcommands: [
       Train.self, Evaluate.self, EstimateVariance.self, AverageCommand.self, BenchmarkCommand.self,
-      CheckpointCommand.self, DatasetCommand.self, ExportCommand.self, ImportModelCommand.self,
-      JobScriptCommand.self,
+      CheckCommand.self, CheckpointCommand.self, DatasetCommand.self, ExportCommand.self,
+      ImportModelCommand.self, JobScriptCommand.self,
       Predict.self, ReplayCommand.self,
       ReportCommand.self, RunsCommand.self, WatchCommand.self, EnvironmentCommand.self,
     ])
@@ -34,7 +34,9 @@ protocol JobCommand: ParsableCommand {
 @main
 enum Main {
   static func main() {
-    let stopsWhenAsked = ["train", "evaluate"].contains(CommandLine.arguments.dropFirst().first)
+    let words = CommandLine.arguments.dropFirst()
+    let stopsWhenAsked =
+      ["train", "evaluate"].contains(words.first) && !words.contains("--dry-run")
     Job.run(listening: stopsWhenAsked) { job in
       var command: any ParsableCommand
       do {

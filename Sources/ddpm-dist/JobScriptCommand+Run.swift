@@ -13,8 +13,9 @@ extension JobScriptCommand {
       let choices = try choices(for: found)
       if printDefaults { return try StandardStreams.print(Self.table(choices)) }
       let train = try training()
-      let options = train.options
-      try RepeatedKeys.requireNone(assignments: train.settings, options: options.overrides)
+      let options = train.arguments.options
+      try RepeatedKeys.requireNone(
+        assignments: train.arguments.settings, options: options.overrides)
       let scripted = try scripted(choices, found, train)
       let script = try JobScript(scripted, for: found)
       var inputs =
@@ -75,6 +76,7 @@ extension JobScriptCommand {
       if let refusal = RepeatedOption.refusal(in: words, describedBy: Train._dumpHelp()) {
         throw ValidationError(refusal)
       }
+      if train.dryRun { throw ValidationError("--dry-run trains nothing; leave it out of a job.") }
       return train
     } catch {
       let text = Train.message(for: error)
@@ -103,12 +105,14 @@ extension JobScriptCommand {
         source: "--warn-before \(request.warning)",
         reason: "is not shorter than the job's time of \(time) seconds")
     }
-    if train.timeLimit != nil, request.time ?? scheduler.defaultTime != nil, !scheduler.tellsEnd {
+    if train.arguments.timeLimit != nil, request.time ?? scheduler.defaultTime != nil,
+      !scheduler.tellsEnd
+    {
       throw JobError.option(
         source: "--time-limit", reason: "the script computes it from --time; leave it out")
     }
-    let says = { (key: String) in train.settings.contains { $0.hasPrefix("\(key)=") } }
-    if request.seeds != nil, train.seed != nil || says("seed") {
+    let says = { (key: String) in train.arguments.settings.contains { $0.hasPrefix("\(key)=") } }
+    if request.seeds != nil, train.arguments.seed != nil || says("seed") {
       throw JobError.option(
         source: "--array", reason: "gives each job its seed; leave it out behind train")
     }
@@ -121,7 +125,7 @@ extension JobScriptCommand {
     let words = TrainingWords(
       Array(command.dropFirst()),
       run: try folder(of: train),
-      saysWorkers: train.workers != nil || says("workers"))
+      saysWorkers: train.arguments.workers != nil || says("workers"))
     return ScriptedJob(
       request: request, layout: layout, training: words, file: output, command: Self.ownWords,
       defaults: choices.files)
@@ -129,14 +133,14 @@ extension JobScriptCommand {
 
   /// The folder of the run, which a configuration may name.
   private func folder(of train: Train) throws -> String {
-    if let run = train.run { return run }
-    guard !noCheck || train.config == nil else {
+    if let run = train.arguments.run { return run }
+    guard !noCheck || train.arguments.config == nil else {
       throw JobError.option(
         source: "--no-check",
         reason: "does not read the configuration; name the folder of the run by --run, behind train"
       )
     }
-    return try train.options.folder()
+    return try train.arguments.options.folder()
   }
 
   /// This program by the path that it was started by: a wrapper that chooses among several stays it.

@@ -85,6 +85,12 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
       ["--paced", "--parts", "evaluation", "--data", "@data.h5"]
         + SmallRun.words(beside: ["--data"]),
       told: "evaluation\nquit\n"),
+    CommandCall(
+      "train", ["--dry-run", "--config", "@a.yaml"], reads: ["a.yaml", "data.h5"],
+      writes: "--json", [".json"]),
+    CommandCall(
+      "check", ["--steps", "2", "--config", "@a.yaml", "--nodes", "2", "--alpha", "1e-5"],
+      reads: ["a.yaml", "data.h5"], writes: "--json", [".json"]),
     CommandCall("env", []),
     CommandCall("checkpoint ls", ["@run"]),
     CommandCall("checkpoint verify", [checkpoint]),

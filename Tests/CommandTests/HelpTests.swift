@@ -17,10 +17,17 @@ extension CommandTests {
         .dist, ["train"],
         [
           "learning_rate: 0.002", "batch: 128", "steps: 2000", "auto, or 1 to 4096 pixels",
-          "--resume", "--accept-other-data",
+          "--resume", "--accept-other-data", "--dry-run", "--json",
           "else the embedded digits)", "else 2000)", "diffusion_steps: 200", "model: ddpm",
           "linear, cosine", "prediction: epsilon", "epsilon, clean, mean, v", "OPTIMIZER",
           "constant, cosine, inverse_sqrt", "rising numbers from 0.001 to 0.28",
+        ]
+      ),
+      (
+        .dist, ["check"],
+        [
+          "mpirun -n 8 ddpm-dist check", "--watts <watts>", "--bandwidth <Gbit/s>", "else 2e-5)",
+          "69 machines that do not fit", "of which TCP carries 94 %", "--accept-other-data",
         ]
       ),
       (

@@ -55,7 +55,8 @@ import Testing
 
   /// Options and arguments with a value that name nothing to write.
   static let others: Set = [
-    "accept-other-data", "batch", "block", "caption", "captions", "channels", "ckpt", "class",
+    "accept-other-data", "alpha", "bandwidth", "batch", "block", "caption", "captions", "channels",
+    "ckpt", "class",
     "class-names", "condition", "config", "contrast", "correlation", "count", "crop", "data",
     "dataset",
     "deviation",
@@ -67,12 +68,14 @@ import Testing
     "latent", "layout",
     "length", "levels", "log-format",
     "license",
-    "mask", "mean", "method", "name", "noise-level", "order", "origin", "part", "parts",
-    "probability", "prompt", "prompts", "range", "repeats", "rounds", "sampler", "second", "seed",
+    "mask", "mean", "method", "name", "nodes", "noise-level", "order", "origin", "part", "parts",
+    "price", "probability", "prompt", "prompts", "range", "repeats", "rounds", "sampler", "second",
+    "seed",
     "set",
     "shard", "size", "snr",
     "step",
     "steps", "text-encoder", "text-vocabulary", "time-limit", "tolerance", "variance", "walk",
+    "watts",
     "weights",
     "width", "workers",
     // What a job asks of its scheduler.
@@ -81,7 +84,8 @@ import Testing
     "partition", "program", "qos", "ranks-per-node", "ranks-per-socket", "reservation", "scheduler",
     "setup", "skip", "sockets", "time", "train", "warn-before",
     // What names something to write in another command.
-    "average run", "checkpoint ls run", "checkpoint verify files", "dataset import cifar10 files",
+    "average run", "check run", "checkpoint ls run", "checkpoint verify files",
+    "dataset import cifar10 files",
     "dataset import csv file", "dataset import hdf5 files", "dataset import images source",
     "dataset inspect file", "evaluate grid", "export diffusers run", "import diffusers folder",
     "replay checkpoint", "ddpm-sample grid", "report runs", "watch runs",

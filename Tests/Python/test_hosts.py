@@ -107,6 +107,97 @@ class Training(unittest.TestCase):
             self.assertEqual(different, [], name)
 
 
+class Preflight(unittest.TestCase):
+    """`ddpm-dist check`, where one host is not as the other."""
+
+    def check(self, folder, *options, first="", second="", program=None, workers=1):
+        """Checks on two hosts, each after shell words of its own; gives code and text."""
+        dist = programs / "ddpm-dist"
+        start = folder / "start.sh"
+        start.write_text(
+            f"""#!/usr/bin/env bash
+            set -e
+            program={dist}
+            if [[ $(hostname) == host1 ]]; then
+              {first or ":"}
+            else
+              program={program or dist}
+              {second or ":"}
+            fi
+            exec "$program" "$@"
+            """)
+        start.chmod(0o755)
+        # A mount in a namespace of its own is seen by this rank alone.
+        words = [*hosts(2), "unshare", "--mount", start, "check", "--steps", STEPS, "--workers",
+                 workers, "--run", folder / "runs" / "new", *options, "--set", *SETTINGS]  # fmt: skip
+        done = subprocess.run(
+            [str(word) for word in words], capture_output=True, text=True, timeout=100,
+            check=False, stdin=subprocess.DEVNULL)  # fmt: skip
+        self.assertFalse((folder / "runs" / "new").exists())
+        return done.returncode, done.stdout + done.stderr
+
+    def assert_finds(self, found, code: int, *parts: str):
+        self.assertEqual(found[0], code, found[1])
+        for part in parts:
+            self.assertIn(part, found[1])
+
+    def test_equal_hosts_can_work(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            found = self.check(folder, "--nodes", "1,2,4")
+            self.assert_finds(found, 0, "2 machines, 2 ranks", "ob1: tcp", "us a message (measured)")
+            self.assertNotIn("another folder", found[1])
+            self.assertEqual([path.name for path in folder.iterdir()], ["start.sh"])
+
+    def test_another_program_is_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            other = folder / "other"
+            other.write_bytes((programs / "ddpm-dist").read_bytes() + b"\0")
+            other.chmod(0o755)
+            found = self.check(folder, program=other)
+            self.assert_finds(found, 69, "program", "rank 1 on host2")
+
+    def dataset(self, path: pathlib.Path, value: int):
+        """Images without a checksum."""
+        with h5py.File(path, "w") as file:
+            file.attrs["format"], file.attrs["version"] = "ddpm-dataset", 1
+            pixels = np.full((STEPS * 32, 8, 8, 1), value, np.uint8)
+            pixels[0, 0, 0, 0] = 16
+            file["images"] = pixels
+            file["images"].attrs["levels"], file["images"].attrs["layout"] = 17, "NHWC"
+
+    def test_a_stale_copy_of_the_data_is_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.dataset(folder / "data.h5", 1)
+            self.dataset(folder / "stale.h5", 2)
+            found = self.check(
+                folder, "--data", folder / "data.h5",
+                second=f"mount --bind {folder}/stale.h5 {folder}/data.h5")  # fmt: skip
+            self.assert_finds(found, 65, "data", "other images than on host1: host2")
+
+    def test_a_folder_of_its_own_is_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "runs").mkdir()
+            found = self.check(folder, second=f"mount -t tmpfs tmpfs {folder}/runs")
+            self.assert_finds(found, 0, "another folder on host2", "shared folder")
+            self.assertEqual(list((folder / "runs").iterdir()), [])
+
+    def test_a_full_disk_is_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            (folder / "runs").mkdir()
+            mount = f"mount -t tmpfs -o size=500k tmpfs {folder}/runs"
+            self.assert_finds(self.check(folder, first=mount), 69, "disk", "Make room")
+
+    def test_more_workers_than_cores_are_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            found = self.check(pathlib.Path(name), workers=64)
+            self.assert_finds(found, 0, "warning", "host1: 1 rank with 64 workers on")
+
+
 def exchange_times(count: int, rate: int | None) -> list[tuple[str, int, scaling.Point]]:
     """What the exchange takes on so many hosts at a rate: half, bytes of a message, point."""
     with tempfile.TemporaryDirectory() as folder:

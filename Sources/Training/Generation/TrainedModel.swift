@@ -58,6 +58,9 @@ public struct TrainedModel: Sendable {
     self.weights = Weights(weights)
   }
 
+  /// The memory of the kernels that have been transformed of the weights so far, in bytes.
+  package var preparedBytes: Int { weights.preparedKernels.allocatedBytes }
+
   /// The checksum of the weights: XXH3 with 128 bits, as hexadecimal digits.
   public var checksum: String { weights.checksum }
 

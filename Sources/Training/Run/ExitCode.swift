@@ -20,7 +20,7 @@ public enum ExitCode {
   public static let badData: Int32 = 65
   /// A file that is not there.
   public static let missingInput: Int32 = 66
-  /// A program that is needed is not here, or refuses (EX_UNAVAILABLE).
+  /// A machine that is not as a run needs it, or a program that is not here or refuses (EX_UNAVAILABLE).
   public static let unavailable: Int32 = 69
   /// A fault of the program or its surroundings, or a diverged run.
   public static let software: Int32 = 70

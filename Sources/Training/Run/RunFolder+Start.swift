@@ -22,6 +22,18 @@ extension RunFolder {
     return lock
   }
 
+  /// Refuses what `lock` would refuse, and changes nothing.
+  ///
+  /// - Throws: `StorageError.cannotCreate` that names who has the lock, or why there can be no folder.
+  func requireFree() throws(StorageError) {
+    try RunLock.requireFree(
+      folder: path,
+      holder: .current(
+        host: ProcessInfo.processInfo.hostName, start: Date.now.formatted(.iso8601),
+        environment: ProcessInfo.processInfo.environment),
+      hasEnded: SlurmJob.hasEnded)
+  }
+
   /// Refuses to begin a run again with other weights than those that it was begun with.
   ///
   /// - Parameter given: Where the weights come from now; nil: they are drawn.

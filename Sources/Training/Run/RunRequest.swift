@@ -70,18 +70,18 @@ public struct RunOptions: Sendable {
 }
 
 /// What is to be run, the same on all ranks: everything that can be refused has been.
-struct RunRequest {
+package struct RunRequest {
   /// The run's folder.
-  let folder: RunFolder
+  package let folder: RunFolder
   /// The configuration that has met its dataset and its ranks.
-  let plan: TrainingPlan
+  package let plan: TrainingPlan
   /// How far the run has come; nil where it begins.
   let point: ResumePoint?
   /// The checkpoint to go on from, on rank 0; nil elsewhere, and where there is none.
   let checkpoint: Checkpoint?
   /// The checksum of the images.
-  let images: String
-  /// The run's lock, on rank 0; nil elsewhere.
+  package let images: String
+  /// The run's lock, on rank 0; nil elsewhere, and where it is not taken.
   let lock: RunLock?
   /// The weights that the run begins with; nil where they are drawn, and where it goes on.
   let initial: InitialWeights?
@@ -93,15 +93,32 @@ struct RunRequest {
   /// Whether the run began with weights that are not here any more. On rank 0.
   var lacksFirstWeights: Bool { initial == nil && origin != nil }
 
+  /// The settings that the run has begun with, YAML; nil where it begins.
+  package let begun: String?
+
+  /// The steps that are done.
+  package var step: Int { point?.step ?? 0 }
+
   /// Finds out what is to be run; collective.
   ///
+  /// - Parameter takesLock: Whether the run's folder is locked, and made where there is none; otherwise
+  ///   nothing is written, and what would be refused of it is refused all the same.
   /// - Throws: `AgreedFailure` on all ranks for everything that can be refused, `MPIError`.
-  init(_ options: RunOptions, _ job: Job, _ logger: Logger) throws {
+  package init(
+    _ options: RunOptions, _ job: Job, _ logger: Logger, takesLock: Bool = true
+  ) throws {
     let configuration = try options.configuration(job)
     let folder = RunFolder(options.runPath ?? "runs/\(configuration.run.name)")
     let communicator = try job.communicator()
     // Before anything of the run is read: it must not change any more.
-    lock = try job.together { communicator.rank == 0 ? try folder.lock(logger) : nil }
+    lock = try job.together {
+      guard communicator.rank == 0 else { return nil }
+      guard takesLock else {
+        try folder.requireFree()
+        return nil
+      }
+      return try folder.lock(logger)
+    }
     let checkpoint = try job.together {
       guard communicator.rank == 0 else { return Checkpoint?.none }
       guard options.resumes else {
@@ -116,6 +133,7 @@ struct RunRequest {
     }
     let point = try ResumePoint.share(checkpoint, communicator)
     let begun = try point?.configuration ?? folder.sharedConfiguration(job)
+    self.begun = begun
     plan = try job.together {
       var configuration = configuration
       if let begun { try configuration.continueRun(of: begun) }

@@ -22,11 +22,11 @@ package struct StepTimes: Equatable, Sendable {
   }
 
   /// The rank that computes and reads longest, and what it does; the first of several.
-  static func slowest(_ ranks: [StepTimes]) -> (rank: Int, times: StepTimes) {
+  package static func slowest(_ ranks: [StepTimes]) -> (rank: Int, times: StepTimes) {
     let rank = ranks.indices.max { (ranks[$0].work, $1) < (ranks[$1].work, $0) } ?? 0
     return (rank, ranks[rank])
   }
 
   /// Everything but waiting and updating: what differs between ranks that do the same.
-  var work: Double { compute + read }
+  package var work: Double { compute + read }
 }

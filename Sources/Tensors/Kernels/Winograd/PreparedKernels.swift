@@ -17,6 +17,9 @@ public final class PreparedKernels: @unchecked Sendable {
   /// No kernels yet.
   public init() {}
 
+  /// The memory of the kernels so far, in bytes.
+  public var allocatedBytes: Int { lock.withLock { pool.allocatedBytes } }
+
   /// The transformed kernels of a convolution.
   ///
   /// - Parameters:

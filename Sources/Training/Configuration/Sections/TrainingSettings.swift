@@ -53,7 +53,7 @@ public struct TrainingSettings: SettingsSection {
 
   /// The tree over the shards: those asked for, or for `auto` R · 2ᵏ, at least 8 where the batch
   /// allows it, so that 1, 2, 4 and 8 ranks choose alike.
-  func shardTree(rankCount: Int) throws(ConfigurationError) -> ShardTree {
+  package func shardTree(rankCount: Int) throws(ConfigurationError) -> ShardTree {
     var count = shards ?? rankCount
     if shards == nil {
       while count < 8, batch % (2 * count) == 0 { count *= 2 }

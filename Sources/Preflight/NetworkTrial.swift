@@ -1,0 +1,116 @@
+// What a network needs and computes, from a trial on a few images.
+
+import Benchmark
+import Models
+import Parallel
+import Storage
+import Tensors
+import Training
+
+/// The memory and the arithmetic of a network.
+///
+/// Nothing is predicted of single layers: the network computes the gradient of a few images of the dataset.
+/// The sizes of its buffers lie on a grid that is the same between any two powers of two, so that a batch
+/// of twice the images takes buffers of twice the size, and what n and 2n images need tells what 4n, 8n, …
+/// need.
+package struct NetworkTrial: Codable, Equatable, Sendable {
+  /// The bytes of all learned scalars.
+  package let weightBytes: Int
+  /// The bytes that a worker's buffers take for the gradient of a shard, beside the gradient itself.
+  package let shardBytes: Int
+  /// The bytes that a worker's buffers take for a group of eight images without a gradient.
+  package let evaluationBytes: Int
+  /// The bytes of kernels that are transformed once where weights rest.
+  package let preparedBytes: Int
+  /// The bytes of this process without all of these: the program and its libraries.
+  package let programBytes: Int
+  /// 2 × the multiply-adds by definition of a training step, 10⁹ for each image: three times forward.
+  package let gigaflopPerImage: Double
+  /// The seconds that one worker takes for a group of eight images without a gradient.
+  package let evaluationSeconds: Double
+
+  package init(
+    weightBytes: Int, shardBytes: Int, evaluationBytes: Int, preparedBytes: Int,
+    programBytes: Int, gigaflopPerImage: Double, evaluationSeconds: Double
+  ) {
+    self.weightBytes = weightBytes
+    self.shardBytes = shardBytes
+    self.evaluationBytes = evaluationBytes
+    self.preparedBytes = preparedBytes
+    self.programBytes = programBytes
+    self.gigaflopPerImage = gigaflopPerImage
+    self.evaluationSeconds = evaluationSeconds
+  }
+
+  /// Tries the network of a plan, on the calling thread.
+  ///
+  /// - Throws: `StorageError` for images that cannot be read.
+  package init(_ plan: TrainingPlan) throws(StorageError) {
+    let before = PeakMemory.anonymousBytes
+    let weights = AlignedFloats(plan.objective.parameters.initialWeights(seed: plan.seed))
+    let gradient = AlignedFloats(count: weights.count)
+    let (few, doublings) = Self.trialBatch(of: plan.shardBatch)
+    let images = Images(
+      plan, try ImageReader(plan.dataset, range: 0..<plan.imageCount, memoryLimit: 0))
+
+    func shard(_ count: Int) throws(StorageError) -> (bytes: Int, multiplyAdds: Int) {
+      let (pool, profile) = (BufferPool(), OperationProfile())
+      let work = ShardGradient(
+        plan.objective, flips: plan.configuration.data.flip, seed: plan.seed,
+        shards: plan.tree.shards, profile: profile)
+      _ = work.compute(
+        into: gradient.elements.baseAddress!, try images.batch(count, pool), step: 0, shard: 0,
+        weights: UnsafePointer(weights.elements.baseAddress!), pool: pool)
+      return (pool.allocatedBytes, profile.work.values.reduce(0) { $0 + $1.multiplyAdds })
+    }
+    let first = try shard(few)
+    let second = doublings == 0 ? nil : try shard(2 * few)
+    let times = plan.shardBatch / few - 1
+    shardBytes = first.bytes + (second.map { ($0.bytes - first.bytes) * times } ?? 0)
+    let perImage = (second.map { $0.multiplyAdds - first.multiplyAdds } ?? first.multiplyAdds)
+    gigaflopPerImage = 6e-9 * Double(perImage) / Double(few)
+
+    let trained = TrainedModel(
+      plan.objective, adopting: weights, plan.configuration.data)
+    let pool = BufferPool()
+    func evaluate() throws(StorageError) -> Double {
+      let batch = try images.batch(min(ImageGroups.size, plan.imageCount), pool)
+      let began = ContinuousClock.now
+      _ = trained.model.loss(batch, images.draws, trained.makePass(pool))
+      return (ContinuousClock.now - began) / .seconds(1)
+    }
+    // The first one transforms the kernels.
+    _ = try evaluate()
+    evaluationSeconds = try evaluate()
+    (evaluationBytes, preparedBytes) = (pool.allocatedBytes, trained.preparedBytes)
+    weightBytes = 4 * weights.count
+    // What the process had taken before, and the pages of programs and libraries that it has used by now.
+    programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes
+  }
+
+  /// The fewest images whose number becomes that of a shard by doubling, and how often that is.
+  package static func trialBatch(of shardBatch: Int) -> (images: Int, doublings: Int) {
+    let doublings = shardBatch.trailingZeroBitCount
+    return (shardBatch >> doublings, doublings)
+  }
+
+  /// The first images of a dataset.
+  private struct Images {
+    let plan: TrainingPlan
+    let reader: ImageReader
+
+    init(_ plan: TrainingPlan, _ reader: ImageReader) { (self.plan, self.reader) = (plan, reader) }
+
+    var draws: Draws { Draws(seed: plan.seed, step: 0, shard: 0, of: plan.tree.shards) }
+
+    func batch(_ count: Int, _ pool: BufferPool) throws(StorageError) -> Batch {
+      let shape = plan.dataset.shape
+      let images = Tensor(Shape(count, shape.height, shape.width, shape.channels), in: pool)
+      let numbers = Array(0..<count)
+      try reader.read(numbers, into: images.pointer)
+      return Batch(
+        images: images, conditions: plan.conditions.conditions(of: numbers, draws),
+        numbers: numbers)
+    }
+  }
+}
