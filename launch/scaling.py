@@ -4,6 +4,8 @@
     launch/scaling.py                                  the table of docs/scaling.md
     launch/scaling.py --fit two.json four.json         alpha and beta of what was measured
     launch/scaling.py --rates 10 200 --ranks 16 256 --alpha 5e-6
+    launch/scaling.py --nodes 64 1024 --ranks-per-node 8    several ranks a node, which share its link
+    launch/scaling.py --how-many                       how many nodes for which network
 
 The files are those of `ddpm-dist benchmark --parts exchange --json FILE` on two or more ranks.
 docs/scaling.md explains the model. Needs nothing but Python.
@@ -21,6 +23,15 @@ FLOAT = 4
 """Bytes of a parameter."""
 PAYLOAD = 1448 / 1538
 """What TCP carries of an Ethernet's rate in packets of 1500 bytes, with preamble and gap."""
+
+
+NETWORKS = (
+    ("digits", 701_345, 128, 1 / 1015),
+    ("MNIST", 6_065_921, 128, 1 / 208),
+    ("CIFAR-10", 35_746_307, 128, 1 / 3.3),
+    ("CIFAR-10", 35_746_307, 1024, 1 / 3.3),
+)
+"""Name, parameters, batch, and seconds that a core takes for an image (docs/performance.md, Zen 3)."""
 
 
 class Half(NamedTuple):
@@ -80,6 +91,23 @@ def half(parameters: int, ranks: int, bucket: int | None = None) -> Half:
         for rank in range(ranks)
     )
     return Half((ranks - 1) * buckets, (ranks - 1) * most * FLOAT)
+
+
+def halves(parameters: int, nodes: int, per_node: int, by_node: bool) -> tuple[Half, Half]:
+    """What a half asks of a link between nodes, and of a rank within its node.
+
+    Messages are those of a rank, bytes those of the link that the ranks of a node share. In one group,
+    each rank exchanges with all others; by node, with those of its node and then with those of its number.
+    """
+    ranks = nodes * per_node
+    one = half(parameters, ranks)
+    most, buckets = one.bytes // (ranks - 1), one.messages // (ranks - 1)
+    if nodes == 1:
+        return one, Half(0, 0)
+    if not by_node:
+        return Half(one.messages, per_node * (ranks - per_node) * most), Half(0, 0)
+    return (Half((nodes - 1) * buckets, per_node * (nodes - 1) * most),
+            Half((per_node - 1) * buckets, (per_node - 1) * nodes * most))  # fmt: skip
 
 
 def fit(points: list[Point]) -> Fit:
@@ -174,6 +202,52 @@ def print_table(options: argparse.Namespace) -> None:
                       f"| {hidden:.2f} s | {100 * compute / hidden:.0f} % |")  # fmt: skip
 
 
+def print_nodes(options: argparse.Namespace) -> None:
+    print("| nodes | Gbit/s | exchange | messages of a rank | GB of a link | GB of a rank, within "
+          "| exchange of a step | step | scaling |")  # fmt: skip
+    print("| ---: | ---: | --- " + "| ---: " * 6 + "|")
+    near = Fit(options.near_alpha, 1e-9 / options.memory)
+    for nodes in options.nodes:
+        for rate in options.rates:
+            found = Fit(options.alpha, 8e-9 / (rate * PAYLOAD))
+            for by_node in (False, True):
+                far, within = halves(options.parameters, nodes, options.ranks_per_node, by_node)
+                seconds = 2 * (found.seconds(far) + near.seconds(within))
+                step = options.step + seconds
+                print(f"| {nodes} | {rate:g} | {'by node' if by_node else 'one group'} "
+                      f"| {far.messages} | {far.bytes * 1e-9:.3f} | {within.bytes * 1e-9:.3f} "
+                      f"| {seconds:.3f} s | {step:.2f} s | {100 * options.step / step:.0f} % |")  # fmt: skip
+
+
+def step_seconds(network: tuple, nodes: int, rate: float, options: argparse.Namespace) -> float:
+    """The step of a network on some nodes, with nothing of the exchange hidden."""
+    _, parameters, batch, image = network
+    near = Fit(options.near_alpha, 1e-9 / options.memory)
+    far, within = halves(parameters, nodes, options.ranks_per_node, True)
+    # On one node, all ranks exchange within it.
+    link = Fit(options.alpha, 8e-9 / (rate * PAYLOAD)) if nodes > 1 else near
+    return batch * image / (nodes * options.cores) + 2 * (link.seconds(far) + near.seconds(within))
+
+
+def print_how_many(options: argparse.Namespace) -> None:
+    print(f"| network | parameters | batch | one node of {options.cores} cores "
+          + "".join(f"| at {rate:g} Gbit/s " for rate in options.rates) + "|")  # fmt: skip
+    print("| --- " + "| ---: " * (3 + len(options.rates)) + "|")
+    for network in NETWORKS:
+        name, parameters, batch, _ = network
+        one = step_seconds(network, 1, options.rates[0], options)
+        cells = []
+        for rate in options.rates:
+            # No more workers than images.
+            counts = [1 << k for k in range(11) if (1 << k) * options.cores <= batch or k == 0]
+            good = [n for n in counts
+                    if one / (n * step_seconds(network, n, rate, options)) >= 0.75]  # fmt: skip
+            speed = batch / step_seconds(network, good[-1], rate, options)
+            cells.append(f"{good[-1]} ({speed:,.0f} images/s)")
+        print(f"| {name} | {parameters:,} | {batch} | {batch / one:,.0f} images/s | "
+              + " | ".join(cells) + " |")  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
@@ -183,9 +257,24 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[25, 100], help="Gbit/s")
     parser.add_argument("--alpha", type=float, default=2e-5, help="seconds a message")
     parser.add_argument("--step", type=float, default=2.1, help="seconds of computing a step")
+    parser.add_argument("--nodes", type=int, nargs="+", help="a table of nodes with several ranks")
+    parser.add_argument("--how-many", action="store_true",
+                        help="the most nodes that are three quarters as fast as they could be")  # fmt: skip
+    parser.add_argument("--cores", type=int, default=32, help="of a node")
+    parser.add_argument("--ranks-per-node", type=int, default=2, help="a power of two")
+    parser.add_argument("--memory", type=float, default=2.0,
+                        help="GB/s of a rank within its node")  # fmt: skip
+    parser.add_argument("--near-alpha", type=float, default=1e-6,
+                        help="seconds a message within a node")  # fmt: skip
     options = parser.parse_args()
+    if options.ranks_per_node < 1 or options.ranks_per_node.bit_count() != 1:
+        parser.error("--ranks-per-node is a power of two.")
     if options.fit:
         print_fit(options.fit)
+    elif options.how_many:
+        print_how_many(options)
+    elif options.nodes:
+        print_nodes(options)
     else:
         print_table(options)
 
