@@ -88,10 +88,18 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes
   }
 
-  /// The fewest images whose number becomes that of a shard by doubling, and how often that is.
+  /// The images of a trial at most, where the number of those of a shard is even: with fewer, pieces of scratch
+  /// memory that stop growing with the batch would count as if they went on.
+  private static let largestTrial = 32
+
+  /// How many images become those of a shard by doubling, and how often: as many as there may be twice in a
+  /// trial. 0 doublings of an odd number.
   package static func trialBatch(of shardBatch: Int) -> (images: Int, doublings: Int) {
-    let doublings = shardBatch.trailingZeroBitCount
-    return (shardBatch >> doublings, doublings)
+    var (images, doublings) = (shardBatch, 0)
+    while images.isMultiple(of: 2), doublings == 0 || 2 * images > largestTrial {
+      (images, doublings) = (images / 2, doublings + 1)
+    }
+    return (images, doublings)
   }
 
   /// The first images of a dataset.

@@ -39,7 +39,8 @@ package struct ProbeResult: Codable, Equatable, Sendable {
       do {
         let space = FreeSpace(of: result.folder)?.bytes ?? 0
         // As much as shows the speed of the disk, where there is plenty of room.
-        let filling = space > 1 << 30 ? 16 << 20 : 0
+        let allowed = ResourceLimits.current.fileBytes ?? .max
+        let filling = space > 1 << 30 && allowed > 32 << 20 ? 16 << 20 : 0
         let content = text + [UInt8](repeating: 0x5A, count: filling)
         let file = try ProbeFile(in: result.folder, content)
         (result.bytes, result.seconds) = (content.count, file.seconds)

@@ -1,6 +1,7 @@
 // ddpm-dist train: one run, on all ranks.
 
 import ArgumentParser
+import Logging
 import Preflight
 import Reports
 import Storage

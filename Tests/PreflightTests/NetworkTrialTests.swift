@@ -44,15 +44,19 @@ import Training
   @Test(arguments: [1, 2, 3, 6, 16, 40, 64]) func aFewImagesTellOfMany(_ batch: Int) throws {
     let plan = try plan(batch: batch)
     let (trial, whole) = (try NetworkTrial(plan), try whole(plan))
-    #expect(abs(Double(trial.shardBytes) / Double(whole.bytes) - 1) < 0.03, "\(trial) \(whole)")
+    // Exact as far as it is tried out; beyond, rather too much.
+    let ratio = Double(trial.shardBytes) / Double(whole.bytes)
+    #expect((0.97...(batch > 32 ? 1.3 : 1.03)).contains(ratio), "\(trial) \(whole)")
     #expect(abs(trial.gigaflopPerImage * Double(batch) / whole.gigaflop - 1) < 1e-9)
     #expect(trial.weightBytes == 4 * plan.objective.parameters.layout.count)
     #expect(trial.evaluationBytes > 0 && trial.preparedBytes > 0 && trial.programBytes > 1 << 20)
   }
 
   @Test func halvesGoOnUntilANumberIsOdd() {
-    #expect(NetworkTrial.trialBatch(of: 16) == (1, 4))
-    #expect(NetworkTrial.trialBatch(of: 12) == (3, 2))
+    #expect(NetworkTrial.trialBatch(of: 16) == (8, 1))
+    #expect(NetworkTrial.trialBatch(of: 12) == (6, 1))
+    #expect(NetworkTrial.trialBatch(of: 128) == (16, 3))
+    #expect(NetworkTrial.trialBatch(of: 40) == (10, 2))
     #expect(NetworkTrial.trialBatch(of: 7) == (7, 0))
   }
 
