@@ -131,6 +131,7 @@ let package = Package(
         "Benchmark", "Diffusion", "Figures", "Jobs", "Layers", "MPI", "Models", "Parallel",
         "Preflight", "Reports", "Storage", "Tensors", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ]),
     .executableTarget(
       name: "ddpm-sample",
