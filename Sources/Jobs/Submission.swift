@@ -46,8 +46,13 @@ public struct Submission: Sendable {
         let words = arguments + (before.map(dependency) ?? []) + (seed.map { self.seed!($0) } ?? [])
         do throws(JobError) {
           let answer = try call(words, script).output
-          guard let found = identifier(answer), !found.isEmpty else {
-            throw .unavailable(program: program, reason: "answers no job's number: \(answer)")
+          guard let found = identifier(answer), !found.isEmpty,
+            !found.contains(where: \.isWhitespace)
+          else {
+            throw .unavailable(
+              program: program,
+              reason: answer.isEmpty
+                ? "answers nothing, and no job's number" : "answers no job's number: \(answer)")
           }
           submitted.append(found)
           before = found

@@ -1,6 +1,7 @@
 // A dataset as its declaration describes it.
 
 import HDF5
+import Synchronization
 import Tensors
 
 /// A set of images in an HDF5 file: what is known of it before its pixels are read.
@@ -65,9 +66,19 @@ public struct ImageDataset: Sendable {
         path: path,
         reason: "is not an HDF5 file; `ddpm-dist dataset import` makes one from other formats")
     }
-    try DatasetTrailer.check(path)
-    try ChildCheck.require(path, .dataset(group: group))
+    if !Self.trusted.withLock({ $0.contains([path, group ?? "/"]) }) {
+      try DatasetTrailer.check(path)
+      try ChildCheck.require(path, .dataset(group: group))
+    }
     try self.init(.file(path), group: group)
+  }
+
+  private static let trusted = Mutex<Set<[String]>>([])
+
+  /// Takes it from another process of this machine, which has opened a file just now, that it may be opened:
+  /// it is not read through once more, by this process or by a child, but what it declares is checked.
+  public static func trust(_ path: String, group: String? = nil) {
+    trusted.withLock { _ = $0.insert([path, group ?? "/"]) }
   }
 
   /// The 1,797 handwritten digits of 8×8 pixels and 17 levels that are embedded in the program.

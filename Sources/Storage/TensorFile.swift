@@ -113,6 +113,7 @@ public final class TensorFile: @unchecked Sendable {
         try write(UnsafeRawBufferPointer(piece))
         rest = rest.dropFirst(count)
         if end == place.range.upperBound { next += 1 }
+        if next == places.count { try seal() }
       }
     } catch {
       fail(error)
@@ -134,7 +135,16 @@ public final class TensorFile: @unchecked Sendable {
     temporary = nil
   }
 
-  /// Writes what is behind the last tensor, makes the file durable and gives it its name.
+  /// Writes what is behind the last tensor: a disk that is full says so before anybody waits for `finish`.
+  private func seal() throws(StorageError) {
+    if end < structure.count { try writeStructure(to: structure.count) }
+    let trailer = CheckpointTrailer.bytes(length: end, checksum: hash.digest())
+    held += trailer
+    end += trailer.count
+    try flush()
+  }
+
+  /// Makes the file durable and gives it its name.
   ///
   /// - Throws: The first fault: `.badData` where a tensor is not finite, so that a diverged run does not
   ///   replace its good checkpoints; `.inputOutput` where writing fails, for example on a full disk. The old
@@ -143,11 +153,6 @@ public final class TensorFile: @unchecked Sendable {
     if let failure { throw failure }
     precondition(next == places.count, "A file is finished with all its tensors.")
     do throws(StorageError) {
-      if end < structure.count { try writeStructure(to: structure.count) }
-      let trailer = CheckpointTrailer.bytes(length: end, checksum: hash.digest())
-      held += trailer
-      end += trailer.count
-      try flush()
       try closeOutput()
       try temporary.take()!.publish()
     } catch {

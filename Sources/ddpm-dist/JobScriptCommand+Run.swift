@@ -98,8 +98,11 @@ extension JobScriptCommand {
     }
     // A script for another machine says how many nodes there are.
     let isCounted = !noCheck || request.nodes == nil
-    let hosts = try isCounted ? request.hostFile.map { try HostList(file: $0).count } : nil
-    let layout = try JobLayout(request, hosts: hosts)
+    let hosts = try isCounted ? request.hostFile.map { try HostList(file: $0) } : nil
+    let layout = try JobLayout(request, hosts: hosts?.count)
+    if let reason = hosts?.refusal(ranksPerNode: layout.ranksPerNode) {
+      throw JobError.option(source: "--hostfile", reason: reason)
+    }
     if let time = request.time ?? scheduler.defaultTime, time <= request.warning {
       throw JobError.option(
         source: "--warn-before \(request.warning)",

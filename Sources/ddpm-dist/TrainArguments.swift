@@ -60,6 +60,7 @@ struct TrainArguments: ParsableArguments {
 
   func validate() throws {
     try requireTimeLimit(timeLimit)
+    if run == "" { throw ValidationError("--run names no folder.") }
     if acceptOtherData, !resume { throw ValidationError("--accept-other-data goes with --resume.") }
   }
 

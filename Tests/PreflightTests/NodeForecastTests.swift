@@ -25,10 +25,11 @@ import Training
     }
   }
 
-  /// Four ranks on two machines: each pair sends 2 · 2 parts of a quarter, 4 MiB, through its link.
+  /// Four ranks on two machines: each pair adds first, and sends 2 parts of a quarter, 4 MiB, through its
+  /// link; each rank has a message for each of four buckets.
   @Test func theExchangeIsAdded() throws {
     let forecast = NodeForecast(nodes: 2, basis(LinkCost(alpha: 0.01, beta: 1e-7)))
-    let exchange = 2 * (0.01 * 3 * 4 + 1e-7 * 4 * Double(4096 * 1024))
+    let exchange = 2 * (0.01 * 1 * 4 + 1e-7 * 2 * Double(4096 * 1024))
     #expect(abs(try #require(forecast.exchangeSeconds) - exchange) < 1e-9)
     #expect(abs(try #require(forecast.stepSeconds) - (4 + exchange)) < 1e-9)
     #expect(abs(try #require(forecast.efficiency) - 8 / (2 * (4 + exchange))) < 1e-9)

@@ -41,6 +41,9 @@ struct LSF: Scheduler {
     }
     let name = try job.value(request.name, of: "name", for: self)
     let isArray = request.seeds != nil
+    if let seeds = request.seeds, seeds.range.lowerBound < 1 {
+      throw .option(source: "--array", reason: "LSF counts from 1 on")
+    }
     if name.contains(where: { "[]".contains($0) }) {
       throw .option(
         source: "--name \(name)", reason: "the brackets stand for an array; leave them out")

@@ -134,6 +134,7 @@ package struct RunRequest {
     let point = try ResumePoint.share(checkpoint, communicator)
     let begun = try point?.configuration ?? folder.sharedConfiguration(job)
     self.begun = begun
+    try configuration.checkDatasetsOnce(job)
     plan = try job.together {
       var configuration = configuration
       if let begun { try configuration.continueRun(of: begun) }
