@@ -8,12 +8,27 @@ package final class BackgroundTask<Value: Sendable>: Sendable {
   private let value = Mutex<Value?>(nil)
   private let condition = DispatchSemaphore(value: 0)
 
-  /// Begins the work.
+  /// Begins the work; where the system grants no thread, it is done before this returns.
   package init(_ body: @escaping @Sendable () -> Value) {
-    Thread.detachNewThread { [self] in
-      let result = body()
-      value.withLock { $0 = result }
-      condition.signal()
+    let work = Unmanaged.passRetained(
+      Work { [self] in
+        let result = body()
+        value.withLock { $0 = result }
+        condition.signal()
+      })
+    var thread = pthread_t()
+    // int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+    //                    void *(*start_routine)(void *), void *arg)
+    let status = pthread_create(
+      &thread, nil,
+      { work in
+        Unmanaged<Work>.fromOpaque(work!).takeRetainedValue().body()
+        return nil
+      }, work.toOpaque())
+    if status == 0 {
+      pthread_detach(thread)
+    } else {
+      work.takeRetainedValue().body()
     }
   }
 
@@ -29,4 +44,11 @@ package final class BackgroundTask<Value: Sendable>: Sendable {
     condition.signal()
     return value.withLock { $0! }
   }
+}
+
+/// What a thread is to do.
+private final class Work: Sendable {
+  let body: @Sendable () -> Void
+
+  init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 }
