@@ -262,9 +262,9 @@ def main() -> None:
                         help="the most nodes that are three quarters as fast as they could be")  # fmt: skip
     parser.add_argument("--cores", type=int, default=32, help="of a node")
     parser.add_argument("--ranks-per-node", type=int, default=2, help="a power of two")
-    parser.add_argument("--memory", type=float, default=2.0,
+    parser.add_argument("--memory", type=float, default=2.5,
                         help="GB/s of a rank within its node")  # fmt: skip
-    parser.add_argument("--near-alpha", type=float, default=1e-6,
+    parser.add_argument("--near-alpha", type=float, default=5e-6,
                         help="seconds a message within a node")  # fmt: skip
     options = parser.parse_args()
     if options.ranks_per_node < 1 or options.ranks_per_node.bit_count() != 1:
