@@ -104,7 +104,7 @@ part "Swift tests" 300 \
 # By themselves: Swift Testing's exit tests wait for any child of their process, and can take those
 # from Foundation's Process, which then waits for ever. Several at a time: a program that is being started
 # holds the tests' own open files for a moment, so these go without HDF5's locks; the programs have them.
-part "Commands" 480 \
+part "Commands" 900 \
   env HDF5_USE_FILE_LOCKING=FALSE swift test "${ddpm_swift_flags[@]}" --skip-build --disable-xctest --filter CommandTests
 
 tests=$ddpm_bin/ddpm-distPackageTests.xctest

@@ -51,8 +51,14 @@ package struct RoundTimer {
   /// As `seconds`, for short work: repeated until a round takes about 50 ms.
   func secondsOfShort(_ name: String, _ body: () throws -> Void) throws -> [Double] {
     _ = try round(body)
-    let once = max(try round(body), 1e-7)
-    let repetitions = Int(min(max((0.05 / once).rounded(.up), 1), 100_000))
+    // Step by step: one time that is too short by chance must not make rounds of minutes.
+    var repetitions = 1
+    while repetitions < 100_000 {
+      let seconds = try round { for _ in 0..<repetitions { try body() } }
+      if seconds >= 0.04 { break }
+      let factor = (0.05 / max(seconds, 1e-7)).rounded(.up)
+      repetitions = min(100_000, repetitions * Int(min(max(factor, 2), 8)))
+    }
     return try seconds(name, repetitions: repetitions, body)
   }
 }

@@ -41,9 +41,8 @@ package struct ProbeResult: Codable, Equatable, Sendable {
         // As much as shows the speed of the disk, where there is plenty of room.
         let allowed = ResourceLimits.current.fileBytes ?? .max
         let filling = space > 1 << 30 && allowed > 32 << 20 ? 16 << 20 : 0
-        let content = text + [UInt8](repeating: 0x5A, count: filling)
-        let file = try ProbeFile(in: result.folder, content)
-        (result.bytes, result.seconds) = (content.count, file.seconds)
+        let file = try ProbeFile(in: result.folder, text, filling: filling)
+        (result.bytes, result.seconds) = (text.count + filling, file.seconds)
         probe = Held(file)
       } catch {
         let failure = ExitCode.failure(for: error)

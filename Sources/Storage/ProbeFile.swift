@@ -15,14 +15,26 @@ package struct ProbeFile: ~Copyable {
   ///
   /// - Parameters:
   ///   - folder: An existing folder.
-  ///   - bytes: What it holds.
+  ///   - bytes: What it begins with.
+  ///   - filling: How many bytes follow, to show the speed of the disk.
   /// - Throws: `.cannotCreate`, `.inputOutput`.
-  package init(in folder: String, _ bytes: [UInt8]) throws(StorageError) {
+  package init(
+    in folder: String, _ bytes: [UInt8], filling: Int = 0
+  ) throws(StorageError) {
     let began = ContinuousClock.now
     // A name of the lock's temporary files: what a killed process leaves is removed with those.
     let file = try TemporaryFile(for: "\(folder)/\(RunLock.name)")
+    // The same piece again and again, so that no memory of the file's size is taken.
+    let piece = [UInt8](repeating: 0x5A, count: min(filling, 1 << 20))
     try bytes.withUnsafeBufferPointer { (bytes) throws(StorageError) in
-      try file.write([UnsafeRawBufferPointer(bytes)])
+      try piece.withUnsafeBufferPointer { (piece) throws(StorageError) in
+        var parts = [UnsafeRawBufferPointer(bytes)]
+        for start in stride(from: 0, to: filling, by: max(piece.count, 1)) {
+          let count = min(piece.count, filling - start)
+          parts.append(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: piece[..<count])))
+        }
+        try file.write(parts)
+      }
     }
     seconds = (ContinuousClock.now - began) / .seconds(1)
     self.file = file

@@ -60,9 +60,10 @@ struct CheckCommand: JobCommand {
       ("watts", watts), ("price", price), ("bandwidth", bandwidth), ("alpha", alpha),
     ] {
       guard let value else { continue }
-      guard value.isFinite, value >= 0, value > 0 || name != "bandwidth" else {
+      let least = name == "bandwidth" ? 1e-6 : 0
+      guard (least...1e9).contains(value) else {
         throw ValidationError(
-          "--\(name) needs a number \(name == "bandwidth" ? "above 0" : "of 0 or more").")
+          "--\(name) needs a number from \(name == "bandwidth" ? "1e-6" : "0") to 1e9.")
       }
     }
     if nodes == nil, alpha != nil || bandwidth != nil {
