@@ -25,6 +25,9 @@ fits() { # fits KIND
   done
 }
 
+# OpenBLAS starts threads when it is loaded, before a program could ask it not to.
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
+
 for kind in ${DDPM_MARCH:-x86-64-v4 x86-64-v3 native}; do
   if [ -x "$builds/$kind/$program" ] && fits "$kind"; then exec "$builds/$kind/$program" "$@"; fi
 done
