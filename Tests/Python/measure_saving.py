@@ -5,7 +5,7 @@
 
 Trains a wide network on the embedded digits in FOLDER (which is removed at the end), with a
 checkpoint after every second step. The wait is the time between the ends of two steps that is not
-the second step's own: the copy in memory, and what a save before has left over. The bytes are then
+the second step's own: the gathering into the file, and what a save before has left over. The bytes are then
 written to the same disk once more, with fsync, as a save that training waits for would do.
 """
 
