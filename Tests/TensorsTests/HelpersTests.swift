@@ -163,13 +163,13 @@ import Testing
         slopes: ($0.baseAddress!, $0.baseAddress! + shape.c), pool)
     }
     let attention = Attention(heads: 2)
-    let weights = Tensor(attention.weightsShape(for: shape, shape), in: pool)
+    let trace = attention.trace(shape, shape, in: pool)
     let z = Tensor(shape, in: pool)
     let gradients = [0, 1, 2].map { _ in Tensor(shape, in: pool) }
-    attention.forward(x, dy, y, weights: weights, into: z, pool)
+    attention.forward(x, dy, y, trace: trace, into: z, pool)
     attention.backward(
-      x, dy, y, weights: weights, dx, dq: gradients[0], dk: gradients[1], dv: gradients[2], pool)
-    return results + ([y, dx, weights, z] + gradients).map { Array($0.scalars) } + [slopes]
+      x, dy, y, trace: trace, z, dx, dq: gradients[0], dk: gradients[1], dv: gradients[2], pool)
+    return results + ([y, dx, z] + gradients).map { Array($0.scalars) } + [slopes]
   }
 
   /// Calls `body` on as many threads, which all run at the same time, and waits for them.

@@ -69,9 +69,9 @@ import Testing
       }
       let (q, k, v) = (tensors[0], tensors[1], tensors[2])
       let attention = Attention(heads: heads)
-      let p = Tensor(attention.weightsShape(for: shape, shape), in: pool)
+      let trace = attention.trace(shape, shape, in: pool)
       let y = Tensor(shape, in: pool)
-      attention.forward(q, k, v, weights: p, into: y, pool)
+      attention.forward(q, k, v, trace: trace, into: y, pool)
       var worst = 0.0
       for n in 0..<shape.n {
         for head in 0..<heads {

@@ -70,9 +70,9 @@ import Testing
       Attention.Lengths(), Attention.Lengths(keys: [form.keys, 1, 3]),
       Attention.Lengths(queries: [6, 0, 4], keys: [2, 4, 0]),
     ] {
-      let p = Tensor(attention.weightsShape(for: q, k), in: pool)
+      let trace = attention.trace(q, k, in: pool)
       let y = Tensor(q, repeatElement(.nan, count: q.count), in: pool)
-      attention.forward(queries, keys, values, weights: p, into: y, lengths: lengths, pool)
+      attention.forward(queries, keys, values, trace: trace, into: y, lengths: lengths, pool)
       var worst = 0.0
       for n in 0..<3 {
         let (s, r) = (lengths.queries?[n] ?? 6, lengths.keys?[n] ?? form.keys)
@@ -115,13 +115,14 @@ import Testing
         return t
       }
       let (q, k, v, dy) = (tensor(0), tensor(1), tensor(2), tensor(3))
-      let p = Tensor(attention.weightsShape(for: shape, shape), in: pool)
+      let trace = attention.trace(shape, shape, in: pool)
       let results = (0..<4).map { _ in Tensor(shape, in: pool) }
       for t in results { t.scalars.update(repeating: .nan) }
       let both = Attention.Lengths(queries: lengths, keys: lengths)
-      attention.forward(q, k, v, weights: p, into: results[0], lengths: both, pool)
+      attention.forward(q, k, v, trace: trace, into: results[0], lengths: both, pool)
       attention.backward(
-        q, k, v, weights: p, dy, dq: results[1], dk: results[2], dv: results[3], lengths: both,
+        q, k, v, trace: trace, results[0], dy, dq: results[1], dk: results[2], dv: results[3],
+        lengths: both,
         pool)
       var (inside, behind): ([Float], Float) = ([], 0)
       for t in results {

@@ -59,14 +59,6 @@ public struct UNetConfiguration: Equatable, Sendable {
       return "Attention at height \(size) never happens: the maps have the heights \(heights); set "
         + "attention to some of these, or to []."
     }
-    for size in attention {
-      let pixels = size * (width * size / height)
-      guard pixels * pixels * heads <= 1 << 32 else {
-        return
-          "Attention at height \(size) would compare \(pixels) pixels with each other, more than "
-          + "memory holds; set attention to smaller heights."
-      }
-    }
     if !(0..<1).contains(dropout) { return "The dropout rate must lie in [0, 1)." }
     return defect(of: condition)
   }

@@ -21,21 +21,23 @@ extension Pass {
     lengths: Attention.Lengths = Attention.Lengths()
   ) -> Variable {
     let y = Tensor(q.shape, in: pool)
-    let p = Tensor(attention.weightsShape(for: q.shape, k.shape), in: pool)
+    let trace = attention.trace(q.shape, k.shape, in: pool)
     // Queries (s, c) times keys, then s × r weights times values (r, c), all heads together.
     let pairs = (0..<q.shape.n).reduce(0) { sum, n in
       sum + (lengths.queries?[n] ?? q.shape.h * q.shape.w)
         * (lengths.keys?[n] ?? k.shape.h * k.shape.w)
     }
     profile.measure(.attention, multiplyAdds: 2 * pairs * q.shape.c, pool) {
-      attention.forward(q.value, k.value, v.value, weights: p, into: y, lengths: lengths, pool)
+      attention.forward(
+        q.value, k.value, v.value, trace: trace, into: y, lengths: lengths, pool)
     }
     return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in
       let dq = Tensor(q.shape, in: pool)
       let dk = Tensor(k.shape, in: pool)
       let dv = Tensor(k.shape, in: pool)
       attention.backward(
-        q.value, k.value, v.value, weights: p, dy, dq: dq, dk: dk, dv: dv, lengths: lengths, pool)
+        q.value, k.value, v.value, trace: trace, y, dy, dq: dq, dk: dk, dv: dv,
+        lengths: lengths, pool)
       q.slot?.add(dq, pool)
       k.slot?.add(dk, pool)
       v.slot?.add(dv, pool)

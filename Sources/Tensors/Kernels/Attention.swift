@@ -1,11 +1,18 @@
-// Attention as products of small matrices, for one head of one image at a time.
+// Attention by blocks of queries and keys: its memory grows with the pixels, not with their square.
 
 /// Scaled dot-product attention of each pixel of a map to the pixels of a map (Vaswani et al. 2017,
 /// equation 1): of the same one, or of another with other extents.
 ///
 /// Legend: `q` (n, h, w, c) the queries, s = h w an image, `k`, `v` (n, h′, w′, c) keys and values,
-/// r = h′ w′ an image, `p` (n, heads, s, r) the attention weights softmax(q kᵀ/√d), `y` = p v; d =
+/// r = h′ w′ an image, S = q kᵀ/√d the scores, P = softmax(S) the attention weights, `y` = P v; d =
 /// c/heads, a head owns d neighbouring channels.
+///
+/// S and P exist for one block of queries and keys at a time. The softmax is made up block by block:
+/// each query keeps the largest score so far and the sum of the exponentials below it (Milakov,
+/// Gimelshein 2018, algorithm 3), from which the backward pass computes P again (Dao et al. 2022,
+/// algorithm 4); where P takes no more memory than `y`, it is kept instead. Blocks and what is kept
+/// follow from an image's own extents, so that no bit depends on other images, on padding or on who
+/// computes.
 public struct Attention: Sendable {
   /// How many of the queries and keys of each image there are; what lies behind them is padding.
   ///
@@ -23,14 +30,30 @@ public struct Attention: Sendable {
     }
   }
 
-  /// One head of one image: where it begins in queries, keys and weights, and its true extents.
-  private struct Head {
+  /// What the forward pass leaves for the backward pass.
+  public struct Trace {
+    /// P, (n, heads, s, r) with some room between rows; nil: `scales` are kept.
+    let weights: Tensor?
+    /// The largest score μ of each query and 1/Σ e^(S − μ), (n, heads, 2, s); nil: P is kept.
+    let scales: Tensor?
+  }
+
+  /// One head of one image: its number, where it begins in queries and keys, and its true extents.
+  struct Head {
+    let number: Int
     let query: Int
     let key: Int
-    let weight: Int
     let queries: Int
     let keys: Int
   }
+
+  /// The queries of a block at most: with their scores, what the cache next to the CPU holds.
+  static let queriesOfBlock = 96
+  /// The keys of a block at most.
+  static let keysOfBlock = 256
+  /// The distance between the scores of two queries for so many keys: an odd number of cache lines, so
+  /// that a column of them is spread over the cache.
+  static func scoreStride(_ keys: Int) -> Int { ((keys + 15) / 16 | 1) * 16 }
 
   /// The number of heads.
   public let heads: Int
@@ -43,138 +66,114 @@ public struct Attention: Sendable {
     self.isCausal = isCausal
   }
 
-  /// The extents of the weights for queries of extents `q` and keys of extents `k`.
-  public func weightsShape(for q: Shape, _ k: Shape) -> Shape {
-    Shape(q.n, heads, q.h * q.w, k.h * k.w)
+  /// Room for what the backward pass needs of queries and keys of these extents.
+  public func trace(_ q: Shape, _ k: Shape, in pool: BufferPool) -> Trace {
+    let (s, r) = (q.h * q.w, k.h * k.w)
+    return r <= Self.keysOfBlock && heads * r <= q.c
+      ? Trace(weights: Tensor(Shape(q.n, heads, s, Self.scoreStride(r)), in: pool), scales: nil)
+      : Trace(weights: nil, scales: Tensor(Shape(q.n, heads, 2, s), in: pool))
   }
 
-  /// p ← softmax(q kᵀ/√d), y ← p v.
+  /// y ← softmax(q kᵀ/√d) v.
+  ///
+  /// - Parameter trace: Gets what the backward pass needs.
   public func forward(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, weights p: Tensor, into y: Tensor,
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, trace: Trace, into y: Tensor,
     lengths: Lengths = Lengths(), _ pool: BufferPool
   ) {
-    let (s, c) = (q.shape.h * q.shape.w, q.shape.c)
+    let (s, r, c) = (q.shape.h * q.shape.w, k.shape.h * k.shape.w, q.shape.c)
     let d = c / heads
-    forEachHead(q.shape, k.shape, lengths, pool) { head, _ in
-      let (p, target) = (p.pointer + head.weight, y.pointer + head.query)
-      clear(target, head.queries..<s, count: d, stride: c)
-      guard head.queries > 0 else { return }
-      multiply(
-        m: head.queries, n: head.keys, k: d, alpha: scale(d),
-        Matrix(q.pointer + head.query, stride: c),
-        Matrix(k.pointer + head.key, stride: c, transposed: true), into: p, stride: head.keys)
-      for row in 0..<head.queries {
-        let (line, visible) = (p + row * head.keys, visible(row, head))
-        softmax(line, count: visible)
-        (line + visible).update(repeating: 0, count: head.keys - visible)
+    check(q.shape, k.shape, lengths)
+    let keyCount = min(r, Self.keysOfBlock)
+    let stride = Self.scoreStride(keyCount)
+    let (keyRoom, valueRoom) = (Self.panels(keyCount) * d, keyCount * Self.panels(d))
+    // Queries are independent of each other: those of one head are several parts of the loop.
+    let chunk = 4 * Self.queriesOfBlock
+    let chunks = (s + chunk - 1) / chunk
+    pool.split(
+      q.shape.n * heads * chunks, cost: 2 * min(s, chunk) * r * d,
+      scratch: keyRoom + valueRoom + min(s, Self.queriesOfBlock) * stride + 2 * min(s, chunk)
+    ) { [self] part, scratch in
+      let (packedKeys, packedValues) = (scratch, scratch + keyRoom)
+      let block = packedValues + valueRoom
+      for index in part {
+        let (number, piece) = index.quotientAndRemainder(dividingBy: chunks)
+        let head = head(number, q.shape, k.shape, lengths)
+        let all = piece * chunk..<min((piece + 1) * chunk, s)
+        let rows = all.clamped(to: 0..<head.queries)
+        let y = y.pointer + head.query
+        clear(y, max(all.lowerBound, rows.upperBound)..<all.upperBound, count: d, stride: c)
+        let softmax = Softmax(rows, at: block + min(s, Self.queriesOfBlock) * stride)
+        Self.forEachBlock(head.keys, limit: Self.keysOfBlock, unit: 16) { keys in
+          if isCausal, keys.lowerBound >= rows.upperBound { return }
+          let key = head.key + keys.lowerBound * c
+          Self.packTransposed(k.pointer + key, rows: keys.count, d, stride: c, into: packedKeys)
+          Self.pack(v.pointer + key, rows: keys.count, d, stride: c, into: packedValues)
+          Self.forEachBlock(rows.count, limit: Self.queriesOfBlock, unit: PanelProduct.rows) {
+            let queries = $0.shifted(by: rows.lowerBound)
+            let scores =
+              trace.weights.map { $0.pointer + (number * s + queries.lowerBound) * stride } ?? block
+            Self.multiply(
+              rows: queries.count, columns: keys.count, depth: d, alpha: scale(d),
+              q.pointer + (head.query + queries.lowerBound * c), row: c, step: 1,
+              panels: packedKeys, into: scores, stride: stride)
+            for row in queries {
+              let line = scores + (row - queries.lowerBound) * stride
+              let visible = visible(row, keys)
+              softmax.add(line, count: visible, of: row, y + row * c, d)
+              (line + visible).update(repeating: 0, count: keys.count - visible)
+              if trace.weights != nil { softmax.finish(row, line, count: visible) }
+            }
+            Self.multiply(
+              rows: queries.count, columns: d, depth: keys.count, alpha: 1,
+              scores, row: stride, step: 1, panels: packedValues, adds: keys.lowerBound > 0,
+              into: y + queries.lowerBound * c, stride: c)
+          }
+        }
+        guard let scales = trace.scales else { continue }
+        for row in rows {
+          let target = scales.pointer + (2 * number * s + row)
+          (target[0], target[s]) = softmax.finish(row, y + row * c, count: d)
+        }
       }
-      multiply(
-        m: head.queries, n: d, k: head.keys, Matrix(p, stride: head.keys),
-        Matrix(v.pointer + head.key, stride: c), into: target, stride: c)
     }
   }
 
-  /// dq, dk, dv ← the gradients of the queries, keys and values.
-  public func backward(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, weights p: Tensor, _ dy: Tensor,
-    dq: Tensor, dk: Tensor, dv: Tensor, lengths: Lengths = Lengths(), _ pool: BufferPool
-  ) {
-    let (s, c) = (q.shape.h * q.shape.w, q.shape.c)
-    let r = k.shape.h * k.shape.w
-    let d = c / heads
-    forEachHead(q.shape, k.shape, lengths, pool, scratch: s * r) { head, dp in
-      let (queries, keys) = (head.queries, head.keys)
-      clear(dq.pointer + head.query, queries..<s, count: d, stride: c)
-      clear(dk.pointer + head.key, keys..<r, count: d, stride: c)
-      clear(dv.pointer + head.key, keys..<r, count: d, stride: c)
-      guard queries > 0 else { return }
-      let p = p.pointer + head.weight
-      let gradient = Matrix(dy.pointer + head.query, stride: c)
-      multiply(
-        m: keys, n: d, k: queries, Matrix(p, stride: keys, transposed: true), gradient,
-        into: dv.pointer + head.key, stride: c)
-      multiply(
-        m: queries, n: keys, k: d, gradient,
-        Matrix(v.pointer + head.key, stride: c, transposed: true), into: dp, stride: keys)
-      for row in 0..<queries {
-        let visible = visible(row, head)
-        softmaxBackward(p + row * keys, dp + row * keys, count: visible)
-        (dp + (row * keys + visible)).update(repeating: 0, count: keys - visible)
-      }
-      multiply(
-        m: queries, n: d, k: keys, alpha: scale(d), Matrix(dp, stride: keys),
-        Matrix(k.pointer + head.key, stride: c), into: dq.pointer + head.query, stride: c)
-      multiply(
-        m: keys, n: d, k: queries, alpha: scale(d), Matrix(dp, stride: keys, transposed: true),
-        Matrix(q.pointer + head.query, stride: c), into: dk.pointer + head.key, stride: c)
-    }
-  }
+  // MARK: Heads
 
-  private func scale(_ d: Int) -> Float { Float(1 / Double(d).squareRoot()) }
+  func scale(_ d: Int) -> Float { Float(1 / Double(d).squareRoot()) }
 
-  /// The number of keys that a query reads.
-  private func visible(_ row: Int, _ head: Head) -> Int {
-    isCausal ? min(row + 1, head.keys) : head.keys
+  /// How many keys of a block a query reads.
+  func visible(_ query: Int, _ keys: Range<Int>) -> Int {
+    isCausal ? min(max(query + 1 - keys.lowerBound, 0), keys.count) : keys.count
   }
 
   /// Sets `count` neighbouring scalars of some rows to 0.
-  private func clear(
+  func clear(
     _ x: UnsafeMutablePointer<Float>, _ rows: Range<Int>, count: Int, stride: Int
   ) {
     for row in rows { (x + row * stride).update(repeating: 0, count: count) }
   }
 
-  /// Visits each head of each image, with some scratch memory. Where there are no keys, there is
-  /// nothing to say to queries either.
-  private func forEachHead(
-    _ q: Shape, _ k: Shape, _ lengths: Lengths, _ pool: BufferPool, scratch: Int = 0,
-    _ body: @escaping (_ head: Head, _ scratch: UnsafeMutablePointer<Float>) -> Void
-  ) {
-    let (s, r) = (q.h * q.w, k.h * k.w)
+  func check(_ q: Shape, _ k: Shape, _ lengths: Lengths) {
     precondition(q.n == k.n && q.c == k.c, "Queries and keys are of the same images and channels.")
-    for (lengths, limit) in [(lengths.queries, s), (lengths.keys, r)] {
+    for (lengths, limit) in [(lengths.queries, q.h * q.w), (lengths.keys, k.h * k.w)] {
       guard let lengths else { continue }
       precondition(
         lengths.count == q.n && lengths.allSatisfy { 0...limit ~= $0 },
         "Each image has at most as many queries and keys as there is room for.")
     }
-    let d = q.c / heads
-    pool.split(q.n * heads, cost: 2 * s * r * d, scratch: scratch) { [heads] part, scratch in
-      for index in part {
-        let (n, head) = index.quotientAndRemainder(dividingBy: heads)
-        let (queries, keys) = (lengths.queries?[n] ?? s, lengths.keys?[n] ?? r)
-        let isEmpty = queries == 0 || keys == 0
-        body(
-          Head(
-            query: n * q.imageCount + head * d, key: n * k.imageCount + head * d,
-            weight: index * s * r, queries: isEmpty ? 0 : queries, keys: isEmpty ? 0 : keys),
-          scratch)
-      }
-    }
   }
 
-  /// p ← softmax(p) over one row, shifted by its maximum.
-  private func softmax(_ p: UnsafeMutablePointer<Float>, count: Int) {
-    var maximum = p[0]
-    for i in 1..<max(count, 1) { maximum = max(maximum, p[i]) }
-    var sum = SIMD16<Float>()
-    let shift = SIMD16<Float>(repeating: maximum)
-    forEachVector(count) { i, lanes in
-      let e = exponential(load(p + i, lanes) - shift)
-      store(e, p + i, lanes)
-      sum += lanes == 16 ? e : load(p + i, lanes)
-    }
-    let factor = 1 / sum.sum()
-    for i in 0..<count { p[i] *= factor }
-  }
-
-  /// dp ← p (dp − Σ dp p) over one row: the gradient of the scores.
-  private func softmaxBackward(
-    _ p: UnsafePointer<Float>, _ dp: UnsafeMutablePointer<Float>, count: Int
-  ) {
-    var sum = SIMD16<Float>()
-    forEachVector(count) { i, lanes in sum += load(p + i, lanes) * load(dp + i, lanes) }
-    let dot = sum.sum()
-    for i in 0..<count { dp[i] = p[i] * (dp[i] - dot) }
+  /// A head by its number among those of all images. Where there are no keys, there is nothing to say
+  /// to queries either.
+  func head(_ number: Int, _ q: Shape, _ k: Shape, _ lengths: Lengths) -> Head {
+    let (n, head) = number.quotientAndRemainder(dividingBy: heads)
+    let (s, d) = (q.h * q.w, q.c / heads)
+    let (queries, keys) = (lengths.queries?[n] ?? s, lengths.keys?[n] ?? k.h * k.w)
+    let isEmpty = queries == 0 || keys == 0
+    return Head(
+      number: number, query: n * q.imageCount + head * d, key: n * k.imageCount + head * d,
+      queries: isEmpty ? 0 : queries, keys: isEmpty ? 0 : keys)
   }
 }
