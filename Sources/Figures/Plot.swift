@@ -26,6 +26,8 @@ public struct Plot: Sendable {
     case faint
     /// As points, and a thin line between them.
     case points
+    /// As its band alone.
+    case area
   }
 
   /// One line.
@@ -233,8 +235,10 @@ public struct Plot: Sendable {
       )
       let area = places(upper, frame) + places(lower, frame).reversed()
       parts.append(
-        "<polygon points=\"\(area.joined(separator: " "))\" fill=\"\(colour)\" opacity=\"0.2\"/>")
+        "<polygon points=\"\(area.joined(separator: " "))\" fill=\"\(colour)\" "
+          + "opacity=\"\(line.style == .area ? 0.7 : 0.2)\"/>")
     }
+    if line.style == .area { return parts }
     let isFaint = line.style == .faint
     let look =
       "fill=\"none\" stroke=\"\(colour)\" stroke-width=\"\(isFaint ? 1 : 2)\" "
@@ -250,11 +254,18 @@ public struct Plot: Sendable {
         guard let across = frame.across(point.x), let down = frame.down(point.y) else { continue }
         parts.append(
           "<circle cx=\"\(number(across))\" cy=\"\(number(down))\" r=\"3.5\" fill=\"\(colour)\">"
-            + "<title>\(escaped("\(xName) \(Axis.text(point.x)): \(Axis.text(point.y))"))</title>"
+            + "<title>\(escaped("\(name(ofPlace: point.x)): \(Axis.text(point.y))"))</title>"
             + "</circle>")
       }
     }
     return parts
+  }
+
+  /// What a place of the horizontal axis is called.
+  private func name(ofPlace x: Double) -> String {
+    let place = Int(exactly: x.rounded()) ?? -1
+    return placeNames.indices.contains(place)
+      ? placeNames[place] : "\(xName) \(Axis.text(x))"
   }
 
   /// The pieces of a line between its gaps.
