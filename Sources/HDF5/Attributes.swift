@@ -97,7 +97,8 @@ extension HDF5Object where Self: ~Copyable {
       return values
     }
     let isScalar = shape.isEmpty
-    switch try ElementType(type.id, place) {
+    let kind = try ElementType(type.id, place)
+    switch kind {
     case .integer(let bytes, let signed):
       if isScalar, bytes == 8, !signed {
         let value = try read(UInt64(0))[0]
@@ -114,8 +115,8 @@ extension HDF5Object where Self: ~Copyable {
         H5Aread(attributeID, $0, $1)
       }
       return isScalar ? .string(values[0]) : .strings(values)
-    case .other:
-      throw .refused(place: place, reason: "is of \(ElementType.other)")
+    case .truth, .other:
+      throw .refused(place: place, reason: "is of \(kind)")
     }
   }
 

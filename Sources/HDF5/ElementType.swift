@@ -81,20 +81,23 @@ extension Double: HDF5Element {
 public enum ElementType: Equatable, Sendable, CustomStringConvertible {
   /// A two's-complement integer of a number of bytes.
   case integer(bytes: Int, signed: Bool)
-  /// An IEEE 754 number of 4 or 8 bytes.
+  /// A truth value, 0 or 1: an enumeration of these two in a byte, as h5py writes them.
+  case truth
+  /// An IEEE 754 number of 2, 4 or 8 bytes.
   case float(bytes: Int)
   /// A string of at most a number of bytes, or of variable length where `bytes` is nil.
   case string(bytes: Int?)
-  /// Anything else: enumerations, compounds, references, half floats.
+  /// Anything else: other enumerations, compounds, references.
   case other
 
   /// The name that NumPy gives the type.
   public var description: String {
     switch self {
     case .integer(let bytes, let signed): "\(signed ? "" : "u")int\(bytes * 8)"
+    case .truth: "bool"
     case .float(let bytes): "float\(bytes * 8)"
     case .string: "string"
-    case .other: "a type that is neither a whole integer, a float of 32 or 64 bits nor a string"
+    case .other: "a type that is neither a whole integer, a float of 16, 32 or 64 bits nor a string"
     }
   }
 
@@ -120,7 +123,11 @@ public enum ElementType: Equatable, Sendable, CustomStringConvertible {
         // htri_t H5Tequal(hid_t type1_id, hid_t type2_id)
         isKnown = try call("compare types", place) { H5Tequal(id, candidate) } > 0
       }
+      if bytes == 2 { isKnown = try Self.isHalf(id, place) }
       self = isKnown ? .float(bytes: bytes) : .other
+    case H5T_ENUM.rawValue:
+      let isTruth = bytes == 1 ? try Self.isTruth(id, place) : false
+      self = isTruth ? .truth : .other
     case H5T_STRING.rawValue:
       // htri_t H5Tis_variable_str(hid_t type_id)
       let variable = try call("read the type", place) { H5Tis_variable_str(id) } > 0
@@ -130,10 +137,40 @@ public enum ElementType: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Whether a float of two bytes is IEEE 754's, for which this library has no name.
+  private static func isHalf(_ id: hid_t, _ place: Place) throws(HDF5Error) -> Bool {
+    var (sign, exponent, exponentSize, mantissa, mantissaSize) = (0, 0, 0, 0, 0)
+    // herr_t H5Tget_fields(hid_t type_id, size_t *spos, size_t *epos, size_t *esize, size_t *mpos,
+    //   size_t *msize)
+    try call("read the type", place) {
+      H5Tget_fields(id, &sign, &exponent, &exponentSize, &mantissa, &mantissaSize)
+    }
+    // size_t H5Tget_ebias(hid_t type_id)
+    let bias = alone { H5Tget_ebias(id) }
+    // H5T_norm_t H5Tget_norm(hid_t type_id)
+    let norm = try call("read the type", place) { H5Tget_norm(id).rawValue }
+    return [sign, exponent, exponentSize, mantissa, mantissaSize, bias] == [15, 10, 5, 0, 10, 15]
+      && norm == H5T_NORM_IMPLIED.rawValue
+  }
+
+  /// Whether an enumeration in a byte has the members 0 and 1, whatever they are called.
+  private static func isTruth(_ id: hid_t, _ place: Place) throws(HDF5Error) -> Bool {
+    // int H5Tget_nmembers(hid_t type_id)
+    guard try call("read the type", place, { H5Tget_nmembers(id) }) == 2 else { return false }
+    var values: [UInt8] = []
+    for member in 0..<2 {
+      var value: UInt8 = 0
+      // herr_t H5Tget_member_value(hid_t type_id, unsigned membno, void *value)
+      try call("read the type", place) { H5Tget_member_value(id, UInt32(member), &value) }
+      values.append(value)
+    }
+    return values.sorted() == [0, 1]
+  }
+
   /// Whether the library may convert the stored elements to a Swift type: never across kinds.
-  func converts<Element: HDF5Element>(to type: Element.Type) -> Bool {
+  public func converts<Element: HDF5Element>(to type: Element.Type) -> Bool {
     switch self {
-    case .integer: !type.numericType.isFloatingPoint
+    case .integer, .truth: !type.numericType.isFloatingPoint
     case .float: type.numericType.isFloatingPoint
     case .string, .other: false
     }

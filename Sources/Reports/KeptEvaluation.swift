@@ -16,6 +16,20 @@ struct KeptEvaluation: Decodable {
     let total: Double
     let error: Double?
     let terms: [Term]
+
+    /// The terms, of many the first, the sum of those between, and the last.
+    var parts: [(name: String, mean: Double)] {
+      guard terms.count > 6 else { return terms.map { ($0.name, $0.mean) } }
+      let between = terms.dropFirst().dropLast()
+      return [
+        (terms[0].name, terms[0].mean),
+        (
+          "\(between.first!.name) … \(between.last!.name)",
+          between.reduce(0) { $0 + $1.mean }
+        ),
+        (terms.last!.name, terms.last!.mean),
+      ]
+    }
   }
 
   let estimates: [Estimate]

@@ -105,10 +105,7 @@ public struct ReportPage {
             RunText.number(estimate.total)
               + (estimate.error.map { " ± " + String(format: "%.2g", $0) } ?? "")
               + " \(evaluation.unit)",
-            estimate.terms.count > 6
-              ? "\(estimate.terms.count) terms"
-              : estimate.terms.map { "\($0.name) \(RunText.number($0.mean))" }
-                .joined(separator: ", "),
+            estimate.parts.map { "\($0.name) \(RunText.number($0.mean))" }.joined(separator: ", "),
           ]
         }
       })
@@ -215,14 +212,16 @@ public struct ReportPage {
 
   /// The numbers of the lines that a script smooths or tells of.
   private func series(of figures: [Figure]) throws -> String {
-    let paths = ["loss": "loss", "gradient": "gradient_norm", "speed": "images_per_second"]
     var curves: [String: Curve] = [:]
-    for (figure, path) in paths where figures.contains(where: { $0.plot.identifier == figure }) {
-      for (index, run) in runs.enumerated() {
+    for figure in figures {
+      for (path, (index, run)) in figure.paths.flatMap({ path in
+        runs.enumerated().map { (path, $0) }
+      }) {
         guard let buckets = run.series.series[path]?.buckets else { continue }
-        let name = RunFigures.words(path)
+        let name = RunFigures.name(ofPath: path)
         curves["\(index)/\(path)"] = Curve(
-          figure: "\(figure)-heading", name: runs.count > 1 ? "\(run.name), \(name)" : name,
+          figure: "\(figure.plot.identifier)-heading",
+          name: runs.count > 1 ? "\(run.name), \(name)" : name,
           steps: buckets.map(\.step), means: buckets.map(\.mean))
       }
     }

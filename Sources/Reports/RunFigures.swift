@@ -12,6 +12,8 @@ struct Figure {
   var hasLogarithms: Bool
   /// Whether its lines can be smoothed.
   var isSmoothed = false
+  /// The numbers of the metrics that a script tells of under the pointer.
+  var paths: [String] = []
   /// Its numbers: the names of the columns, and rows.
   var table: (head: [String], rows: [[String]])
 }
@@ -19,15 +21,15 @@ struct Figure {
 /// The plots of some runs.
 package struct RunFigures {
   let runs: [RunSummary]
-  private var isAlone: Bool { runs.count == 1 }
+  var isAlone: Bool { runs.count == 1 }
   private var unit: String {
     hasOneUnit ? runs[0].status?.unit.map { ", \($0)" } ?? "" : ", in the unit of each run"
   }
 
   /// All plots that there are numbers for.
   func all() -> [Figure] {
-    [loss, validation, terms, byTimestep].compactMap(\.self) + sums
-      + [gradient, rate, speed, times, ranks].compactMap(\.self)
+    [loss, validation, terms, byTimestep].compactMap(\.self) + bounds + sums
+      + [gradient, norms, rate, speed, times, ranks].compactMap(\.self)
   }
 
   // MARK: Loss
@@ -49,8 +51,8 @@ package struct RunFigures {
         Plot.Line("validation", Self.points(validation), style: .points, colour: index + 1))
     }
     return figure(
-      "Loss", identifier: "loss", y: "loss\(unit)", lines, path: "loss", marksStarts: true,
-      isSmoothed: true)
+      "Loss", identifier: "loss", y: "loss\(unit)", lines,
+      paths: ["loss"] + (isAlone ? ["validation"] : []), marksStarts: true, isSmoothed: true)
   }
 
   /// The losses of validation over each other, where there are several runs; with one setting changed in
@@ -60,7 +62,7 @@ package struct RunFigures {
     var lines = lines(of: "validation", style: .points)
     lines += seedBands(of: "validation", from: lines.count)
     return figure(
-      "Validation", identifier: "validation", y: "loss\(unit)", lines, path: "validation")
+      "Validation", identifier: "validation", y: "loss\(unit)", lines, paths: ["validation"])
   }
 
   /// The mean and range of runs that differ in their seeds alone.
@@ -95,7 +97,7 @@ package struct RunFigures {
     let stack = isAlone ? Self.stacked(lines) : nil
     return figure(
       stack == nil ? "Terms of the loss" : "Terms of the loss, stacked", identifier: "terms",
-      y: "mean\(unit)", stack ?? lines, path: paths[0])
+      y: "mean\(unit)", stack ?? lines, paths: paths)
   }
 
   /// Each line on top of those before it, so that the last one is the sum of all; nil where they are not of
@@ -186,14 +188,13 @@ package struct RunFigures {
       var lines: [Plot.Line] = []
       let paths = Set(paths.filter { $0.hasPrefix("sums/\(group)/") })
         .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-      guard let first = paths.first else { return nil }
       for path in paths.prefix(6) {
         lines += self.lines(of: path, isOneOfMany: true, offset: lines.count)
       }
       return figure(
         Self.words(group), identifier: "sums-\(group)",
         y: Self.words(group) + (group == "active_units" ? "" : ", sum over a batch"), lines,
-        path: first)
+        paths: Array(paths.prefix(6)))
     }
   }
 
@@ -202,7 +203,7 @@ package struct RunFigures {
   private var gradient: Figure? {
     var figure = figure(
       "Norm of the gradient", identifier: "gradient", y: "norm before clipping",
-      lines(of: "gradient_norm", withBand: true), path: "gradient_norm")
+      lines(of: "gradient_norm", withBand: true), paths: ["gradient_norm"])
     guard isAlone, let clip = runs[0].setting("clip_norm").flatMap(Double.init),
       let largest = runs[0].series.series["gradient_norm"]?.buckets.map(\.largest).max()
     else { return figure }
@@ -218,27 +219,27 @@ package struct RunFigures {
   private var rate: Figure? {
     figure(
       "Learning rate", identifier: "rate", y: "learning rate", lines(of: "learning_rate"),
-      path: "learning_rate")
+      paths: ["learning_rate"])
   }
 
   private var speed: Figure? {
     figure(
       "Speed", identifier: "speed", y: "images per second",
-      lines(of: "images_per_second", withBand: true), path: "images_per_second")
+      lines(of: "images_per_second", withBand: true), paths: ["images_per_second"])
   }
 
   /// What the slowest rank does in a step.
   private var times: Figure? {
     guard isAlone else { return nil }
     var lines: [Plot.Line] = []
-    for part in ["compute", "read", "wait", "update"] {
+    let paths = ["compute", "read", "wait", "update"].map { "slowest/\($0)_seconds" }
+    for path in paths {
       lines += self.lines(
-        of: "slowest/\(part)_seconds", isSmoothed: true, isOneOfMany: true, offset: lines.count)
+        of: path, isSmoothed: true, isOneOfMany: true, offset: lines.count)
     }
     return figure(
       "Time of a step, on the slowest rank", identifier: "times", y: "seconds of a step",
-      lines,
-      path: "slowest/compute_seconds")
+      lines, paths: paths)
   }
 
   /// How long each rank works in a step.
@@ -306,10 +307,10 @@ package struct RunFigures {
 
   /// A figure over the steps.
   private func figure(
-    _ title: String, identifier: String, y: String, _ lines: [Plot.Line], path: String,
+    _ title: String, identifier: String, y: String, _ lines: [Plot.Line], paths: [String],
     marksStarts: Bool = false, isSmoothed: Bool = false
   ) -> Figure? {
-    guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }
+    guard lines.contains(where: { !$0.points.isEmpty }), let path = paths.first else { return nil }
     var plot = Plot(title, x: "step", y: y, identifier: identifier, lines)
     plot.summary = summary(of: path)
     if marksStarts, isAlone {
@@ -319,7 +320,7 @@ package struct RunFigures {
     }
     return Figure(
       plot: plot, hasLogarithms: lines.allSatisfy { $0.points.allSatisfy { $0.y > 0 } },
-      isSmoothed: isSmoothed, table: table(of: path))
+      isSmoothed: isSmoothed, paths: paths, table: table(of: path))
   }
 
   /// What a curve does, in words.
@@ -390,7 +391,7 @@ package struct RunFigures {
     }
   }
 
-  private static func short(_ value: Double) -> Double {
+  static func short(_ value: Double) -> Double {
     Double(String(format: "%.4g", value)) ?? value
   }
 

@@ -56,6 +56,9 @@ extension RefusalTests {
       try text.replacing("\"downsample_padding\" : 0", with: "\"downsample_padding\" : 1")
         .write(toFile: path, atomically: true, encoding: .utf8)
     },
+    wrong(
+      "another size", modelImport + ["--size", "16"], code: 65,
+      ["unet/config.json", "sample_size is", "leave out --size 16x16"]),
     wrong("an end that is missing", modelImport, code: 65, ["safetensors", "is damaged"]) {
       let name = "pipeline/unet/diffusion_pytorch_model.safetensors"
       try $0.write(Array($0.bytes(name).dropLast()), to: name)

@@ -71,6 +71,16 @@ import Testing
       svg.contains("points=\"64,\((low * 10).rounded() / 10) 704,\((high * 10).rounded() / 10)\""))
   }
 
+  /// An area has no line around it, and a place with a name is called by it.
+  @Test func areasAndNamedPlaces() {
+    var plot = plot([Plot.Point(0, 1), Plot.Point(1, 1)])
+    plot.placeNames = ["first", "second"]
+    #expect(plot.svg().contains("<title>second: 1</title>"))
+    (plot.lines[0].style, plot.lines[0].band) = (.area, [0...1, 0...1])
+    let svg = plot.svg()
+    #expect(svg.contains("<polygon") && !svg.contains("<polyline") && !svg.contains("<circle"))
+  }
+
   @Test func equalPlotsAreEqualTexts() {
     let points = (0..<500).map { Plot.Point(Double($0), 1 / Double($0 + 1)) }
     #expect(plot(points).svg() == plot(points).svg())

@@ -22,7 +22,7 @@ import h5py
 import numpy as np
 
 passed = failed = 0
-TYPES = ["u1", "u2", "i2", "i4", "f4", "f8", ">u2", ">i4", ">f8"]
+TYPES = ["u1", "u2", "i2", "i4", "f4", "f8", ">u2", ">i4", ">f8", "f2", "b1"]
 
 
 def check(name, holds, seen=""):
@@ -47,6 +47,8 @@ def usual_levels(largest: int) -> int:
 def numbers(rng, kind: str, shape) -> np.ndarray:
     if kind[-2] == "f":
         return (rng.normal(size=shape) * 10.0 ** rng.integers(-3, 4)).astype(kind)
+    if kind == "b1":
+        return rng.random(shape) < 0.5
     most = min(np.iinfo(kind).max, 70000)
     low = 0 if kind[-2] == "u" or rng.random() < 0.5 else -most // 2
     return rng.integers(low, rng.integers(2, most), shape).astype(kind)

@@ -60,10 +60,12 @@ def compare(run):
     """TensorBoard's reader and pandas give exactly what the log has."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     check("each step is there once", [line["step"] for line in lines] == list(range(1, len(lines) + 1)))
-    wanted = {}
+    wanted, norms = {}, {}
     for line in lines:
         for path, value in flat(line):
-            if path != "step":
+            if path.startswith("gradient_norms/"):
+                norms.setdefault(line["step"], []).append(value)
+            elif path != "step":
                 wanted.setdefault(path, []).append((line["step"], value))
     events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
     events.Reload()
@@ -71,6 +73,12 @@ def compare(run):
         found = [(event.step, np.float32(event.value)) for event in events.Scalars(path)]
         check(f"TensorBoard: {path}", found == [(step, np.float32(value)) for step, value in values])
     check("TensorBoard: no other number", set(events.Tags()["scalars"]) == set(wanted))
+    found = [(event.step, event.histogram_value) for event in events.Histograms("gradient_norms")]
+    check("TensorBoard: steps of histograms", [step for step, _ in found] == list(norms))
+    for step, histogram in found:
+        values = norms[step]
+        check(f"TensorBoard: norms of step {step}", (histogram.num, histogram.min, histogram.max)
+              == (len(values), min(values), max(values)), histogram)  # fmt: skip
     grids = sorted((run / "samples").glob("step-????????.png"))
     found = events.Images("samples") if grids else []
     check(
@@ -122,8 +130,10 @@ def look(page, run):
     svg = section.find_element(By.CSS_SELECTOR, "svg")
     ActionChains(driver).scroll_to_element(svg).move_to_element(svg).perform()
     said = section.find_element(By.CSS_SELECTOR, "output").text
-    words = said.replace(":", "").split()
-    check("the number under the pointer", float(words[-1]) == losses[words[1]], said)
+    words = said.split(" · ")[0].replace(":", "").split()
+    check("the number under the pointer", float(words[3]) == losses[words[1]], said)
+    check("and the smoothed one", words[4] == "(smoothed" and 0 < float(words[5][:-1]) < 1e3, said)
+    check("of all lines", "validation" in said, said)
     section.find_element(By.CSS_SELECTOR, "input.logarithmic").click()
     check("a scale of logarithms", section.find_element(By.CSS_SELECTOR, ".logarithms").is_displayed())
     shown = [figure.is_displayed() for figure in driver.find_elements(By.CSS_SELECTOR, ".grids figure")]
@@ -228,7 +238,7 @@ def main():
         run = folder / "run"
         words = [
             program, "train", "--run", run, "--steps", "120", "--set", "checkpoint_every=20",
-            "sample_every=40", "validation=0.1", "validation_every=10",
+            "sample_every=40", "validation=0.1", "validation_every=10", "gradient_norms_every=20",
             "name='<script>alert(1)</script>'",
         ]  # fmt: skip
         with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
@@ -243,7 +253,12 @@ def main():
         words = ["mpirun", "-n", "2", "--bind-to", "none", program, "train", "--run", run, "--resume"]
         subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
         compare(run)
+        words = [program, "evaluate", "--ckpt", run, "--count", "32", "--output", run / "bound.json"]
+        subprocess.run(words, check=True, capture_output=True)
+        subprocess.run([program, "report", run], check=True, capture_output=True)
         page = (run / "report.html").read_text()
+        check("norms of parts", "Norm of the gradient, by part" in page)
+        check("terms of the bound", "Terms of the bound, stacked" in page and "L_1 …" in page)
         check("the name is text", "<script>alert" not in page and "&lt;script&gt;alert(1)" in page)
         check("ranks and machines", "Work of a step, by rank" in page and "seconds a step" in page)
         look(run / "report.html", run)

@@ -95,6 +95,45 @@ import Testing
     #expect(try shows(other) && !shows(picture))
   }
 
+  /// The norm of a part of the network is that of all its tensors together.
+  @Test func normsAreThoseOfParts() throws {
+    let run = try made("a")
+    let log = try String(contentsOfFile: run.folder.metrics, encoding: .utf8)
+    let norms = [(2.0, 1.0), (3, 0.5)].enumerated().map { index, norm in
+      Log.line(
+        41 + index,
+        more: ",\"gradient_norms\":{\"down_0/a/W\":\(norm.0),\"down_0/b/W\":4,\"mid/W\":\(norm.1)}")
+    }
+    try AtomicFile.write(log + norms.joined(), to: run.folder.metrics)
+    let page = try ReportPage([try RunSummary(path: run.folder.path)]).html()
+    #expect(page.contains("Now the largest is 5, of down_0, the least 0.5, of mid."))
+    #expect(page.contains("<tr><td>down_0/a/W</td><td>2</td><td>3</td></tr>"))
+    #expect(try !ReportPage([run]).html().contains("norms-heading"))
+  }
+
+  /// Of many terms those between the first and the last are one.
+  @Test func termsOfTheBoundAreStacked() throws {
+    let run = try made("a")
+    func write(_ means: [Double], _ name: String) throws {
+      let terms = means.enumerated().map {
+        "{\"name\":\"L_\($0)\",\"mean\":\($1),\"error\":0.1}"
+      }
+      try AtomicFile.write(
+        "{\"facts\":{\"data\":\"d\",\"step\":40},\"images\":8,\"unit\":\"bits/dim\",\"estimates\":[{\"name\":"
+          + "\"fixed_large\",\"total\":\(means.reduce(0, +)),\"error\":0.5,\"terms\":["
+          + terms.joined(separator: ",") + "]}]}", to: "\(run.folder.path)/\(name).json")
+    }
+    try write([1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.5], "bound")
+    let page = try ReportPage([run]).html()
+    #expect(page.contains("bound, fixed_large: 3 ± 0.5 bits/dim."))
+    #expect(page.contains("L_0 1, L_1 … L_6 1.5, L_7 0.5"))
+    #expect(page.components(separatedBy: "opacity=\"0.7\"").count == 4)
+    // A density may be above 1: then there is nothing to stack.
+    try write([-1, 2], "bound")
+    let other = try ReportPage([run]).html()
+    #expect(other.contains("L_0 -1, L_1 2") && !other.contains("opacity=\"0.7\""))
+  }
+
   /// A name that a browser would run is a name.
   @Test func aNameIsText() throws {
     let run = try made("x", settings: "data: '</script><script>alert(1)</script>'\n")

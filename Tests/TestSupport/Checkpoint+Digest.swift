@@ -47,7 +47,7 @@ extension Checkpoint {
       try dataset.values(as: Int64.self).withUnsafeBytes { hash.update($0) }
     case .string:
       for string in try dataset.strings() { hash.update(string) }
-    case .other:
+    case .truth, .other:
       preconditionFailure("A checkpoint holds \(dataset.elementType).")
     }
   }

@@ -213,8 +213,10 @@ private struct BoundEvaluation: Evaluation {
   private func progressiveCoding(
     _ estimate: EvaluationResults.Estimate, _ errors: [Double]
   ) -> EvaluationResults.Table {
-    // Continuous images are told in nats, on the network's scale.
+    // Continuous images are told in nats, on the network's scale; levels as bytes, as papers do, and more of
+    // them as they are.
     let isDiscrete = model.diffusion.levels != nil
+    let white = max(255, (model.diffusion.levels ?? 0) - 1)
     // Of the best sub-sequence, the steps are in the names of the terms.
     let visited = estimate.terms.dropFirst().map { Int($0.dropFirst(2))! }
     var (rate, rows) = (0.0, [[Double]]())
@@ -225,7 +227,7 @@ private struct BoundEvaluation: Evaluation {
       rows.append(
         [
           Double(t), isDiscrete ? bitsPerDimension(nats: rate, dimensions: dimensions) : rate,
-          (isDiscrete ? 127.5 : 1) * error.squareRoot(),
+          (isDiscrete ? Double(white) / 2 : 1) * error.squareRoot(),
         ])
     }
     return .init(
@@ -233,7 +235,7 @@ private struct BoundEvaluation: Evaluation {
         + "x_0 predicted from it",
       columns: [
         "t", isDiscrete ? "bits/dim" : "nats",
-        isDiscrete ? "RMSE of 0…255" : "RMSE in −1…1",
+        isDiscrete ? "RMSE of 0…\(white)" : "RMSE in −1…1",
       ], rows: rows)
   }
 

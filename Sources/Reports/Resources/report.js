@@ -34,21 +34,23 @@ function slider(before, name, most, value, say) {
 
 for (const section of document.querySelectorAll(".figure")) {
   const lines = [...section.querySelectorAll("polyline[data-key]")];
+  let weight = 0;
   if (section.dataset.smoothed === "true" && lines.length) {
     const weights = [0, 0.6, 0.9, 0.99];
     slider(section.querySelector("figure"), "smoothing", weights.length - 1, 2, (i) => {
+      weight = weights[i];
       for (const line of lines) {
         const { steps, means } = series[line.dataset.key], svg = line.closest("svg");
         const x = svg.dataset.x.split(" "), y = svg.dataset.y.split(" ");
-        line.setAttribute("points", smoothed(means, weights[i]).map((value, n) =>
+        line.setAttribute("points", smoothed(means, weight).map((value, n) =>
           (frame.left + share(steps[n], x) * (frame.right - frame.left)).toFixed(1) + ","
           + (frame.bottom - share(value, y) * (frame.bottom - frame.top)).toFixed(1)).join(" "));
       }
-      return weights[i] ? `${weights[i]}` : "off";
+      return weight ? `${weight}` : "off";
     });
   }
   const key = section.querySelector("h3").id;
-  const known = Object.values(series).filter((line) => line.figure === key);
+  const known = Object.entries(series).filter(([, line]) => line.figure === key);
   if (!known.length) continue;
   const output = document.createElement("output");
   section.querySelector("figcaption").before(output);
@@ -57,12 +59,11 @@ for (const section of document.querySelectorAll(".figure")) {
       const box = svg.getBoundingClientRect(), x = svg.dataset.x.split(" ");
       const across = (event.clientX - box.left) / box.width * 720;
       const step = +x[0] + (across - frame.left) / (frame.right - frame.left) * (x[1] - x[0]);
-      output.textContent = known.map(({ name, steps, means }) => {
-        let n = 0;
-        for (let i = 1; i < steps.length; i++) {
-          if (Math.abs(steps[i] - step) < Math.abs(steps[n] - step)) n = i;
-        }
-        return `step ${steps[n]}: ${name} ${means[n]}`;
+      output.textContent = known.map(([id, { name, steps, means }]) => {
+        const n = steps.reduce((best, at, i) => Math.abs(at - step) < Math.abs(steps[best] - step) ? i : best, 0);
+        const isSmoothed = weight && lines.some((line) => line.dataset.key === id);
+        const mean = isSmoothed ? ` (smoothed ${smoothed(means, weight)[n].toPrecision(4)})` : "";
+        return `step ${steps[n]}: ${name} ${means[n]}${mean}`;
       }).join(" · ");
     });
   }

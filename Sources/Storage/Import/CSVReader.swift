@@ -1,5 +1,7 @@
 // Comma-separated numbers, as far as imports need them, one line at a time.
 
+import Foundation
+
 /// A strict reader of whole numbers between commas, one image on a line, and perhaps a caption.
 ///
 /// Spaces and tabs around numbers, CRLF, empty lines and a byte-order mark are accepted; anything
@@ -204,8 +206,9 @@ struct CSVReader: ~Copyable {
   }
 
   private func notANumber(_ rest: ArraySlice<UInt8>, field: Int) -> StorageError {
+    // What stands within the field, "1 2" for example, is seen as it is.
     let text = String(decoding: rest.prefix { $0 != comma }.prefix(20), as: UTF8.self)
-      .filter { !$0.isWhitespace }
+      .trimmingCharacters(in: .whitespacesAndNewlines)
     return .badData(
       path: path,
       reason: "line \(lines.number), field \(field): "

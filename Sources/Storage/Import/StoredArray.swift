@@ -104,6 +104,7 @@ final class StoredArray {
     switch type {
     case .integer(let bytes, let signed):
       (isInteger, isByte) = (true, bytes == 1 && !signed)
+    case .truth: (isInteger, isByte) = (true, false)
     case .float: (isInteger, isByte) = (false, false)
     case .string, .other:
       throw .badData(path: path, reason: "\(name) holds \(type), no numbers")
@@ -148,8 +149,8 @@ final class StoredArray {
     if case .integer(8, signed: false) = dataset.elementType {
       return try values(UInt64(0)).map { Double($0) }
     }
-    if case .integer = dataset.elementType { return try values(Int64(0)).map { Double($0) } }
-    return try values(0.0)
+    if case .float = dataset.elementType { return try values(0.0) }
+    return try values(Int64(0)).map { Double($0) }
   }
 
   // MARK: Opening
@@ -257,7 +258,7 @@ final class StoredArray {
   ) throws(HDF5Error) -> [Int] {
     let dataset = try group.dataset(name)
     return switch dataset.elementType {
-    case .integer, .float: dataset.shape
+    case .integer, .truth, .float: dataset.shape
     case .string, .other: []
     }
   }
@@ -315,7 +316,7 @@ final class StoredArray {
   static func readClasses(_ path: String, dataset name: String) throws(StorageError) -> [Int] {
     do throws(HDF5Error) {
       let dataset = try File.open(path).root().dataset(name)
-      guard dataset.shape.count == 1, case .integer = dataset.elementType else {
+      guard dataset.shape.count == 1, dataset.elementType.converts(to: Int64.self) else {
         throw .refused(
           place: dataset.place,
           reason: "has the shape \(dataset.shape) of \(dataset.elementType); classes are one whole "

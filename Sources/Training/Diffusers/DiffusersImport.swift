@@ -18,6 +18,8 @@ public struct DiffusersImport {
     /// The names of the classes: one for each row of the table of classes, or one fewer, where the last
     /// row stands for no class; nil: as an export of ours says, else numbers.
     public var classNames: [String]?
+    /// The rows and columns that are taken where neither is said.
+    var likelySize: (height: Int, width: Int)?
     /// Names that are taken where neither is said, if they are as many.
     var likelyClassNames: [String]?
 
@@ -43,7 +45,12 @@ public struct DiffusersImport {
   public init(folder path: String, _ options: Options = Options()) throws {
     let folder = try DiffusersFolder(path)
     let settings = try DiffusersSettings(path: folder.network)
-    let unet = try DiffusersUNet(settings, size: options.size)
+    let unet = try DiffusersUNet(settings, size: options.size ?? options.likelySize)
+    if let size = options.size, size != (unet.images.height, unet.images.width) {
+      throw settings.refusal(
+        "sample_size", nil,
+        "leave out --size \(size.height)x\(size.width), which is for folders that do not say it")
+    }
     let weights = try DiffusersWeights(folder.weightFiles())
     let record = try DiffusersRecord(weights.metadata, path: weights.path)
     var notes = DiffusersUNet.unknownKeys(settings).map {

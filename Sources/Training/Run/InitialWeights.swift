@@ -51,7 +51,7 @@ struct InitialWeights {
     var options = DiffusersImport.Options()
     // What the folder may not say is that of the run.
     let images = plan.dataset.shape
-    options.size = (images.height, images.width)
+    options.likelySize = (images.height, images.width)
     options.likelyClassNames = plan.configuration.conditioning.classNames
     let found = try DiffusersImport(folder: path, options)
     for note in found.notes { logger.warning("\(note)") }

@@ -84,6 +84,7 @@ import Testing
     refuse("a,b\n1,2,3,4,0\n\n1,2,3.5,4,0\n", "line 4, field 3: \"3.5\"")
     refuse("1,2,-3,4,0", "line 1, field 3: \"-3\"")
     refuse("1,2,\"3\",4,0", "line 1, field 3")
+    refuse("1, 2 3 ,4,0", "line 1, field 2: \"2 3\" is not a whole number")
     refuse("1,2,,4,0", "line 1, field 3: there is no number")
     refuse("1,2,3,4,", "line 1, field 5: there is no number")
     refuse("1 2,3,4,5,0", "line 1, field 1")
