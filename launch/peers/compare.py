@@ -1,29 +1,36 @@
-"""Lets ddpm-dist and PyTorch take turns at the same work, and prints who is how much faster.
+"""Lets ddpm-dist and its peers take turns at the same work, and prints who is how much faster.
 
-Started by launch/compare.sh, whose options these are. All competitors of a measure are started and
-warmed up one after the other; then, in each round, each works once, another one first every time.
-Only one works at any moment.
+Started by launch/compare.sh, whose options these are. Ours are started and warmed up; then one peer
+after the other is, and in each round ours and this peer work once each, another one first every time.
+Only one works at any moment, and only one peer at a time takes memory. A peer that cannot take part is
+left out with a line that says why.
 """
 
 import argparse
 import os
 import pathlib
-import platform
 import signal
-import subprocess
 import sys
+import tempfile
 
+import machine
+import quality
 import report
-from measures import CORES, MEASURES, ROOT, Competitor, Measure
-from paced import Paced, PacedError, WarmUpTooSlow
+from competitors import Competitor
+from measures import CORES, MEASURES, Measure
+from paced import PacedError, WarmUpTooSlow
+from preparation import PreparationError, files
+from programs import program
 from ratios import rotated
 from results import Outcome, Result
 
 SET_UP_SECONDS = 600
 ROUND_SECONDS = 1200
-WARM_UP_SECONDS = {"compile": 3600, "bfloat16": 60}
-"""How long the modes that may fail can take: torch.compile starts a C++ compiler for every kernel;
-one step in bfloat16 takes a CPU without instructions for it many minutes."""
+COMPILED_SECONDS = 3600
+"""How long torch.compile can take: it starts a C++ compiler for every kernel."""
+BFLOAT16_SECONDS = 60
+"""How long a step in bfloat16 may take on a CPU without instructions for it: it can be minutes."""
+NO_BFLOAT16 = "left out: this CPU has no instructions for bfloat16"
 
 
 class Failure(Exception):
@@ -37,20 +44,32 @@ class Parser(argparse.ArgumentParser):
         self.exit(64, f"compare.sh: {message}; see the first lines of that script.\n")
 
 
-def rounds(text: str) -> int:
+def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise ValueError
     return value
 
 
-def measures(text: str) -> list[Measure]:
-    known = {measure.name: measure for measure in MEASURES}
-    names = text.split(",")
-    for name in names:
-        if name not in known:
+positive.__name__ = "whole number above 0"
+
+QUALITY = "quality"
+
+
+def chosen(text: str) -> list[str]:
+    """The names of measures; `large` is all whose names begin so."""
+    known = [measure.name for measure in MEASURES] + [QUALITY]
+    names = []
+    for name in text.split(","):
+        found = [other for other in known if other == name]
+        if name == "large":
+            found = [other for other in known if other.startswith(name)]
+            if not found:
+                raise argparse.ArgumentTypeError("there are no configs/large*.yaml")
+        if not found:
             raise argparse.ArgumentTypeError(f'"{name}" is none of {", ".join(known)}')
-    return [measure for measure in MEASURES if measure.name in names]
+        names += found
+    return names
 
 
 def output_path(text: str) -> pathlib.Path:
@@ -62,92 +81,149 @@ def output_path(text: str) -> pathlib.Path:
 
 def arguments() -> argparse.Namespace:
     parser = Parser(description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_argument("--rounds", type=rounds, default=7)
-    parser.add_argument("--only", type=measures, default=list(MEASURES), metavar="MEASURE,…")
+    parser.add_argument("--rounds", type=positive, default=7)
+    default = [measure.name for measure in MEASURES if measure.is_default]
+    parser.add_argument("--only", type=chosen, default=default, metavar="MEASURE,…")
     parser.add_argument("--json", type=output_path)
     parser.add_argument("--markdown", type=output_path)
     parser.add_argument("--list", action="store_true")
-    return parser.parse_args()
+    parser.add_argument("--mnist", type=pathlib.Path, help="the folder of MNIST's four IDX files")
+    parser.add_argument("--minutes", type=positive, default=10, help="of training, for quality")
+    given = parser.parse_args()
+    if QUALITY in given.only:
+        if given.mnist is None:
+            parser.error("quality needs --mnist FOLDER, that of MNIST's IDX files")
+        if missing := quality.missing_files(given.mnist):
+            parser.error(f"{given.mnist} has no {missing}")
+    return given
 
 
-def machine() -> dict[str, str]:
-    """What the numbers depend on; PyTorch's processes will say their versions themselves."""
-    names = [
-        line.partition(":")[2].strip()
-        for line in output("lscpu").splitlines()
-        if line.startswith("Model name:")
-    ]
-    return {
-        "CPU": names[0] if names else platform.machine(),
-        "cores": str(len(os.sched_getaffinity(0))),
-        "ddpm-dist": output(str(ROOT / ".build" / "release" / "ddpm-dist"), "--version").strip(),
-    }
+def needless(measure: Measure, competitor: Competitor) -> bool:
+    """Whether a competitor would only show again that this CPU has no instructions for bfloat16.
+
+    The first one of a bar that knows no others shows it: it has the time of one step for that.
+    """
+    shown = [
+        bar.others[0] for bar in measure.bars
+        if bar.others and all(other.in_bfloat16 for other in bar.others)
+    ]  # fmt: skip
+    return competitor not in shown
 
 
-def output(*command: str) -> str:
-    """What a command prints, in the language of programs."""
-    environment = os.environ | {"LC_ALL": "C"}
-    return subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, env=environment, check=True
-    ).stdout
-
-
-def start(measure: Measure, competitor: Competitor, outcome: Outcome) -> tuple[Paced, dict] | None:
+def start(
+    measure: Measure, competitor: Competitor, outcome: Outcome, paths: dict, has_bfloat16: bool
+):
     """A competitor that has warmed up, and its word on itself; None, and a remark, if it cannot."""
-    limit = WARM_UP_SECONDS.get(competitor.mode, SET_UP_SECONDS)
-    paced = Paced(measure.command(competitor, sys.executable))
-    try:
-        return paced, paced.wait_until_ready(SET_UP_SECONDS, limit)
-    except BaseException as error:
-        paced.kill()
-        if not isinstance(error, PacedError):
-            raise
-        if competitor.mode not in WARM_UP_SECONDS:
-            raise Failure(f"{competitor.name} {error}") from error
-        outcome.remark = f"left out: it {error}"
-        if competitor.mode == "bfloat16" and isinstance(error, WarmUpTooSlow):
-            outcome.remark = f"left out: one step {error}"
-            outcome.ceiling = measure.batch / limit
+    slow = competitor.in_bfloat16 and not has_bfloat16
+    if slow and needless(measure, competitor):
+        outcome.remark = NO_BFLOAT16
         return None
+    limit = COMPILED_SECONDS if competitor.is_compiled else SET_UP_SECONDS
+    started = None
+    try:
+        started = program(measure, competitor, paths)
+        return started, started.wait_until_ready(
+            SET_UP_SECONDS, BFLOAT16_SECONDS if slow else limit
+        )
+    except (PacedError, OSError) as error:
+        outcome.remark = f"left out: it {error}"
+        if isinstance(error, OSError):
+            outcome.remark = f"left out: it cannot be started: {error}"
+        if slow and isinstance(error, WarmUpTooSlow):
+            outcome.remark = f"{NO_BFLOAT16}, and one step {error}"
+            outcome.ceiling = measure.batch / BFLOAT16_SECONDS
+    finally:
+        if started and outcome.remark:
+            started.kill()
+    return None
+
+
+def turns(measure: Measure, running: dict, round_count: int, note) -> dict[str, list[float]]:
+    """The values of all that run, in rounds; PacedError with the name of one that fails."""
+    values: dict[str, list[float]] = {name: [] for name in running}
+    for round_ in range(round_count):
+        for name in rotated(list(running), round_):
+            show(f"{measure.name}: round {round_ + 1} of {round_count}, {name}")
+            try:
+                answer = running[name].round(measure.part, ROUND_SECONDS)
+            except PacedError as error:
+                raise PacedError(name, str(error)) from error
+            values[name].append(measure.quantity.of(answer, measure.steps))
+            note(name, answer["peak_memory_bytes"])
+    return values
 
 
 def run(measure: Measure, round_count: int, facts: dict[str, str]) -> Result:
     """All rounds of a measure; adds the versions that its competitors name to the facts."""
     result = Result(measure)
-    result.outcomes = {competitor.name: Outcome() for competitor in measure.competitors}
-    running: dict[str, Paced] = {}
-    try:
-        for competitor in measure.competitors:
-            show(f"{measure.name}: warming up {competitor.name}")
-            started = start(measure, competitor, result.outcomes[competitor.name])
-            if started:
-                running[competitor.name], ready = started
-                facts |= ready.get("versions", {})
-                check_parameters(result, competitor, ready["parameters"])
-        for round_ in range(round_count):
-            for name in rotated(list(running), round_):
-                show(f"{measure.name}: round {round_ + 1} of {round_count}, {name}")
+    everyone = (*measure.ours, *measure.peers)
+    result.outcomes = {competitor.name: Outcome() for competitor in everyone}
+    has_bfloat16 = machine.computes_in_bfloat16(machine.cpuinfo())
+    ours: dict = {}
+
+    def ready(competitor: Competitor, paths: dict):
+        show(f"{measure.name}: warming up {competitor.name}")
+        outcome = result.outcome(competitor)
+        started = start(measure, competitor, outcome, paths, has_bfloat16)
+        if started is None:
+            return None
+        facts.update(started[1].get("versions", {}))
+        if fault := other_network(result, started[1].get("parameters", 0)):
+            started[0].kill()
+            outcome.remark = f"left out: {fault}"
+            return None
+        return started[0]
+
+    def note(name: str, peak_memory_bytes: int):
+        outcome = result.outcomes[name]
+        outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, peak_memory_bytes)
+
+    with tempfile.TemporaryDirectory(prefix="ddpm-compare-") as folder:
+        try:
+            paths = files(measure.needs, pathlib.Path(folder))
+            for competitor in measure.ours:
+                if started := ready(competitor, paths):
+                    ours[competitor.name] = started
+            first = measure.ours[0].name
+            if first not in ours:
+                raise Failure(f"{first} was {result.outcomes[first].remark}")
+            for peer in measure.peers:
+                if not (started := ready(peer, paths)):
+                    continue
+                outcome = result.outcome(peer)
                 try:
-                    answer = running[name].round(measure.part, ROUND_SECONDS)
+                    values = turns(measure, ours | {peer.name: started}, round_count, note)
                 except PacedError as error:
-                    raise Failure(f"{name} {error}") from error
-                outcome = result.outcomes[name]
-                outcome.values.append(measure.quantity.of(answer, measure.steps))
-                outcome.peak_memory_bytes = max(
-                    outcome.peak_memory_bytes, answer["peak_memory_bytes"]
-                )
-    finally:
-        show("")
-        for paced in running.values():
-            paced.end()
+                    if error.args[0] != peer.name:
+                        raise Failure(" ".join(error.args)) from error
+                    outcome.remark = f"left out: it {error.args[1]}"
+                    continue
+                finally:
+                    started.end()
+                outcome.values = values.pop(peer.name)
+                outcome.beside = values
+                for name, own in values.items():
+                    result.outcomes[name].values += own
+            if not result.outcomes[first].values:
+                try:
+                    values = turns(measure, ours, round_count, note)
+                except PacedError as error:
+                    raise Failure(" ".join(error.args)) from error
+                for name, own in values.items():
+                    result.outcomes[name].values = own
+        finally:
+            show("")
+            for paced in ours.values():
+                paced.end()
     return result
 
 
-def check_parameters(result: Result, competitor: Competitor, count: int):
-    """Stops where a competitor has another network than the first."""
+def other_network(result: Result, count: int) -> str:
+    """What is wrong with a competitor that has another network than the first; else nothing."""
     result.parameters = result.parameters or count
-    if count != result.parameters:
-        raise Failure(f"{competitor.name} has {count} parameters, not {result.parameters}")
+    return "" if count in (0, result.parameters) else (
+        f"its network has {count} parameters, not {result.parameters}"
+    )
 
 
 def show(line: str):
@@ -156,34 +232,58 @@ def show(line: str):
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
 
 
+def listed(given: argparse.Namespace):
+    """Prints what is to be measured."""
+    for measure in MEASURES:
+        if measure.name in given.only:
+            bars = "; ".join(
+                f"{b.against or 'absolute'} {b.bar:g}, aim {b.aim:g}" for b in measure.bars
+            )
+            print(f"{measure.name:<19} {report.heading(measure)} ({bars or 'no bar'})")
+    if QUALITY in given.only:
+        print(f"{QUALITY:<19} {quality.heading(given.minutes)}")
+
+
 def main():
     given = arguments()
     if given.list:
-        for measure in given.only:
-            bars = "; ".join(f"{b.against} {b.bar:g}, aim {b.aim:g}" for b in measure.bars)
-            print(f"{measure.name:<19} {report.heading(measure)} ({bars})")
-        return
+        return listed(given)
     # Stopped programs would outlive this one and keep their memory: make these run `finally` too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-    facts = machine()
+    facts = machine.facts()
     if int(facts["cores"]) < CORES:
         print(f"compare.sh: too few cores: {CORES} are compared.", file=sys.stderr)
     results: list[Result] = []
+    found: dict | None = None
+
+    def write():
+        # After each, so that the last measure's failure does not lose the others.
+        if given.json:
+            given.json.write_text(report.as_json(facts, given.rounds, results, found))
+        if given.markdown:
+            text = report.markdown(facts, given.rounds, results)
+            more = "\n" + quality.markdown(found) if found else ""
+            given.markdown.write_text(text + more)
+
+    name = ""
     try:
-        for measure in given.only:
+        for measure in MEASURES:
+            if (name := measure.name) not in given.only:
+                continue
             results.append(run(measure, given.rounds, facts))
             print(report.text(results[-1]), end="\n\n", flush=True)
-            # After each, so that the last measure's failure does not lose the others.
-            if given.json:
-                given.json.write_text(report.as_json(facts, given.rounds, results))
-            if given.markdown:
-                given.markdown.write_text(report.markdown(facts, given.rounds, results))
-    except Failure as failure:
-        sys.exit(f"compare.sh: {measure.name}: {failure.args[0].rstrip('.')}.")
+            write()
+        if (name := QUALITY) in given.only:
+            found = quality.compared(given.mnist, given.minutes, show)
+            show("")
+            print(quality.text(found), end="\n\n", flush=True)
+            write()
+    except (Failure, PreparationError) as failure:
+        sys.exit(f"compare.sh: {name}: {failure.args[0].rstrip('.')}.")
     except KeyboardInterrupt:
         sys.exit(130)
-    print("; ".join(f"{name} {value}" for name, value in facts.items()))
+    print(report.facts(facts))
 
 
 if __name__ == "__main__":

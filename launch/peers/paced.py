@@ -20,6 +20,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from typing import TextIO
 
 
 class PacedError(Exception):
@@ -46,6 +47,18 @@ def descendants(root: int) -> list[int]:
     for process in found:
         found += children.get(process, [])
     return found
+
+
+def last_words(code: int, errors: TextIO) -> str:
+    """Why a program ended: the last line of its errors, or the last that names one.
+
+    What follows a row of dashes is mpirun's, which only repeats that a rank ended.
+    """
+    errors.seek(0)
+    text = re.split(r"^-{20,}$", errors.read(), maxsplit=1, flags=re.MULTILINE)[0]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
+    return ": ".join([f"ended with exit code {code}", *(named or lines)[-1:]])
 
 
 class Paced:
@@ -124,17 +137,5 @@ class Paced:
                     raise TooSlow(f"took longer than {seconds:g} s")
                 read = os.read(self._process.stdout.fileno(), 1 << 16)
                 if not read:
-                    raise PacedError(self._last_words())
+                    raise PacedError(last_words(self._process.wait(), self._errors))
                 self._unread += read
-
-    def _last_words(self) -> str:
-        """Why the program ended: the last line of its errors, or the last that names one.
-
-        What follows a row of dashes is mpirun's, which only repeats that a rank ended.
-        """
-        code = self._process.wait()
-        self._errors.seek(0)
-        text = re.split(r"^-{20,}$", self._errors.read(), maxsplit=1, flags=re.MULTILINE)[0]
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        named = [line for line in lines if re.match(r"[\w.]+(Error|Exception): ", line)]
-        return ": ".join([f"ended with exit code {code}", *(named or lines)[-1:]])

@@ -26,12 +26,6 @@ def ratios(ours: list[float], theirs: list[float]) -> list[float]:
     return [our / their for our, their in zip(ours, theirs, strict=True)]
 
 
-def best(values: dict[str, list[float]], more_is_better: bool) -> str:
-    """The name with the best median."""
-    choose = max if more_is_better else min
-    return choose(values, key=lambda name: statistics.median(values[name]))
-
-
 def reaches(ratio: float, goal: float, more_is_better: bool) -> bool:
     """Is a ratio as good as the goal, or better?"""
     return ratio >= goal if more_is_better else ratio <= goal

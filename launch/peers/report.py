@@ -10,15 +10,18 @@ from results import Result, Verdict
 
 def figures(value: float) -> str:
     """Three significant digits or more, without an exponent."""
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:.{max(0, digits)}f}"
 
 
 def heading(measure: Measure) -> str:
     """The work, in words."""
-    each = " a rank" if any(c.ranks > 1 for c in measure.competitors) else ""
+    each = " a rank" if any(c.ranks > 1 for c in measure.ours) else ""
     threads = "1 thread" if measure.workers == 1 else f"{measure.workers} threads"
     if each:
         threads += each
+    if measure.part == "sampling":
+        return f"{measure.title}: {threads}"
     return f"{measure.title}: batch {measure.batch}{each}, {threads}"
 
 
@@ -41,30 +44,34 @@ def table(result: Result) -> list[list[str]]:
     return rows
 
 
-def sentence(verdict: Verdict, more_is_better: bool) -> str:
+def sentence(verdict: Verdict, measure: Measure) -> str:
     """A verdict in words."""
-    against = verdict.bar.against
-    if verdict.best and len(verdict.bar.others) > 1:
-        against += f" ({verdict.best})"
-    limit = "at least" if more_is_better else "at most"
+    bar, quantity = verdict.bar, measure.quantity
+    unit = "" if bar.others else f" {quantity.unit}"
+    limit = "at least" if quantity.more_is_better else "at most"
+    head = f"Against {bar.against}" if bar.others else verdict.ours or bar.ours[0].name
+    if verdict.best and len(bar.others) > 1:
+        head += f" ({verdict.best})"
+    if verdict.ours and len(bar.ours) > 1:
+        head = f"{verdict.ours}, a{head[1:]}"
     goals = (
-        f"the bar is {limit} {verdict.bar.bar:g} ({'met' if verdict.met else 'missed'}), "
-        f"the aim {verdict.bar.aim:g} ({'met' if verdict.aim_met else 'missed'})"
+        f"the bar is {limit} {bar.bar:g}{unit} ({'met' if verdict.met else 'missed'}), "
+        f"the aim {bar.aim:g}{unit} ({'met' if verdict.aim_met else 'missed'})"
     )
     if verdict.ratio:
         ratio = verdict.ratio
         return (
-            f"Against {against}: {figures(ratio.median)} "
+            f"{head}: {figures(ratio.median)}{unit} "
             f"({figures(ratio.minimum)} to {figures(ratio.maximum)}); {goals}."
         )
     if verdict.floor:
-        return f"Against {against}: more than {figures(verdict.floor)}; {goals}."
-    return f"Against {against}: not measured."
+        return f"{head}: more than {figures(verdict.floor)}; {goals}."
+    own = "" if bar.ours[0] == measure.ours[0] else f"{bar.ours[0].name}, against {bar.against}"
+    return f"{own or head}: not measured; the bar is {limit} {bar.bar:g}{unit}, the aim {bar.aim:g}{unit}."
 
 
 def sentences(result: Result) -> list[str]:
-    more = result.measure.quantity.more_is_better
-    return [sentence(verdict, more) for verdict in result.verdicts()]
+    return [sentence(verdict, result.measure) for verdict in result.verdicts()]
 
 
 def text(result: Result) -> str:
@@ -80,10 +87,14 @@ def text(result: Result) -> str:
     return "\n".join(lines + [f"  {line}" for line in sentences(result)])
 
 
+def facts(machine: dict[str, str]) -> str:
+    """What the numbers depend on, in a line."""
+    return "; ".join(f"{name} {value}".strip() for name, value in machine.items())
+
+
 def markdown(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
     """A section for each measure, below the machine."""
-    facts = "; ".join(f"{name} {value}".strip() for name, value in machine.items())
-    parts = [f"{facts}; {rounds} rounds."]
+    parts = [f"{facts(machine)}; {rounds} rounds."]
     for result in results:
         head, *rows = table(result)
         lines = [f"### {heading(result.measure)}", ""]
@@ -96,7 +107,9 @@ def markdown(machine: dict[str, str], rounds: int, results: list[Result]) -> str
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
+def as_json(
+    machine: dict[str, str], rounds: int, results: list[Result], quality: dict | None = None
+) -> str:
     """Everything, with the value of each round."""
 
     def spread(value: Spread | None) -> dict | None:
@@ -104,7 +117,10 @@ def as_json(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
 
     def verdict(value: Verdict) -> dict:
         goals = {"against": value.bar.against, "bar": value.bar.bar, "aim": value.bar.aim}
-        found = {"best": value.best, "ratio": spread(value.ratio), "more_than": value.floor}
+        found = {"ours": value.ours, "best": value.best, "more_than": value.floor}
+        # Where there is nobody to be compared with, our figure itself.
+        key = "ratio" if value.bar.others else "figure"
+        found[key] = spread(value.ratio)
         return goals | found | {"met": value.met, "aim_met": value.aim_met}
 
     def measured(result: Result) -> dict:
@@ -122,4 +138,6 @@ def as_json(machine: dict[str, str], rounds: int, results: list[Result]) -> str:
         }
 
     whole = {"machine": machine, "rounds": rounds, "measures": [measured(r) for r in results]}
+    if quality:
+        whole["quality"] = quality
     return json.dumps(whole, indent=2) + "\n"

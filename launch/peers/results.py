@@ -1,9 +1,11 @@
 """What a measure found: the values of each competitor, and whether its bars are reached."""
 
 import dataclasses
+import statistics
 
+from competitors import Competitor
 from measures import Bar, Measure
-from ratios import Spread, best, ratios, reaches
+from ratios import Spread, ratios, reaches
 
 
 @dataclasses.dataclass
@@ -12,22 +14,33 @@ class Outcome:
 
     values: list[float] = dataclasses.field(default_factory=list)
     """The measure's quantity in each round; empty where it did not take part."""
+    beside: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    """Of a peer: the values of ours, by their names, in the same rounds."""
     peak_memory_bytes: int = 0
     remark: str = ""
     """Why it did not take part, as a clause; else empty."""
     ceiling: float | None = None
     """What the quantity is surely less than, where it was too slow to take part."""
 
+    def ratio(self, ours: str) -> Spread | None:
+        """Ours/theirs, within rounds; None where one of them did not take part."""
+        if not self.values or not self.beside.get(ours):
+            return None
+        return Spread.of(ratios(self.beside[ours], self.values))
+
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """How ours did against the best of some others."""
+    """How the best of some of ours did against the best of some others."""
 
     bar: Bar
-    best: str
-    """The name of the best; empty where none was measured."""
+    ours: str = ""
+    """The name of the best of ours; empty where none was measured."""
+    best: str = ""
+    """The name of the best of the others; empty where none was measured."""
     ratio: Spread | None = None
-    """Ours/theirs, within rounds; None where none was measured."""
+    """Ours/theirs, within rounds, or our figure where there are no others; None where none was
+    measured."""
     floor: float | None = None
     """What the ratio is surely more than, where the others were too slow to be measured."""
     met: bool = False
@@ -42,38 +55,45 @@ class Result:
     parameters: int = 0
     outcomes: dict[str, Outcome] = dataclasses.field(default_factory=dict)
 
-    @property
-    def ours(self) -> Outcome:
-        return self.outcomes[self.measure.competitors[0].name]
+    def outcome(self, competitor: Competitor) -> Outcome:
+        return self.outcomes[competitor.name]
 
     def ratio(self, name: str) -> Spread | None:
-        """Ours/theirs, within rounds; None where they did not take part."""
-        outcome = self.outcomes[name]
-        if outcome is self.ours or not outcome.values:
-            return None
-        return Spread.of(ratios(self.ours.values, outcome.values))
+        """The first of ours/theirs, within rounds; None where they did not take part."""
+        return self.outcomes[name].ratio(self.measure.ours[0].name)
 
     def verdicts(self) -> list[Verdict]:
         """One for each bar, in the measure's order."""
         return [self._verdict(bar) for bar in self.measure.bars]
 
     def _verdict(self, bar: Bar) -> Verdict:
-        more = self.measure.quantity.more_is_better
-        others = {other.name: self.outcomes[other.name] for other in bar.others}
-        measured = {name: outcome.values for name, outcome in others.items() if outcome.values}
-        if measured:
-            name = best(measured, more)
-            ratio = self.ratio(name)
-            median = ratio.median
+        # Of each of ours the hardest of the others counts, and then that of ours which does best.
+        found = [verdict for ours in bar.ours if (verdict := self._of(bar, ours))]
+        sign = 1 if self.measure.quantity.more_is_better else -1
+        key = lambda verdict: sign * (verdict.ratio.median if verdict.ratio else verdict.floor)  # noqa: E731
+        return max(found, key=key, default=Verdict(bar))
+
+    def _of(self, bar: Bar, ours: Competitor) -> Verdict | None:
+        more, own = self.measure.quantity.more_is_better, self.outcome(ours)
+        if not own.values:
+            return None
+
+        def judged(best: str, ratio: Spread | None, floor: float | None = None) -> Verdict:
+            value = ratio.median if ratio else floor
             return Verdict(
-                bar, name, ratio=ratio,
-                met=reaches(median, bar.bar, more), aim_met=reaches(median, bar.aim, more),
+                bar, ours.name, best, ratio, floor,
+                met=reaches(value, bar.bar, more), aim_met=reaches(value, bar.aim, more),
             )  # fmt: skip
-        ceilings = [outcome.ceiling for outcome in others.values() if outcome.ceiling]
+
+        if not bar.others:
+            return judged("", Spread.of(own.values))
+        spreads = {other.name: self.outcome(other).ratio(ours.name) for other in bar.others}
+        spreads = {name: spread for name, spread in spreads.items() if spread}
+        if spreads:
+            choose = min if more else max
+            name = choose(spreads, key=lambda name: spreads[name].median)
+            return judged(name, spreads[name])
+        ceilings = [c for other in bar.others if (c := self.outcome(other).ceiling)]
         if not ceilings:
-            return Verdict(bar, "")
-        floor = Spread.of(self.ours.values).median / max(ceilings)
-        return Verdict(
-            bar, "", floor=floor,
-            met=reaches(floor, bar.bar, more), aim_met=reaches(floor, bar.aim, more),
-        )  # fmt: skip
+            return None
+        return judged("", None, statistics.median(own.values) / max(ceilings))

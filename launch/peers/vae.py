@@ -7,6 +7,7 @@ shares no code with ours.
 
 import torch
 
+from modes import Mode
 from unet import Images
 
 ACTIVATIONS = {
@@ -56,11 +57,12 @@ class Autoencoder(torch.nn.Module):
 class VAETraining:
     """A network with its optimizer, and random images to train it on."""
 
-    def __init__(self, settings: dict, images: Images, mode: str, batch: int):
+    def __init__(self, settings: dict, images: Images, mode: Mode, batch: int):
         torch.set_flush_denormal(True)
         self.model = Autoencoder(settings, images)
-        self._network = torch.compile(self.model, dynamic=False) if mode == "compile" else self.model
-        self._autocasts = mode == "bfloat16"
+        self.parameter_count = sum(p.numel() for p in self.model.parameters())
+        self._network = torch.compile(self.model, dynamic=False) if mode.compiled else self.model
+        self._autocasts = mode.bfloat16
         self._latents = settings["latents"][0]
         self._parameters = list(self.model.parameters())
         self._average = [p.detach().clone() for p in self._parameters]

@@ -22,6 +22,7 @@ import h5py
 import torch
 import yaml
 
+from modes import Mode
 from unet import Images
 from vae import VAETraining
 
@@ -45,7 +46,7 @@ def ours(program, data, steps, seed, folder):
 def theirs(images, settings, steps, seed):
     """The same of the twin."""
     torch.manual_seed(seed)
-    twin = VAETraining(settings, Images(28, 28, 1), "eager", settings["batch"])
+    twin = VAETraining(settings, Images(28, 28, 1), Mode(), settings["batch"])
     order, terms = [], []
     for _ in range(steps):
         if len(order) < settings["batch"]:
