@@ -23,8 +23,18 @@ public struct MetricsLine: Equatable, Sendable {
 
   /// Reads a line; nil where it is torn, or none of ours.
   public init?(_ bytes: Data) {
+    if let plain = MetricsLine(plain: bytes) {
+      self = plain
+      return
+    }
     guard let line = try? Self.decoder.decode(Self.self, from: bytes) else { return nil }
     self = line
+  }
+
+  /// What has been read.
+  init(step: Int, numbers: [Number], slowest: String?, rankSeconds: [Double]) {
+    (self.step, self.numbers) = (step, numbers)
+    (self.slowest, self.rankSeconds) = (slowest, rankSeconds)
   }
 
   private static let decoder = JSONDecoder()
@@ -35,7 +45,7 @@ public struct MetricsLine: Equatable, Sendable {
 
 extension MetricsLine: Decodable {
   /// The numbers that steps have.
-  private static let steps = 1...1 << 53
+  static let steps = 1...1 << 53
 
   private struct Key: CodingKey {
     let stringValue: String

@@ -44,6 +44,50 @@ struct Log {
     #expect(line["host"] == nil)
   }
 
+  /// What is read quickly is what the library's decoder reads; other lines are left to it.
+  @Test func plainLinesAreReadAlike() throws {
+    func both(_ text: String) throws -> (plain: MetricsLine?, decoded: MetricsLine?) {
+      (
+        MetricsLine(plain: Data(text.utf8)),
+        try? JSONDecoder().decode(MetricsLine.self, from: Data(text.utf8))
+      )
+    }
+    let slowest =
+      "\"slowest\":{\"compute_seconds\":0.25,\"host\":\"n 1\",\"rank\":3},\"step\":9007199254740992"
+    let plain: [String] = [
+      String(Log.line(1).dropLast()),
+      String(
+        Log.line(7, more: ",\"validation\":-1.5E+3,\"validation_terms\":{\"kl\":4}").dropLast()),
+      "{\"a\":-0,\"b\":0.1e-7,\"gradient_norms\":{\"down_0/W\":1e-300},\"rank_seconds\":[1,2.5],\"skipped\":true,"
+        + slowest + ",\"sums\":{\"x\":[],\"y\":[3.0317316435941626]}}",
+      "{\"skipped\":false,\"step\":1}", "{\"step\":1,\"b\":1,\"a\":1,\"c\":1}",
+    ]
+    for text in plain {
+      let (found, wanted) = try both(text)
+      let (quick, slow) = (try #require(found, "\(text)"), try #require(wanted))
+      #expect(quick.step == slow.step && quick.slowest == slow.slowest)
+      #expect(quick.rankSeconds == slow.rankSeconds)
+      #expect(
+        quick.numbers.sorted { $0.path < $1.path } == slow.numbers.sorted { $0.path < $1.path })
+    }
+    for text in [
+      "{\"step\": 1}", "{\"b\":1,\"a\":1,\"b\":1,\"step\":1}", "{\"a\":1,\"a\":2,\"step\":1}",
+      "{\"a\":\"x\",\"step\":1}",
+      "{\"a\\u0062\":1,\"step\":1}", "{\"ä\":1,\"step\":1}", "{\"a\":1e999,\"step\":1}",
+      "{\"a\":1e-400,\"step\":1}", "{\"a\":null,\"step\":1}", "{\"a\":01,\"step\":1}",
+      "{\"a\":0x1,\"step\":1}",
+      "{\"a\":1.,\"step\":1}", "{\"a\":.5,\"step\":1}", "{\"a\":-,\"step\":1}",
+      "{\"a\":1e,\"step\":1}",
+      "{\"a\":inf,\"step\":1}", "{\"step\":1.0}", "{\"step\":0}", "{\"step\":9007199254740993}",
+      "{\"step\":1}}",
+      "{\"step\":1},", "{\"step\":1", "{\"step\":", "{", "}", "{}",
+      "{\"rank_seconds\":[1,],\"step\":1}",
+      "{\"skipped\":tru", "{\"skipped\":1,\"step\":1}", "{\"sums\":{\"x\":1},\"step\":1}",
+    ] {
+      #expect(try both(text).plain == nil, "\(text)")
+    }
+  }
+
   @Test(arguments: ["", "{\"loss\":1}", "{\"step\":1,\"loss\":", "[]", "\u{FF}"])
   func otherLinesAreNone(_ text: String) { #expect(MetricsLine(Data(text.utf8)) == nil) }
 }
