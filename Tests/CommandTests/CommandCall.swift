@@ -161,6 +161,9 @@ struct CommandCall: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// What `prepare` fills a folder with.
+  static let prepared = Task { try snapshot(await inputs.value) }
+
   /// A folder of all that the calls read, made once.
   ///
   /// Others start programs meanwhile, which hold this process's open files for a moment, and with them

@@ -72,7 +72,8 @@ extension RefusalTests {
     ] + (isFirst ? places(call, name) : [])
   }
 
-  /// What is no file, links, and places where nothing can be written: `OutputKindTests` asks every kind.
+  /// What is no file, links, and places where nothing can be written, a part of them for each command:
+  /// `OutputKindTests` asks every kind.
   private static func places(_ call: CommandCall, _ name: String) -> [Case] {
     [
       refuse(call, "a folder", to: "@\(name)", isForced: true, [name, "is a folder"]) {
@@ -92,7 +93,7 @@ extension RefusalTests {
         call, "in no folder", to: "@no/\(name)", isForced: true,
         ["no/\(name)", "cannot be created"]),
       refuse(call, "where nobody writes", to: "/proc/\(name)", ["/proc/\(name)", "cannot be"]),
-    ]
+    ].filter { isTried($0.name, oneOf: 3) }
   }
 
   /// What the command reads, by other names too; a folder stands for all that is in it.

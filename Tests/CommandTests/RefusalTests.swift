@@ -33,12 +33,18 @@ import Testing
   static let gate = Gate(width: 8)
 
   private func check(_ bad: Case) async throws {
-    for ranks in bad.ranks {
+    // mpirun passes on what a rank alone would end with.
+    let isTriedAlone = bad.ranks.count == 1 || isTried(bad.name, oneOf: 4)
+    for ranks in bad.ranks where ranks != nil || isTriedAlone {
       let folder = try TemporaryFolder()
       try await bad.prepare(folder)
       let before = try snapshot(folder.path)
       let words = bad.words.map { $0.replacing("@", with: folder.path + "/") }
-      let outcome = try await run(bad.program, words, ranks: ranks, in: folder.path)
+      // A rank that has ended with an error lets mpirun end the others, and sleep a second before it looks
+      // whether they have.
+      let outcome = try await run(
+        bad.program, words, ranks: ranks,
+        environment: ["OMPI_MCA_odls_base_sigkill_timeout": "0"], in: folder.path)
       #expect(outcome.status == bad.code, "\(outcome)")
       #expect(outcome.errorLines.count == 1, "\(outcome)")
       #expect(outcome.output.isEmpty, "\(outcome)")
