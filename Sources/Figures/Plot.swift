@@ -186,12 +186,18 @@ public struct Plot: Sendable {
       parts.append(rule(Self.left, down, end, down, "grid", "stroke=\"#8884\""))
       parts.append(text(Self.left - 7, down + 4, "end", Axis.text(tick)))
     }
-    for (place, name) in xTicks(frame.x) {
+    let ticks = xTicks(frame.x)
+    // On a narrow screen there is room for every other name of many.
+    let isCrowded = ticks.reduce(0) { $0 + $1.1.count } > 48
+    for (index, (place, name)) in ticks.enumerated() {
       guard let across = frame.across(place) else { continue }
       parts.append(rule(across, base, across, base + 5, "tick", "stroke=\"#888\""))
       // The last name must not leave the picture.
       let isAtEnd = across + Double(name.count) * 4 > Self.width
-      parts.append(text(isAtEnd ? Self.width : across, base + 19, isAtEnd ? "end" : "middle", name))
+      parts.append(
+        text(
+          isAtEnd ? Self.width : across, base + 19, isAtEnd ? "end" : "middle", name,
+          kind: isCrowded && index % 2 == 1 ? "between" : nil))
     }
     parts.append(rule(Self.left, base, end, base, "axis", "stroke=\"#888\""))
     parts.append(text((Self.left + end) / 2, base + 38, "middle", xName))
@@ -314,8 +320,10 @@ public struct Plot: Sendable {
       + "y2=\"\(number(y2))\" \(look)/>"
   }
 
-  private func text(_ x: Double, _ y: Double, _ anchor: String, _ words: String) -> String {
-    "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\" fill=\"currentColor\">"
+  private func text(
+    _ x: Double, _ y: Double, _ anchor: String, _ words: String, kind: String? = nil
+  ) -> String {
+    "<text\(kind.map { " class=\"\($0)\"" } ?? "") x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor)\" fill=\"currentColor\">"
       + "\(escaped(words))</text>"
   }
 
