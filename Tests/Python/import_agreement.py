@@ -291,7 +291,8 @@ class Agreement:
                     low = 0 if dtype.kind == "u" else -100
                     values = self.rng.integers(low, 120, (5, 6, 7, 3)).astype(dtype)
                     values[0, 0, 0, 0] = 119
-                levels = {"b": 2, "u": 120}.get(dtype.kind)
+                # Bytes have 256 levels, whatever the largest is.
+                levels = 256 if dtype == np.uint8 else {"b": 2, "u": 120}.get(dtype.kind)
                 expected = values.astype(np.uint8 if levels else np.float32)
                 more = {"levels": levels} if levels else {
                     "range": [expected.min(), expected.max()]}  # fmt: skip
