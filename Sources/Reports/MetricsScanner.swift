@@ -3,7 +3,7 @@
 import Foundation
 
 extension MetricsLine {
-  /// Reads a line that is plain JSON, as the log has it: one object without white space, whose keys rise and
+  /// Reads a line that is plain JSON, as the log has it: one object without white space, with each key once,
   /// whose texts need no escapes; nil for any other, of which the library's decoder knows more, in several
   /// times the time.
   package init?(plain bytes: Data) {
@@ -72,12 +72,13 @@ private struct MetricsScanner {
   private mutating func object(_ value: (inout Self, String) -> Bool) -> Bool {
     guard take("{") else { return false }
     if take("}") { return true }
-    var last: String?
+    var (keys, largest) = ([String](), "")
     repeat {
-      guard let key = text(), last.map({ $0 < key }) ?? true, take(":"), value(&self, key) else {
-        return false
-      }
-      last = key
+      // In a sorted object nothing has to be looked for.
+      guard let key = text(), key > largest || !keys.contains(key), take(":"), value(&self, key)
+      else { return false }
+      keys.append(key)
+      largest = max(largest, key)
     } while take(",")
     return take("}")
   }

@@ -60,7 +60,7 @@ struct Log {
         Log.line(7, more: ",\"validation\":-1.5E+3,\"validation_terms\":{\"kl\":4}").dropLast()),
       "{\"a\":-0,\"b\":0.1e-7,\"gradient_norms\":{\"down_0/W\":1e-300},\"rank_seconds\":[1,2.5],\"skipped\":true,"
         + slowest + ",\"sums\":{\"x\":[],\"y\":[3.0317316435941626]}}",
-      "{\"skipped\":false,\"step\":1}",
+      "{\"skipped\":false,\"step\":1}", "{\"step\":1,\"b\":1,\"a\":1,\"c\":1}",
     ]
     for text in plain {
       let (found, wanted) = try both(text)
@@ -71,7 +71,7 @@ struct Log {
         quick.numbers.sorted { $0.path < $1.path } == slow.numbers.sorted { $0.path < $1.path })
     }
     for text in [
-      "{\"step\": 1}", "{\"step\":1,\"a\":1}", "{\"a\":1,\"a\":2,\"step\":1}",
+      "{\"step\": 1}", "{\"b\":1,\"a\":1,\"b\":1,\"step\":1}", "{\"a\":1,\"a\":2,\"step\":1}",
       "{\"a\":\"x\",\"step\":1}",
       "{\"a\\u0062\":1,\"step\":1}", "{\"ä\":1,\"step\":1}", "{\"a\":1e999,\"step\":1}",
       "{\"a\":1e-400,\"step\":1}", "{\"a\":null,\"step\":1}", "{\"a\":01,\"step\":1}",
