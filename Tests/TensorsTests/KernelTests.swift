@@ -136,6 +136,53 @@ import Testing
     }
   }
 
+  /// What has not been used for the longest time loses its pages where there would be more of them than
+  /// were ever needed at once.
+  @Test func poolGivesIdleMemoryBack() {
+    let (pool, mebibyte) = (BufferPool(), 1 << 18)
+    func tensor(_ count: Int) -> Tensor {
+      Tensor(Shape(1, 1, 1, count), repeatElement(1, count: count), in: pool)
+    }
+    func isCleared(_ tensor: Tensor) -> Bool {
+      tensor.scalars.count { $0 == 0 } >= tensor.shape.count - 2048
+    }
+    let size = 4 * mebibyte
+    let used = tensor(mebibyte)
+    var others = [tensor(2 * mebibyte), tensor(2 * mebibyte)]
+    let first = others[0].pointer
+    others = []
+    #expect(pool.pageBytes == 5 * size)
+    // One of the two that are free has to go for another size.
+    others = [tensor(3 * mebibyte / 2)]
+    #expect(pool.allocatedBytes == 13 * size / 2 && pool.pageBytes == 9 * size / 2)
+    // The one that was released last is still there; the other is there again, of zeros.
+    let (second, third) = (
+      Tensor(Shape(1, 1, 1, 2 * mebibyte), in: pool), Tensor(Shape(1, 1, 1, 2 * mebibyte), in: pool)
+    )
+    #expect(second.pointer != third.pointer && [second, third].contains { $0.pointer == first })
+    #expect(!isCleared(second) && isCleared(third))
+    #expect(used.scalars.allSatisfy { $0 == 1 } && others[0].scalars.allSatisfy { $0 == 1 })
+    #expect(pool.pageBytes == 13 * size / 2 && pool.peakBytes == 13 * size / 2)
+  }
+
+  /// What grows beside a pool takes the place of what is free.
+  @Test func poolMakesRoom() {
+    let (pool, count) = (BufferPool(), 1 << 18)
+    var tensors = (0..<4).map { _ in Tensor(Shape(1, 1, 1, count), in: pool) }
+    #expect(pool.pageBytes == 16 * count)
+    pool.besideBytes = 4 * count
+    #expect(pool.pageBytes == 16 * count)
+    tensors.removeLast(3)
+    // The most was five of them: one in use, one beside, and three may stay.
+    #expect(pool.pageBytes == 16 * count)
+    pool.besideBytes = 8 * count + 1
+    #expect(pool.pageBytes == 8 * count)
+    pool.besideBytes = 40 * count
+    #expect(pool.pageBytes == 4 * count)
+    pool.besideBytes = 0
+    withExtendedLifetime(tensors) {}
+  }
+
   /// A freed buffer is used again, and a pool's memory stops growing.
   @Test func poolReusesMemory() {
     let pool = BufferPool()

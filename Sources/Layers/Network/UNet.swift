@@ -14,13 +14,16 @@ public struct UNet: Sendable {
     let attention: AttentionBlock?
     let crossAttention: CrossAttentionBlock?
 
+    /// - Parameter skip: A map whose channels follow those of `x`.
     func callAsFunction(
-      _ x: Variable, time: Variable, text: TextEncoding?, _ pass: Pass
+      _ x: Variable, and skip: Variable? = nil, time: Variable, text: TextEncoding?, _ pass: Pass
     ) -> Variable {
-      var h = block(x, time: time, pass)
-      if let attention { h = attention(h, pass) }
-      if let crossAttention, let text { h = crossAttention(h, text, pass) }
-      return h
+      pass.recomputed { [unowned pass] in
+        var h = block(skip.map { pass.concatenate(x, $0) } ?? x, time: time, pass)
+        if let attention { h = attention(h, pass) }
+        if let crossAttention, let text { h = crossAttention(h, text, pass) }
+        return h
+      }
     }
   }
 
@@ -45,7 +48,7 @@ public struct UNet: Sendable {
   private let text: CaptionReader?
   private let input: ConvolutionLayer
   private let down: [Resolution]
-  private let middle: (Stage, ResidualBlock)
+  private let middle: (Stage, Stage)
   private let up: [Resolution]
   private let outputNorm: GroupNormalizationLayer
   private let output: ConvolutionLayer
@@ -128,8 +131,7 @@ public struct UNet: Sendable {
     self.down = down
 
     let first = stage("mid", 1, attends: true, inputs: current, outputs: current)
-    let second = ResidualBlock(
-      "mid/block_2", &registry, configuration, inputs: current, outputs: current)
+    let second = stage("mid", 2, attends: false, inputs: current, outputs: current)
     middle = (first, second)
 
     var up: [Resolution] = []
@@ -189,10 +191,10 @@ public struct UNet: Sendable {
       }
     }
     h = middle.0(h, time: time, text: text, pass)
-    h = middle.1(h, time: time, pass)
+    h = middle.1(h, time: time, text: text, pass)
     for resolution in up {
       for stage in resolution.stages {
-        h = stage(pass.concatenate(h, skips.removeLast()), time: time, text: text, pass)
+        h = stage(h, and: skips.removeLast(), time: time, text: text, pass)
       }
       if let convolution = resolution.resize { h = convolution(pass.upsample(h), pass) }
     }
