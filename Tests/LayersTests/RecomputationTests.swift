@@ -18,12 +18,14 @@ import Testing
 
   /// Four images through a network with attention and dropout, forward and backward, twice over one pool.
   private func run(
-    _ condition: ConditionKind, recomputes: Bool, width: Int = 8, parameters: Bool = true
+    _ condition: ConditionKind, recomputes: Bool, width: Int = 8, parameters: Bool = true,
+    _ change: (inout UNetConfiguration) -> Void = { _ in }
   ) -> Outcome {
     var configuration = UNetConfiguration()
     (configuration.channels, configuration.multipliers) = (16, [1, 2])
     (configuration.attention, configuration.groups) = ([width / 2], 4)
     configuration.dropout = 0.3
+    change(&configuration)
     let network = UNet(
       configuration, images: ImageShape(height: width, width: width, channels: 1),
       condition: condition)
@@ -85,6 +87,16 @@ import Testing
     // One operation of the backward pass for each block; the sum of what is final the same at its end.
     #expect(again.offsets.count < kept.offsets.count / 2)
     #expect(again.offsets == again.offsets.sorted(by: >) && again.offsets.last == 0)
+  }
+
+  /// Residual blocks that change the resolution and are told the time as a scale and a shift.
+  @Test func bitsOfOtherBlocks() {
+    func run(recomputes: Bool) -> [Float] {
+      self.run(.classes(3), recomputes: recomputes) {
+        ($0.residualResize, $0.scaleShift, $0.headChannels) = (true, true, 8)
+      }.bits
+    }
+    #expect(run(recomputes: true) == run(recomputes: false))
   }
 
   /// Where only the input's gradient is wanted, too.

@@ -27,10 +27,18 @@ public struct UNet: Sendable {
     }
   }
 
-  /// The stages at one resolution and the convolution that changes it behind them.
+  /// What changes the resolution.
+  private enum Resize: Sendable {
+    /// A convolution: of a stride on the way down, behind an upsampling on the way up.
+    case convolution(ConvolutionLayer)
+    /// A residual block.
+    case block(Stage)
+  }
+
+  /// The stages at one resolution and what changes it behind them.
   private struct Resolution: Sendable {
     var stages: [Stage] = []
-    var resize: ConvolutionLayer?
+    var resize: Resize?
   }
 
   /// The extents of an image.
@@ -96,6 +104,18 @@ public struct UNet: Sendable {
         })
     }
 
+    func resize(_ path: String, _ way: ResidualBlock.Resize, width: Int) -> Resize {
+      guard configuration.residualResize else {
+        return .convolution(
+          ConvolutionLayer(
+            "\(path)/conv", &registry, inputs: width, outputs: width,
+            stride: way == .down ? 2 : 1))
+      }
+      let block = ResidualBlock(
+        path, &registry, configuration, inputs: width, outputs: width, resize: way)
+      return .block(Stage(block: block, attention: nil, crossAttention: nil))
+    }
+
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
     classEmbedding =
       switch condition {
@@ -122,8 +142,7 @@ public struct UNet: Sendable {
         skips.append(width)
       }
       if index < last {
-        resolution.resize = ConvolutionLayer(
-          "down_\(index)/downsample/conv", &registry, inputs: width, outputs: width, stride: 2)
+        resolution.resize = resize("down_\(index)/downsample", .down, width: width)
         skips.append(width)
       }
       down.append(resolution)
@@ -146,8 +165,7 @@ public struct UNet: Sendable {
         current = width
       }
       if index > 0 {
-        resolution.resize = ConvolutionLayer(
-          "up_\(index)/upsample/conv", &registry, inputs: width, outputs: width)
+        resolution.resize = resize("up_\(index)/upsample", .up, width: width)
       }
       up.append(resolution)
     }
@@ -185,10 +203,12 @@ public struct UNet: Sendable {
         h = stage(h, time: time, text: text, pass)
         skips.append(h)
       }
-      if let downsample = resolution.resize {
-        h = downsample(h, pass)
-        skips.append(h)
+      switch resolution.resize {
+      case nil: continue
+      case .convolution(let convolution): h = convolution(h, pass)
+      case .block(let block): h = block(h, time: time, text: text, pass)
       }
+      skips.append(h)
     }
     h = middle.0(h, time: time, text: text, pass)
     h = middle.1(h, time: time, text: text, pass)
@@ -196,7 +216,11 @@ public struct UNet: Sendable {
       for stage in resolution.stages {
         h = stage(h, and: skips.removeLast(), time: time, text: text, pass)
       }
-      if let convolution = resolution.resize { h = convolution(pass.upsample(h), pass) }
+      switch resolution.resize {
+      case nil: break
+      case .convolution(let convolution): h = convolution(pass.upsample(h), pass)
+      case .block(let block): h = block(h, time: time, text: text, pass)
+      }
     }
     return output(outputNorm(h, pass), pass)
   }

@@ -10,6 +10,7 @@ import Training
     "data_group": "/train",
     "flip": "true", "levels": "256", "height": "16", "width": "12", "image_channels": "3",
     "channels": "64", "multipliers": "[1, 2, 4]", "blocks": "3", "attention": "[]", "heads": "2",
+    "head_channels": "16", "residual_resize": "true", "scale_shift": "true",
     "groups": "4", "dropout": "0.25", "diffusion_steps": "1000", "schedule": "linear",
     "beta_start": "0.0003", "beta_end": "0.5", "prediction": "clean", "variance": "fixed_large",
     "objective": "bound", "betas": "[0.1, 0.25]", "zero_terminal_snr": "true",
