@@ -48,7 +48,7 @@ struct NetworkBenchmark {
       operations: operations.map(\.report),
       otherShare: 1 - operations.reduce(0) { $0 + $1.report.share },
       peakMemoryBytes: try PeakMemory.bytes(over: communicator),
-      poolBytes: try communicator.allReduce(workers.allocatedBytes, .maximum),
+      poolBytes: try communicator.allReduce(workers.peakBytes, .maximum),
       poolGrowthBytes: try communicator.allReduce(growth, .maximum))
   }
 

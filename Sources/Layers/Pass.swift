@@ -14,19 +14,25 @@ public final class Pass {
   /// Where intermediate tensors come from.
   public let pool: BufferPool
   /// Where the time of each operation is noted; nil where nobody asks.
-  public let profile: OperationProfile?
+  public internal(set) var profile: OperationProfile?
   /// Where transformed kernels are kept from pass to pass over the same weights.
   let preparedKernels: PreparedKernels?
   private let weights: UnsafePointer<Float>
   private let gradient: UnsafeMutablePointer<Float>?
   private let dropoutStreams: [RandomStream]
-  private var dropoutBlock = 0
-  private var tape: [TapeEntry] = []
+  /// Whether the forward pass keeps only what blocks begin with (`recomputed`).
+  let recomputes: Bool
+  var dropoutBlock = 0
+  var tape: [TapeEntry] = []
+  /// Whether the maps of operations are let go: their block runs again in the backward pass.
+  var isOutline = false
+  /// Whether the operations that are done now belong to a block that is computed again.
+  var isWithinBlock = false
   /// Where the parameters begin whose gradients are begun.
   private var begun: Set<Int> = []
 
   /// One operation of the backward pass.
-  private struct TapeEntry {
+  struct TapeEntry {
     let backward: () -> Void
     /// The end of the last parameter of this operation and all before it.
     let parameterEnd: Int
@@ -41,17 +47,20 @@ public final class Pass {
   ///     holds; nil where those are not wanted.
   ///   - dropoutStreams: The random numbers of each image's dropout masks; empty: nothing is
   ///     dropped.
+  ///   - recomputes: Whether blocks are computed again in the backward pass, for less memory and
+  ///     the same bits.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
   ///   - preparedKernels: Transformed kernels of these weights, kept from pass to pass; nil: none.
   public init(
     pool: BufferPool, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil,
-    dropoutStreams: [RandomStream] = [], profile: OperationProfile? = nil,
-    preparedKernels: PreparedKernels? = nil
+    dropoutStreams: [RandomStream] = [], recomputes: Bool = false,
+    profile: OperationProfile? = nil, preparedKernels: PreparedKernels? = nil
   ) {
     self.pool = pool
     self.weights = weights
     self.gradient = gradient
     self.dropoutStreams = dropoutStreams
+    self.recomputes = recomputes
     self.profile = profile
     self.preparedKernels = preparedKernels
   }
@@ -64,13 +73,19 @@ public final class Pass {
   /// - Parameter finished: Called after each operation with the element of the gradient buffer from
   ///   which to its end it is final; it says nothing where there is no buffer.
   public func backward(_ finished: (_ downTo: Int) -> Void = { _ in }) {
+    let end = tape.last?.parameterEnd ?? 0
     while let entry = tape.popLast() {
       entry.backward()
-      finished(tape.last?.parameterEnd ?? 0)
+      let offset = tape.last?.parameterEnd ?? 0
+      finished(offset)
+      // The gradient takes pages as it is written: maps that are done give as many back.
+      if learnsParameters { pool.besideBytes = (end - offset) * MemoryLayout<Float>.stride }
     }
+    pool.besideBytes = 0
   }
 
-  private func append(parameters: [Parameter] = [], _ backward: @escaping () -> Void) {
+  /// Puts an operation of the backward pass at the end of the tape.
+  func append(parameters: [Parameter] = [], _ backward: @escaping () -> Void) {
     let end = parameters.reduce(tape.last?.parameterEnd ?? 0) { max($0, $1.range.upperBound) }
     tape.append(TapeEntry(backward: backward, parameterEnd: end))
   }
@@ -115,6 +130,10 @@ public final class Pass {
     let learned = learnsParameters ? parameters : []
     guard !learned.isEmpty || inputs.contains(where: { $0 != nil }) else { return Variable(value) }
     let slot = GradientSlot()
+    if isOutline {
+      append(parameters: learned) {}
+      return Variable(value, slot)
+    }
     append(parameters: learned) { [unowned self] in
       guard let gradient = slot.take() else {
         for parameter in learned { _ = self.gradient(parameter) }  // zeros: nothing arrived
@@ -137,6 +156,7 @@ public final class Pass {
   /// Puts the gradient of a loss at the end of the tape.
   func seed(_ y: Variable, with gradient: Tensor) {
     guard let slot = y.slot else { return }
+    precondition(!isOutline, "A loss is no part of a block.")
     let pool = pool
     append { slot.add(gradient, pool) }
   }

@@ -13,7 +13,8 @@ extension OperationProfile.Kind {
 /// It gives out the shards in ascending order, each with a buffer for its gradient, takes the
 /// buffers back segment by segment, from the tail, as backward finishes them, and adds two siblings
 /// as soon as both are there, on the thread of the worker that brought the second. So the tail of
-/// the sum is ready to be sent while backward still computes its head. The result has the same bits
+/// the sum is ready to be sent while backward still computes its head. What has been added goes back
+/// to the system until the next gradient is written there. The result has the same bits
 /// whatever the order and the number of workers. At most workers + ⌈log₂ leaves⌉ buffers exist: a
 /// worker that runs far ahead of a slow one waits for a buffer.
 ///
@@ -123,7 +124,9 @@ public final class TreeSum: @unchecked Sendable {
       defer { nextLeaf += 1 }
       if free.isEmpty {
         allocated += 1
-        free.append(AlignedFloats(count: count))
+        let buffer = AlignedFloats(count: count)
+        buffer.giveBack()
+        free.append(buffer)
       }
       let buffer = free.removeLast()
       buffers[nextLeaf] = buffer
@@ -145,6 +148,7 @@ public final class TreeSum: @unchecked Sendable {
         add(
           UnsafeBufferPointer(rebasing: right.elements[elements]),
           to: UnsafeMutableBufferPointer(rebasing: left.elements[elements]))
+        right.giveBack(elements)
         release(Node(segment: segment, level: node.level, index: node.index | 1).firstLeaf)
         node = Node(segment: segment, level: node.level + 1, index: node.index / 2)
       }
@@ -253,7 +257,10 @@ public final class TreeSum: @unchecked Sendable {
       precondition(
         unfinishedRoot == 0 || nextLeaf == 0,
         "A sum ends before the next one begins.")
-      if let sum = buffers[0] { free.append(sum) }
+      if let sum = buffers[0] {
+        sum.giveBack()
+        free.append(sum)
+      }
       buffers[0] = nil
       for leaf in 0..<leaves { (unfinished[leaf], unread[leaf]) = (segmentCount, segmentCount) }
       unfinishedRoot = segmentCount

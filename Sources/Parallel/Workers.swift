@@ -27,6 +27,9 @@ public final class Workers: @unchecked Sendable {
   /// The bytes that all pools hold from the system.
   public var allocatedBytes: Int { pools.reduce(0) { $0 + $1.allocatedBytes } }
 
+  /// The most bytes that their buffers have had of the system, each pool's by itself.
+  package var peakBytes: Int { pools.reduce(0) { $0 + $1.peakBytes } }
+
   /// Runs `body` once on each worker and waits for all; the calling thread is one of them.
   ///
   /// A worker that is done helps the others with their loops. Where the system grants fewer

@@ -16,7 +16,8 @@ import Training
 package struct NetworkTrial: Codable, Equatable, Sendable {
   /// The bytes of all learned scalars.
   package let weightBytes: Int
-  /// The bytes that a worker's buffers take for the gradient of a shard, beside the gradient itself.
+  /// The bytes that a worker's buffers take for the gradient of a shard, beside the gradient itself: what
+  /// both take at most together, of which the gradient grows while maps leave, less a whole gradient.
   package let shardBytes: Int
   /// The bytes that a worker's buffers take for a group of eight images without a gradient.
   package let evaluationBytes: Int
@@ -53,20 +54,24 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     let images = Images(
       plan, try ImageReader(plan.dataset, range: 0..<plan.imageCount, memoryLimit: 0))
 
-    func shard(_ count: Int) throws(StorageError) -> (bytes: Int, multiplyAdds: Int) {
+    // The bytes beside the gradient as each operation ends, backward, less what is missing of the gradient.
+    func shard(_ count: Int) throws(StorageError) -> (bytes: [Int], multiplyAdds: Int) {
       let (pool, profile) = (BufferPool(), OperationProfile())
       let work = ShardGradient(
         plan.objective, flips: plan.configuration.data.flip, seed: plan.seed,
-        shards: plan.tree.shards, profile: profile)
+        shards: plan.tree.shards, memory: plan.configuration.training.memory, profile: profile)
+      var bytes: [Int] = []
       _ = work.compute(
         into: gradient.elements.baseAddress!, try images.batch(count, pool), step: 0, shard: 0,
-        weights: UnsafePointer(weights.elements.baseAddress!), pool: pool)
-      return (pool.allocatedBytes, profile.work.values.reduce(0) { $0 + $1.multiplyAdds })
+        weights: UnsafePointer(weights.elements.baseAddress!), pool: pool
+      ) { offset in bytes.append(pool.pageBytes - 4 * offset) }
+      return (bytes, profile.work.values.reduce(0) { $0 + $1.multiplyAdds })
     }
     let first = try shard(few)
     let second = doublings == 0 ? nil : try shard(2 * few)
     let times = plan.shardBatch / few - 1
-    shardBytes = first.bytes + (second.map { ($0.bytes - first.bytes) * times } ?? 0)
+    shardBytes =
+      zip(first.bytes, second?.bytes ?? first.bytes).map { $0 + ($1 - $0) * times }.max()!
     let perImage = (second.map { $0.multiplyAdds - first.multiplyAdds } ?? first.multiplyAdds)
     gigaflopPerImage = 6e-9 * Double(perImage) / Double(few)
 
@@ -82,7 +87,7 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     // The first one transforms the kernels.
     _ = try evaluate()
     evaluationSeconds = try evaluate()
-    (evaluationBytes, preparedBytes) = (pool.allocatedBytes, trained.preparedBytes)
+    (evaluationBytes, preparedBytes) = (pool.peakBytes, trained.preparedBytes)
     weightBytes = 4 * weights.count
     // What the process had taken before, and the pages of programs and libraries that it has used by now.
     programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes

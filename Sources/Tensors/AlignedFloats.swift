@@ -14,10 +14,9 @@ public final class AlignedFloats: @unchecked Sendable {
   /// - Parameter count: The number of floats, 0 or more.
   public init(count: Int) {
     precondition(count >= 0, "A number of floats must not be negative.")
-    let memory = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(count, 1) * MemoryLayout<Float>.stride, alignment: 64)
+    let memory = SystemMemory.allocate(bytes: max(count, 1) * MemoryLayout<Float>.stride)
     elements = UnsafeMutableBufferPointer(
-      start: memory.bindMemory(to: Float.self).baseAddress, count: count)
+      start: memory.bindMemory(to: Float.self, capacity: count), count: count)
     elements.initialize(repeating: 0)
   }
 
@@ -42,6 +41,18 @@ public final class AlignedFloats: @unchecked Sendable {
   ) throws(Failure) -> Result {
     defer { withExtendedLifetime(self) {} }
     return try body(elements)
+  }
+
+  /// Gives the memory of some elements back to the system until they are written again; what they hold
+  /// is unspecified then.
+  ///
+  /// - Parameter range: nil: of all elements.
+  package func giveBack(_ range: Range<Int>? = nil) {
+    let part = UnsafeMutableRawBufferPointer(
+      UnsafeMutableBufferPointer(rebasing: elements[range ?? elements.indices]))
+    guard let start = part.baseAddress else { return }
+    SystemMemory.giveBack(start, bytes: part.count)
+    withExtendedLifetime(self) {}
   }
 
   /// The number of floats.

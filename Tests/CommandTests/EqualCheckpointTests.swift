@@ -105,6 +105,31 @@ extension CommandTests {
       #expect(digests.count == 1 && images.count == 1)
     }
 
+    /// Less memory has the bits of more: with dropout, classes and attention, and in a run that goes on
+    /// with the other.
+    @Test func memoryDoesNotShow() async throws {
+      let folder = try TemporaryFolder()
+      let settings = ["dropout=0.2", "condition=class", "blocks=2", "attention=[8, 4]"]
+      var digests: Set<String> = []
+      for (name, first, second, ranks, workers) in [
+        ("normal", "normal", nil, nil, 1), ("less", "less", nil, nil, 3),
+        ("ranks", "less", nil, 2, 2), ("resumed", "less", "normal", nil, 1),
+      ] as [(String, String, String?, Int?, Int)] {
+        let small = SmallRun(folder.file(name))
+        let begun = try await small.train(
+          ["--steps", second == nil ? "6" : "3", "--workers", "\(workers)"],
+          settings: settings + ["memory=\(first)"], ranks: ranks)
+        try #require(begun.status == 0, "\(begun)")
+        if let second {
+          let outcome = try await small.train(
+            ["--resume", "--steps", "6"], settings: ["memory=\(second)"], ranks: 2)
+          try #require(outcome.status == 0, "\(outcome)")
+        }
+        digests.insert(try small.digest(6))
+      }
+      #expect(digests.count == 1)
+    }
+
     @Test func everyByteOutsideProvenanceIsEqual() async throws {
       let folder = try TemporaryFolder()
       var files: [[UInt8]] = []

@@ -43,6 +43,42 @@ import Testing
     }
   }
 
+  /// With a scale and a shift of each image, and the same dropped scalars in both passes.
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(3, 7, 5, 6), Shape(1, 28, 28, 2)], [false, true])
+  func normalizationThatIsTold(_ shape: Shape, _ activates: Bool) {
+    let normalization = GroupNormalization(groups: 2, activates: activates)
+    let streams = (0..<shape.n).map { RandomStream(seed: 4, purpose: .dropout, position: $0) }
+    for dropoutRate in [0, 0.4] {
+      checkGradient(
+        shapes: [shape, Shape(shape.n, 1, 1, 2 * shape.c)], parameterCount: 2 * shape.c,
+        dropoutStreams: streams
+      ) { x, pass in
+        pass.normalize(
+          x[0], normalization, scale: Parameter(range: 0..<shape.c),
+          bias: Parameter(range: shape.c..<2 * shape.c), told: x[1], dropoutRate: dropoutRate)
+      }
+    }
+  }
+
+  /// Told nothing, it is the normalisation alone, with the same bits.
+  @Test func normalizationThatIsToldNothing() {
+    let shape = Shape(2, 4, 4, 16)
+    let (pool, weights) = (BufferPool(), normals(32))
+    let pass = Pass(pool: pool, weights: weights)
+    let x = Variable(Tensor(shape, normals(shape.count), in: pool))
+    let nothing = Variable(Tensor(Shape(2, 1, 1, 32), repeatElement(0, count: 64), in: pool))
+    let normalization = GroupNormalization(groups: 4, activates: true)
+    let (scale, bias) = (Parameter(range: 0..<16), Parameter(range: 16..<32))
+    let alone = pass.normalize(x, normalization, scale: scale, bias: bias)
+    let told = pass.normalize(x, normalization, scale: scale, bias: bias, told: nothing)
+    #expect(told.value.scalars.elementsEqual(alone.value.scalars))
+  }
+
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(1, 2, 6, 1), Shape(3, 8, 2, 35)])
+  func averagePooling(_ shape: Shape) {
+    checkGradient(shapes: [shape]) { x, pass in pass.averagePool(x[0]) }
+  }
+
   @Test(arguments: [Shape(2, 4, 4, 16), Shape(1, 5, 3, 1), Shape(2, 3, 7, 6)])
   func attention(_ shape: Shape) {
     for heads in 1...2 where shape.c % heads == 0 {

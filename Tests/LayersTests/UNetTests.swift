@@ -40,6 +40,7 @@ import Testing
   @Test(
     arguments: [
       "unet-8x8.h5", "unet-10x10.h5", "unet-16x16.h5", "unet-28x28.h5", "unet-classes.h5",
+      "unet-adm.h5",
     ])
   func recordedPyTorchValues(_ name: String) throws {
     let root = try File.open(fixture(name).path).root()
@@ -54,7 +55,10 @@ import Testing
     configuration.attention = try #require(try config.integers("attention"))
     configuration.groups = try integer("groups")
     configuration.dropout = 0
-    // The other files are older than classes.
+    // The other files are older than these, and than classes.
+    configuration.headChannels = try config.integer("head_channels").flatMap { $0 == 0 ? nil : $0 }
+    configuration.residualResize = try config.integer("residual_resize") == 1
+    configuration.scaleShift = try config.integer("scale_shift") == 1
     let classes = try config.integer("classes") ?? 0
     let network = UNet(
       configuration, images: images, condition: classes == 0 ? .none : .classes(classes))
@@ -320,6 +324,12 @@ import Testing
     #expect(defect { $0.groups = 48 }?.contains("48 groups") == true)
     #expect(defect { $0.attention = [7] }?.contains("height 7") == true)
     #expect(defect { $0.heads = 3 }?.contains("3 heads") == true)
+    #expect(defect { $0.headChannels = 64 } == nil)
+    #expect(defect { ($0.headChannels, $0.heads) = (64, 2) }?.contains("heads=1") == true)
+    #expect(defect { $0.headChannels = 96 }?.contains("96 channels do not divide 256") == true)
+    // Maps without attention have no heads.
+    #expect(defect { ($0.headChannels, $0.multipliers) = (256, [1, 2]) } == nil)
+    #expect(defect { ($0.headChannels, $0.attention) = (256, [32]) }?.contains("128") == true)
     #expect(defect { $0.multipliers = [] } != nil)
     #expect(defect { $0.dropout = 1 } != nil)
     // 128 + 48·… : a concatenated width that the groups do not divide, although they divide the

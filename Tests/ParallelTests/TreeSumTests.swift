@@ -55,6 +55,28 @@ import Testing
     }
   }
 
+  /// A gradient that has been added takes no memory until the next one comes: its pages are zeros again.
+  @Test func whatIsAddedGoesBackToTheSystem() {
+    let count = 1 << 16
+    let sum = TreeSum(leaves: 2, count: count, workers: 1, segmentLength: count / 4)
+    func zeros(_ work: TreeSum.Work) -> Int { work.buffer.values.count { $0 == 0 } }
+    for _ in 0..<2 {
+      sum.restart()
+      let left = sum.claim()!
+      #expect(zeros(left) >= count - 2048)
+      left.buffer.fill(0..<count) { _ in 1 }
+      sum.deposit(left)
+      let right = sum.claim()!
+      right.buffer.fill(0..<count) { _ in 2 }
+      sum.advance(right, downTo: count / 2)
+      // Half of it is added: the tail.
+      #expect((count / 2 - 4096...count / 2).contains(zeros(right)))
+      sum.deposit(right)
+      #expect(zeros(right) >= count - 8192)
+      #expect(sum.result().gradient.values.allSatisfy { $0 == 3 })
+    }
+  }
+
   @Test(arguments: [1, 2, 3, 8]) func theNumberOfWorkersDoesNotMatter(workers: Int) {
     let leaves = 16
     let expected = gradientSum(shards: 0..<leaves, count: 301).gradient.values

@@ -29,16 +29,19 @@ import Training
     let shape = Shape(plan.shardBatch, images.height, images.width, images.channels)
     let scalars = [Float](repeating: 0.1, count: shape.count)
     let work = ShardGradient(
-      plan.objective, flips: false, seed: plan.seed, shards: 1, profile: profile)
+      plan.objective, flips: false, seed: plan.seed, shards: 1,
+      memory: plan.configuration.training.memory, profile: profile)
+    var bytes = 0
     weights.withElements { weights in
       gradient.withElements { gradient in
         _ = work.compute(
           into: gradient.baseAddress!, Batch(images: Tensor(shape, scalars, in: pool)), step: 0,
-          shard: 0, weights: UnsafePointer(weights.baseAddress!), pool: pool)
+          shard: 0, weights: UnsafePointer(weights.baseAddress!), pool: pool
+        ) { offset in bytes = max(bytes, pool.pageBytes - 4 * offset) }
       }
     }
     let multiplyAdds = profile.work.values.reduce(0) { $0 + $1.multiplyAdds }
-    return (pool.allocatedBytes, 6e-9 * Double(multiplyAdds))
+    return (bytes, 6e-9 * Double(multiplyAdds))
   }
 
   @Test(arguments: [1, 2, 3, 6, 16, 40, 64]) func aFewImagesTellOfMany(_ batch: Int) throws {
@@ -50,6 +53,18 @@ import Training
     #expect(abs(trial.gigaflopPerImage * Double(batch) / whole.gigaflop - 1) < 1e-9)
     #expect(trial.weightBytes == 4 * plan.objective.parameters.layout.count)
     #expect(trial.evaluationBytes > 0 && trial.preparedBytes > 0 && trial.programBytes > 1 << 20)
+  }
+
+  /// Less memory is less in the trial, the more the more images there are, for the same arithmetic.
+  @Test func lessMemoryIsForetold() throws {
+    let plans = try [MemoryUse.normal, .less].map { memory in
+      try plan(batch: 64) { $0.training.memory = memory }
+    }
+    let (normal, less) = (try NetworkTrial(plans[0]), try NetworkTrial(plans[1]))
+    #expect(less.shardBytes < normal.shardBytes * 6 / 10, "\(less) \(normal)")
+    #expect(less.gigaflopPerImage == normal.gigaflopPerImage)
+    let whole = try whole(plans[1])
+    #expect((0.97...1.3).contains(Double(less.shardBytes) / Double(whole.bytes)))
   }
 
   @Test func halvesGoOnUntilANumberIsOdd() {

@@ -292,8 +292,8 @@ class Checkpoint(unittest.TestCase):
         left_out = [line.split(":")[0] for line in whole if line not in stored]
         self.assertEqual(
             left_out,
-            ["name", "data", "data_group", "workers", "hang_timeout", "compare_weights_every",
-             "validation"])
+            ["name", "data", "data_group", "workers", "memory", "hang_timeout",
+             "compare_weights_every", "validation"])
         self.assertEqual(stored, [line for line in whole if line in stored])
 
     def test_metrics_are_lines_of_json(self):

@@ -43,6 +43,75 @@ import Testing
     }
   }
 
+  /// Each image has the scale and the shift that lie a stride behind those of the one before.
+  @Test func groupNormalizationOfEachImage() {
+    let (shape, c) = (Shape(3, 5, 2, 6), 6)
+    let (pool, normalization) = (BufferPool(), GroupNormalization(groups: 3, activates: true))
+    let (x, dy) = (
+      Tensor(shape, normals(shape.count), in: pool),
+      Tensor(shape, normals(shape.count, index: 1), in: pool)
+    )
+    let own = normals(3 * 2 * c, index: 2)
+    let (y, dx) = (Tensor(shape, in: pool), Tensor(shape, in: pool))
+    let statistics = Tensor(normalization.statisticsShape(for: shape), in: pool)
+    var parts = [Float](repeating: .nan, count: own.count)
+    own.withUnsafeBufferPointer { own in
+      let (gamma, beta) = (own.baseAddress!, own.baseAddress! + c)
+      normalization.forward(
+        x, gamma, beta, stride: 2 * c, into: y, statistics: statistics, pool)
+      parts.withUnsafeMutableBufferPointer {
+        normalization.backward(
+          x, gamma, beta, stride: 2 * c, dy, statistics: statistics, into: dx,
+          parts: $0.baseAddress!, pool)
+      }
+      for n in 0..<3 {
+        let one = Shape(1, shape.h, shape.w, c)
+        let (xn, dyn) = (Tensor(one, x.image(n), in: pool), Tensor(one, dy.image(n), in: pool))
+        let (yn, dxn) = (Tensor(one, in: pool), Tensor(one, in: pool))
+        var slopes = [Float](repeating: 0, count: 2 * c)
+        let (gamma, beta) = (gamma + 2 * c * n, beta + 2 * c * n)
+        normalization.forward(xn, gamma, beta, into: yn, statistics: statistics, pool)
+        slopes.withUnsafeMutableBufferPointer {
+          normalization.backward(
+            xn, gamma, beta, dyn, statistics: statistics, into: dxn,
+            slopes: ($0.baseAddress!, $0.baseAddress! + c), pool)
+        }
+        #expect(y.image(n).elementsEqual(yn.scalars) && dx.image(n).elementsEqual(dxn.scalars))
+        #expect(parts[2 * c * n..<2 * c * (n + 1)].elementsEqual(slopes))
+      }
+    }
+  }
+
+  @Test(arguments: [Shape(2, 4, 4, 16), Shape(1, 2, 6, 1), Shape(3, 8, 2, 35)])
+  func averagePooling(_ shape: Shape) {
+    let (pool, c) = (BufferPool(), shape.c)
+    let x = Tensor(shape, normals(shape.count), in: pool)
+    let y = Tensor(AveragePooling.outputShape(for: shape), in: pool)
+    AveragePooling.forward(x, into: y)
+    #expect(y.shape == Shape(shape.n, shape.h / 2, shape.w / 2, c))
+    func place(_ s: Shape, _ n: Int, _ row: Int, _ column: Int, _ i: Int) -> Int {
+      ((n * s.h + row) * s.w + column) * s.c + i
+    }
+    let dy = Tensor(y.shape, normals(y.shape.count, index: 1), in: pool)
+    let dx = Tensor(shape, in: pool)
+    AveragePooling.backward(dy, into: dx)
+    for n in 0..<shape.n {
+      for row in 0..<shape.h {
+        for column in 0..<shape.w {
+          for i in 0..<c {
+            let half = place(y.shape, n, row / 2, column / 2, i)
+            #expect(dx.scalars[place(shape, n, row, column, i)] == dy.scalars[half] / 4)
+            guard row % 2 == 0, column % 2 == 0 else { continue }
+            let square = [(0, 0), (0, 1), (1, 0), (1, 1)].map {
+              Double(x.scalars[place(shape, n, row + $0.0, column + $0.1, i)])
+            }
+            #expect(abs(Double(y.scalars[half]) - square.reduce(0, +) / 4) < 1e-6)
+          }
+        }
+      }
+    }
+  }
+
   @Test func siluOverItsRange() {
     let x = stride(from: Float(-120), through: 120, by: 0.0371).map { $0 }
     var y = x
@@ -134,6 +203,53 @@ import Testing
       let expected = stride(from: channel, to: rows * c, by: c).reduce(0.0) { $0 + Double(x[$1]) }
       #expect(abs(Double(sum[channel]) / expected - 1) < 1e-5)
     }
+  }
+
+  /// What has not been used for the longest time loses its pages where there would be more of them than
+  /// were ever needed at once.
+  @Test func poolGivesIdleMemoryBack() {
+    let (pool, mebibyte) = (BufferPool(), 1 << 18)
+    func tensor(_ count: Int) -> Tensor {
+      Tensor(Shape(1, 1, 1, count), repeatElement(1, count: count), in: pool)
+    }
+    func isCleared(_ tensor: Tensor) -> Bool {
+      tensor.scalars.count { $0 == 0 } >= tensor.shape.count - 2048
+    }
+    let size = 4 * mebibyte
+    let used = tensor(mebibyte)
+    var others = [tensor(2 * mebibyte), tensor(2 * mebibyte)]
+    let first = others[0].pointer
+    others = []
+    #expect(pool.pageBytes == 5 * size)
+    // One of the two that are free has to go for another size.
+    others = [tensor(3 * mebibyte / 2)]
+    #expect(pool.allocatedBytes == 13 * size / 2 && pool.pageBytes == 9 * size / 2)
+    // The one that was released last is still there; the other is there again, of zeros.
+    let (second, third) = (
+      Tensor(Shape(1, 1, 1, 2 * mebibyte), in: pool), Tensor(Shape(1, 1, 1, 2 * mebibyte), in: pool)
+    )
+    #expect(second.pointer != third.pointer && [second, third].contains { $0.pointer == first })
+    #expect(!isCleared(second) && isCleared(third))
+    #expect(used.scalars.allSatisfy { $0 == 1 } && others[0].scalars.allSatisfy { $0 == 1 })
+    #expect(pool.pageBytes == 13 * size / 2 && pool.peakBytes == 13 * size / 2)
+  }
+
+  /// What grows beside a pool takes the place of what is free.
+  @Test func poolMakesRoom() {
+    let (pool, count) = (BufferPool(), 1 << 18)
+    var tensors = (0..<4).map { _ in Tensor(Shape(1, 1, 1, count), in: pool) }
+    #expect(pool.pageBytes == 16 * count)
+    pool.besideBytes = 4 * count
+    #expect(pool.pageBytes == 16 * count)
+    tensors.removeLast(3)
+    // The most was five of them: one in use, one beside, and three may stay.
+    #expect(pool.pageBytes == 16 * count)
+    pool.besideBytes = 8 * count + 1
+    #expect(pool.pageBytes == 8 * count)
+    pool.besideBytes = 40 * count
+    #expect(pool.pageBytes == 4 * count)
+    pool.besideBytes = 0
+    withExtendedLifetime(tensors) {}
   }
 
   /// A freed buffer is used again, and a pool's memory stops growing.

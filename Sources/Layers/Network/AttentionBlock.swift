@@ -22,7 +22,7 @@ struct AttentionBlock: Sendable {
     value = LinearLayer("\(name)/v", &registry, inputs: c, outputs: c)
     projection = LinearLayer(
       "\(name)/proj_out", &registry, inputs: c, outputs: c, scale: nearlyZero)
-    attention = Attention(heads: configuration.heads)
+    attention = Attention(heads: configuration.heads(ofChannels: c))
   }
 
   /// (n, h, w, c) → (n, h, w, c).

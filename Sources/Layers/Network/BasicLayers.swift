@@ -83,6 +83,14 @@ struct GroupNormalizationLayer: Sendable {
   func callAsFunction(_ x: Variable, dropout rate: Double = 0, _ pass: Pass) -> Variable {
     pass.normalize(x, normalization, scale: scale, bias: bias, dropoutRate: rate)
   }
+
+  /// The same with a scale and a shift of each image behind it, (n, 1, 1, 2c).
+  func callAsFunction(
+    _ x: Variable, told: Variable, dropout rate: Double = 0, _ pass: Pass
+  ) -> Variable {
+    pass.normalize(
+      x, normalization, scale: scale, bias: bias, told: told, dropoutRate: rate)
+  }
 }
 
 /// The factor of the initial weights of layers that begin as zero: small, so that they still learn.

@@ -53,7 +53,9 @@ struct ConvolutionalEncoder: Sendable {
   func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
     var h = input(x, pass)
     for resolution in resolutions {
-      for block in resolution.blocks { h = block(h, pass) }
+      for block in resolution.blocks {
+        h = pass.recomputed { [h, unowned pass] in block(h, pass) }
+      }
       if let downsample = resolution.downsample { h = downsample(h, pass) }
     }
     return norm(h, pass)
@@ -107,7 +109,9 @@ struct ConvolutionalDecoder: Sendable {
   func callAsFunction(_ x: Variable, _ pass: Pass) -> Variable {
     var h = x
     for resolution in resolutions {
-      for block in resolution.blocks { h = block(h, pass) }
+      for block in resolution.blocks {
+        h = pass.recomputed { [h, unowned pass] in block(h, pass) }
+      }
       if let resize = resolution.resize { h = resize(pass.upsample(h), pass) }
     }
     return output(norm(h, pass), pass)

@@ -34,7 +34,7 @@ package struct CrossAttentionBlock: Sendable {
     key = linear("k", inputs: width)
     value = linear("v", inputs: width)
     projection = linear("proj_out", inputs: c, scale: 0)
-    attention = Attention(heads: configuration.heads)
+    attention = Attention(heads: configuration.heads(ofChannels: c))
   }
 
   /// (n, h, w, c) → (n, h, w, c).

@@ -14,20 +14,31 @@ public struct UNet: Sendable {
     let attention: AttentionBlock?
     let crossAttention: CrossAttentionBlock?
 
+    /// - Parameter skip: A map whose channels follow those of `x`.
     func callAsFunction(
-      _ x: Variable, time: Variable, text: TextEncoding?, _ pass: Pass
+      _ x: Variable, and skip: Variable? = nil, time: Variable, text: TextEncoding?, _ pass: Pass
     ) -> Variable {
-      var h = block(x, time: time, pass)
-      if let attention { h = attention(h, pass) }
-      if let crossAttention, let text { h = crossAttention(h, text, pass) }
-      return h
+      pass.recomputed { [unowned pass] in
+        var h = block(skip.map { pass.concatenate(x, $0) } ?? x, time: time, pass)
+        if let attention { h = attention(h, pass) }
+        if let crossAttention, let text { h = crossAttention(h, text, pass) }
+        return h
+      }
     }
   }
 
-  /// The stages at one resolution and the convolution that changes it behind them.
+  /// What changes the resolution.
+  private enum Resize: Sendable {
+    /// A convolution: of a stride on the way down, behind an upsampling on the way up.
+    case convolution(ConvolutionLayer)
+    /// A residual block.
+    case block(Stage)
+  }
+
+  /// The stages at one resolution and what changes it behind them.
   private struct Resolution: Sendable {
     var stages: [Stage] = []
-    var resize: ConvolutionLayer?
+    var resize: Resize?
   }
 
   /// The extents of an image.
@@ -45,7 +56,7 @@ public struct UNet: Sendable {
   private let text: CaptionReader?
   private let input: ConvolutionLayer
   private let down: [Resolution]
-  private let middle: (Stage, ResidualBlock)
+  private let middle: (Stage, Stage)
   private let up: [Resolution]
   private let outputNorm: GroupNormalizationLayer
   private let output: ConvolutionLayer
@@ -93,6 +104,18 @@ public struct UNet: Sendable {
         })
     }
 
+    func resize(_ path: String, _ way: ResidualBlock.Resize, width: Int) -> Resize {
+      guard configuration.residualResize else {
+        return .convolution(
+          ConvolutionLayer(
+            "\(path)/conv", &registry, inputs: width, outputs: width,
+            stride: way == .down ? 2 : 1))
+      }
+      let block = ResidualBlock(
+        path, &registry, configuration, inputs: width, outputs: width, resize: way)
+      return .block(Stage(block: block, attention: nil, crossAttention: nil))
+    }
+
     timeEmbedding = TimeEmbedding("temb", &registry, channels: channels)
     classEmbedding =
       switch condition {
@@ -119,8 +142,7 @@ public struct UNet: Sendable {
         skips.append(width)
       }
       if index < last {
-        resolution.resize = ConvolutionLayer(
-          "down_\(index)/downsample/conv", &registry, inputs: width, outputs: width, stride: 2)
+        resolution.resize = resize("down_\(index)/downsample", .down, width: width)
         skips.append(width)
       }
       down.append(resolution)
@@ -128,8 +150,7 @@ public struct UNet: Sendable {
     self.down = down
 
     let first = stage("mid", 1, attends: true, inputs: current, outputs: current)
-    let second = ResidualBlock(
-      "mid/block_2", &registry, configuration, inputs: current, outputs: current)
+    let second = stage("mid", 2, attends: false, inputs: current, outputs: current)
     middle = (first, second)
 
     var up: [Resolution] = []
@@ -144,8 +165,7 @@ public struct UNet: Sendable {
         current = width
       }
       if index > 0 {
-        resolution.resize = ConvolutionLayer(
-          "up_\(index)/upsample/conv", &registry, inputs: width, outputs: width)
+        resolution.resize = resize("up_\(index)/upsample", .up, width: width)
       }
       up.append(resolution)
     }
@@ -183,18 +203,24 @@ public struct UNet: Sendable {
         h = stage(h, time: time, text: text, pass)
         skips.append(h)
       }
-      if let downsample = resolution.resize {
-        h = downsample(h, pass)
-        skips.append(h)
+      switch resolution.resize {
+      case nil: continue
+      case .convolution(let convolution): h = convolution(h, pass)
+      case .block(let block): h = block(h, time: time, text: text, pass)
       }
+      skips.append(h)
     }
     h = middle.0(h, time: time, text: text, pass)
-    h = middle.1(h, time: time, pass)
+    h = middle.1(h, time: time, text: text, pass)
     for resolution in up {
       for stage in resolution.stages {
-        h = stage(pass.concatenate(h, skips.removeLast()), time: time, text: text, pass)
+        h = stage(h, and: skips.removeLast(), time: time, text: text, pass)
       }
-      if let convolution = resolution.resize { h = convolution(pass.upsample(h), pass) }
+      switch resolution.resize {
+      case nil: break
+      case .convolution(let convolution): h = convolution(pass.upsample(h), pass)
+      case .block(let block): h = block(h, time: time, text: text, pass)
+      }
     }
     return output(outputNorm(h, pass), pass)
   }

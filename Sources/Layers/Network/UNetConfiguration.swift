@@ -15,15 +15,25 @@ public struct UNetConfiguration: Equatable, Sendable {
   public var blocks = 2
   /// The map heights at which an attention block follows each residual block.
   public var attention = [16]
-  /// The heads of each attention block.
+  /// The heads of each attention block, where `headChannels` does not say how wide they are.
   public var heads = 1
+  /// The channels of each head of an attention block; nil: as many as `heads` says.
+  public var headChannels: Int?
   /// The groups of each group normalisation.
   public var groups = 32
   /// The probability that dropout sets a scalar to 0.
   public var dropout = 0.1
+  /// Whether residual blocks halve and double the maps, in the place of a convolution with a stride and
+  /// one behind the upsampling.
+  public var residualResize = false
+  /// Whether the time is a scale and a shift behind a normalisation, in the place of a sum before it.
+  public var scaleShift = false
 
   /// Ho's network for CIFAR-10.
   public init() {}
+
+  /// The heads of an attention block on maps of some channels.
+  public func heads(ofChannels channels: Int) -> Int { headChannels.map { channels / $0 } ?? heads }
 
   /// Why no network of images can have these extents, as a sentence; nil where one can.
   ///
@@ -54,6 +64,15 @@ public struct UNetConfiguration: Equatable, Sendable {
     for multiplier in multipliers where channels * multiplier % heads != 0 {
       return "\(heads) heads do not divide \(channels * multiplier) channels."
     }
+    if let headChannels {
+      if heads != 1 {
+        return "The width of heads says how many there are: set heads=1 or head_channels=auto."
+      }
+      for channels in attendingWidths(height) where headChannels < 1 || channels % headChannels != 0
+      {
+        return "Heads of \(headChannels) channels do not divide \(channels) channels."
+      }
+    }
     let heights = (0..<multipliers.count).map { height >> $0 }
     for size in attention where !heights.contains(size) {
       return "Attention at height \(size) never happens: the maps have the heights \(heights); set "
@@ -80,6 +99,13 @@ public struct UNetConfiguration: Equatable, Sendable {
         + "\(channels)."
     }
     return nil
+  }
+
+  /// The channels of the maps with attention, those of the middle last.
+  private func attendingWidths(_ height: Int) -> [Int] {
+    let widths = multipliers.map { channels * $0 }
+    return widths.indices.filter { attention.contains(height >> $0) }.map { widths[$0] }
+      + widths.suffix(1)
   }
 
   /// The channels of every map that is normalised, concatenated ones included.

@@ -25,28 +25,32 @@ public struct GroupNormalization: Sendable {
   public func statisticsShape(for x: Shape) -> Shape { Shape(x.n, 1, 2, groups) }
 
   /// y ← SiLU(γ x̂ + β) or γ x̂ + β, and the statistics for the backward pass.
+  ///
+  /// - Parameter stride: How far apart γ and β of neighbouring images are; 0: all images have the same.
   public func forward(
-    _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, into y: Tensor,
-    statistics: Tensor, dropout: Dropout? = nil, _ pool: BufferPool
+    _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, stride: Int = 0,
+    into y: Tensor, statistics: Tensor, dropout: Dropout? = nil, _ pool: BufferPool
   ) {
     let cost = Self.cost(x.shape)
     pool.split(x.shape.n, cost: cost, scratch: 5 * x.shape.c) { images, scratch in
       forward(
-        x, images, gamma, beta, into: y, statistics: statistics, dropout: dropout, scratch)
+        x, images, gamma, beta, stride: stride, into: y, statistics: statistics, dropout: dropout,
+        scratch)
     }
   }
 
   private func forward(
     _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
-    _ beta: UnsafePointer<Float>, into y: Tensor, statistics: Tensor, dropout: Dropout?,
-    _ scratch: UnsafeMutablePointer<Float>
+    _ beta: UnsafePointer<Float>, stride: Int, into y: Tensor, statistics: Tensor,
+    dropout: Dropout?, _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (x.shape.h * x.shape.w, x.shape.c)
     let (a, b) = (scratch + 3 * c, scratch + 4 * c)
     for n in images {
       let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
       computeStatistics(image, x.shape, into: statistics.image(n), scratch)
-      affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
+      affineCoefficients(
+        statistics.image(n), c, gamma + n * stride, beta + n * stride, a, b)
       select(activates) { activates in
         forEachRun(pixels) { run in
           forEachPanel(c) { i, lanes in
@@ -75,11 +79,8 @@ public struct GroupNormalization: Sendable {
   ) {
     let (count, c) = (x.shape.n, x.shape.c)
     func backward(_ parts: UnsafeMutablePointer<Float>?) {
-      pool.split(count, cost: Self.cost(x.shape), scratch: 9 * c) { images, scratch in
-        self.backward(
-          x, images, gamma, beta, dy, statistics: statistics, into: dx, slopes: parts,
-          dropout: dropout, scratch)
-      }
+      self.backward(
+        x, gamma, beta, dy, statistics: statistics, into: dx, parts: parts, dropout: dropout, pool)
     }
     guard let slopes else { return backward(nil) }
     pool.withScratch(count: 2 * count * c) { parts in
@@ -91,10 +92,27 @@ public struct GroupNormalization: Sendable {
     }
   }
 
+  /// dx ← the gradient of x; dγ, then dβ of each image by itself.
+  ///
+  /// - Parameters:
+  ///   - stride: How far apart γ and β of neighbouring images are; 0: all images have the same.
+  ///   - parts: dγ and dβ, (n, 2, c); nil where they are not asked for.
+  public func backward(
+    _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, stride: Int = 0,
+    _ dy: Tensor, statistics: Tensor, into dx: Tensor, parts: UnsafeMutablePointer<Float>?,
+    dropout: Dropout? = nil, _ pool: BufferPool
+  ) {
+    pool.split(x.shape.n, cost: Self.cost(x.shape), scratch: 9 * x.shape.c) { images, scratch in
+      backward(
+        x, images, gamma, beta, stride: stride, dy, statistics: statistics, into: dx,
+        slopes: parts, dropout: dropout, scratch)
+    }
+  }
+
   /// dx and, in `slopes` (n, 2, c) where they are asked for, the parts of dγ and dβ of some images.
   private func backward(
     _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
-    _ beta: UnsafePointer<Float>, _ dy: Tensor, statistics: Tensor, into dx: Tensor,
+    _ beta: UnsafePointer<Float>, stride: Int, _ dy: Tensor, statistics: Tensor, into dx: Tensor,
     slopes: UnsafeMutablePointer<Float>?, dropout: Dropout?,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
@@ -105,7 +123,8 @@ public struct GroupNormalization: Sendable {
       let moment = sum + c
       for n in images {
         let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
-        affineCoefficients(statistics.image(n), c, gamma, beta, a, b)
+        let gamma = gamma + n * stride
+        affineCoefficients(statistics.image(n), c, gamma, beta + n * stride, a, b)
         channelMeans(statistics.image(n), c, into: r)
         var slope = UnsafePointer(dy.image(n).baseAddress!)
         if let dropout {

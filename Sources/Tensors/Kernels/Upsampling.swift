@@ -29,7 +29,7 @@ public enum Upsampling {
   /// Visits each pixel of the small map: where it lies, where its square begins in the large map,
   /// and the length of a line there.
   @inline(__always)
-  private static func forEachPixel(
+  static func forEachPixel(
     _ x: Shape, _ body: (_ small: Int, _ large: Int, _ line: Int) -> Void
   ) {
     let line = 2 * x.w * x.c

@@ -109,7 +109,8 @@ public struct Replay: Sendable {
     let gradient = AlignedFloats(count: weights.count)
     defer { withExtendedLifetime((weights, gradient)) {} }
     let work = ShardGradient(
-      objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: shardCount)
+      objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: shardCount,
+      memory: plan.configuration.training.memory)
     let losses = work.compute(
       into: gradient.elements.baseAddress!, batch, step: before, shard: number,
       weights: weights.elements.baseAddress!, pool: pool)

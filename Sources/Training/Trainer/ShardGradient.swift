@@ -13,19 +13,23 @@ package struct ShardGradient: Sendable {
   private let augmentation: Augmentation
   private let seed: UInt64
   private let shards: Int
+  private let memory: MemoryUse
   private let profile: OperationProfile?
 
   /// The work on one model's shards.
   ///
-  /// - Parameter shards: The number of shards of a batch.
+  /// - Parameters:
+  ///   - shards: The number of shards of a batch.
+  ///   - memory: What is kept of the forward pass.
   package init(
     _ objective: any Objective, flips: Bool, seed: UInt64, shards: Int,
-    profile: OperationProfile? = nil
+    memory: MemoryUse = .normal, profile: OperationProfile? = nil
   ) {
     self.objective = objective
     augmentation = Augmentation(flips: flips)
     self.seed = seed
     self.shards = shards
+    self.memory = memory
     self.profile = profile
   }
 
@@ -47,7 +51,7 @@ package struct ShardGradient: Sendable {
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,
       dropoutStreams: (0..<batch.count).map { draws.stream(.dropout, image: $0) },
-      profile: profile)
+      recomputes: memory == .less, profile: profile)
     let losses = objective.loss(batch, draws, pass)
     pass.backward(finished)
     return losses

@@ -157,6 +157,8 @@ public final class Trainer {
         weights, by: gradient, learningRate: rate, scale: mean * clip, over: exchange, workers,
         profile: profile)
       times.update = Self.seconds(since: began)
+      // Validation and grids find the memory of the gradient free.
+      shardSum.restart()
       objective.absorb(LossReport.sums(sums, of: objective))
       loss = losses.total
     }
@@ -206,7 +208,7 @@ public final class Trainer {
     if counts { profile?.reset() }
     let work = ShardGradient(
       objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: plan.tree.shards,
-      profile: profile)
+      memory: plan.configuration.training.memory, profile: profile)
     let failure = Mutex<StorageError?>(nil)
     let (step, images, sum, weights) = (step, images, shardSum, weights)
     let reading = Atomic(0)

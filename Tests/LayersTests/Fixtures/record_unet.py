@@ -13,7 +13,8 @@ Conventions of the files are this project's: images (N, H, W, C), convolutions (
 1x1 convolutions and linear layers (in, out), names of Ho's TensorFlow code without `model/`.
 
     /config           attributes image_size, channels, base_channels, multipliers, blocks,
-                      attention (resolutions), groups, classes (0: not told any)
+                      attention (resolutions), groups, classes (0: not told any), head_channels
+                      (0: one head), residual_resize, scale_shift (1: yes)
     /model/<name>     weights; every one is random, also those that training starts at zero,
                       so that no term of the gradient hides behind a zero
     /x /t /target     input, time step counted from 0, and what the loss compares with
@@ -52,6 +53,12 @@ class Configuration:
     groups: int
     # K; the network is then told classes, of which the last row of the table is "none".
     classes: int = 0
+    # The width of a head; 0: one head.
+    head_channels: int = 0
+    # Residual blocks change the resolution, as Dhariwal and Nichol's.
+    residual_resize: bool = False
+    # The time is a scale and a shift behind the second normalisation, as Nichol and Dhariwal's.
+    scale_shift: bool = False
 
     def widths(self) -> list[int]:
         return [self.base_channels * m for m in self.multipliers]
@@ -74,26 +81,42 @@ RECORDED = {
     "10x10": Configuration(10, 2, 6, (1, 2), 2, (10, 5), 2),
     # Told classes, one of the images none.
     "classes": Configuration(8, 1, 8, (1,), 1, (8,), 4, classes=3),
+    # Dhariwal and Nichol's shape in small: heads of one width, which are more in the middle, and maps
+    # that residual blocks halve and double, with attention beside them and without.
+    "adm": Configuration(
+        12, 2, 8, (1, 1, 2), 1, (6,), 4, classes=3, head_channels=4, residual_resize=True,
+        scale_shift=True,
+    ),
 }
 
 
 def unet(c: Configuration) -> diffusers.UNet2DModel:
     """diffusers' model of a configuration, with the five settings that make it Ho's network."""
     levels = range(len(c.multipliers))
+    resize = "Resnet{}sampleBlock2D" if c.residual_resize else "{}Block2D"
+
+    def types(way: str, levels) -> list[str]:
+        return [f"Attn{way}Block2D" if c.attends(i) else resize.format(way) for i in levels]
+
     return diffusers.UNet2DModel(
         sample_size=c.image_size,
         in_channels=c.channels,
         out_channels=c.channels,
         block_out_channels=c.widths(),
         layers_per_block=c.blocks,
-        down_block_types=[("Attn" if c.attends(i) else "") + "DownBlock2D" for i in levels],
-        up_block_types=[("Attn" if c.attends(i) else "") + "UpBlock2D" for i in reversed(levels)],
+        down_block_types=types("Down", levels),
+        up_block_types=types("Up", reversed(levels)),
+        downsample_type="resnet" if c.residual_resize else "conv",
+        upsample_type="resnet" if c.residual_resize else "conv",
+        resnet_time_scale_shift="scale_shift" if c.scale_shift else "default",
+        # Without it, the middle's attention has no normalisation where there is a scale and a shift.
+        attn_norm_num_groups=c.groups if c.scale_shift else None,
         norm_num_groups=c.groups,
         add_attention=True,
         dropout=0.0,
         num_class_embeds=c.classes + 1 if c.classes else None,
         # The defaults of these five are other values, and give another network without an error.
-        attention_head_dim=None,
+        attention_head_dim=c.head_channels or None,
         downsample_padding=0,
         flip_sin_to_cos=False,
         freq_shift=1,
@@ -147,6 +170,12 @@ def tensor_names(c: Configuration) -> list[tuple[str, str]]:
             weight_and_bias(f"{ours}/{letter}", f"{theirs}.to_{letter}")
         weight_and_bias(f"{ours}/proj_out", f"{theirs}.to_out.0")
 
+    def resize(ours: str, theirs: str):
+        if c.residual_resize:
+            residual(ours, theirs, shortcut=False)
+        else:
+            weight_and_bias(f"{ours}/conv", f"{theirs}.conv")
+
     weight_and_bias("temb/dense0", "time_embedding.linear_1")
     weight_and_bias("temb/dense1", "time_embedding.linear_2")
     if c.classes:
@@ -165,7 +194,7 @@ def tensor_names(c: Configuration) -> list[tuple[str, str]]:
             width = out
             skips.append(width)
         if level != last:
-            weight_and_bias(f"down_{level}/downsample/conv", f"{theirs}.downsamplers.0.conv")
+            resize(f"down_{level}/downsample", f"{theirs}.downsamplers.0")
             skips.append(width)
 
     residual("mid/block_1", "mid_block.resnets.0", shortcut=False)
@@ -182,7 +211,7 @@ def tensor_names(c: Configuration) -> list[tuple[str, str]]:
                 attention(f"up_{level}/attn_{j}", f"{theirs}.attentions.{j}")
             width = out
         if level != 0:
-            weight_and_bias(f"up_{level}/upsample/conv", f"{theirs}.upsamplers.0.conv")
+            resize(f"up_{level}/upsample", f"{theirs}.upsamplers.0")
     assert not skips
 
     norm("norm_out", "conv_norm_out")
@@ -253,7 +282,7 @@ def record(c: Configuration, path: pathlib.Path):
         for _ in range(2)
     )
     x.requires_grad_(True)
-    labels = torch.tensor([1, c.classes]) if c.classes else None
+    labels = torch.tensor([1, c.classes, 0][: len(t)]) if c.classes else None
     output = model(x, t, class_labels=labels).sample
     loss = torch.mean((output - target) ** 2)
     loss.backward()

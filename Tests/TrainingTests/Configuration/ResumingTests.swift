@@ -53,7 +53,7 @@ import Training
     let free = Configuration.settings.filter { $0.role == .execution }.map(\.key)
     #expect(
       Set(free) == [
-        "name", "data", "data_group", "workers", "validation", "hang_timeout",
+        "name", "data", "data_group", "workers", "memory", "validation", "hang_timeout",
         "compare_weights_every",
       ])
   }

@@ -67,6 +67,37 @@ import Training
     }
   }
 
+  /// Heads of one width, the time as scale and shift, and residual blocks that change the resolution.
+  @Test func theShapeOfDhariwalAndNicholComesBack() throws {
+    var unet = DiffusersUNet(
+      network: UNetConfiguration(), images: ImageShape(height: 32, width: 32, channels: 3),
+      outputChannels: 6, classRows: 4)
+    (unet.network.headChannels, unet.network.attention) = (64, [32, 8])
+    (unet.network.residualResize, unet.network.scaleShift) = (true, true)
+    let file = try unet.file()
+    guard case .object(let values) = file else { throw CocoaError(.coderInvalidValue) }
+    #expect(values["attention_head_dim"] == 64 && values["attn_norm_num_groups"] == 32)
+    #expect(
+      values["down_block_types"]
+        == .list([
+          "AttnDownBlock2D", "ResnetDownsampleBlock2D", "AttnDownBlock2D",
+          "ResnetDownsampleBlock2D",
+        ]))
+    #expect(values["resnet_time_scale_shift"] == "scale_shift")
+    #expect(values["downsample_type"] == "resnet" && values["upsample_type"] == "resnet")
+    #expect(try DiffusersUNet(self.file(file), size: nil) == unet)
+    // diffusers leaves attention in the middle without its normalisation where this is not said.
+    for (key, value) in [
+      ("attn_norm_num_groups", .null), ("upsample_type", "conv"), ("attention_head_dim", 96),
+      ("up_block_types", .list(["UpBlock2D", "AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D"])),
+    ] as [(String, JSONValue)] {
+      let other = try self.file(changed(file, key, value))
+      let error = #expect(throws: StorageError.self) { try DiffusersUNet(other, size: nil) }
+      let named = key == "upsample_type" ? "downsample_type" : key
+      #expect(error?.reason.hasPrefix("\(named) is ") == true, "\(String(describing: error))")
+    }
+  }
+
   @Test func whatCannotBeSaid() throws {
     var unet = Self.cifar10
     unet.network.heads = 2
@@ -102,7 +133,7 @@ import Training
       ("center_input_sample", true), ("class_embed_type", "identity"),
       ("downsample_type", "resnet"),
       ("upsample_type", "resnet"), ("mid_block_scale_factor", 2), ("mid_block_type", .null),
-      ("resnet_time_scale_shift", "scale_shift"), ("time_embedding_type", "learned"),
+      ("resnet_time_scale_shift", "spatial"), ("time_embedding_type", "learned"),
       ("resnet_skip_time_act", true), ("time_embedding_dim", 4), ("attn_norm_num_groups", 16),
       ("block_out_channels", .list([128, 192, 256, 256])), ("block_out_channels", .list([1e300])),
       ("block_out_channels", .list([])), ("layers_per_block", 1e9), ("in_channels", 0),

@@ -13,8 +13,17 @@ extension UNetConfiguration: SettingsSection {
     .integers(
       "attention", .model, \.attention, unit: "pixels", "map heights with attention; [] for none"),
     .integer("heads", .model, \.heads, from: 1, "attention heads"),
+    .integer(
+      "head_channels", .model, \.headChannels, from: 1, to: Setting<Self>.largestExtent,
+      unit: "channels", "channels of an attention head, in the place of heads"),
     .integer("groups", .model, \.groups, from: 1, "groups of each group normalisation"),
     .number("dropout", .training, \.dropout, 0...0.999, "dropout probability"),
+    .flag(
+      "residual_resize", .model, \.residualResize,
+      "halve and double maps in residual blocks, not by convolutions"),
+    .flag(
+      "scale_shift", .model, \.scaleShift,
+      "tell the time as scale and shift of a normalisation, not as a sum"),
   ]
 
   /// A network for the embedded digits.

@@ -2,6 +2,14 @@
 
 import Parallel
 
+/// What is kept of a forward pass for the backward pass.
+public enum MemoryUse: String, CaseIterable, Sendable {
+  /// Everything that it reads.
+  case normal
+  /// What blocks of the network begin with; they are computed again.
+  case less
+}
+
 /// How much is trained, and how the work is cut.
 public struct TrainingSettings: SettingsSection {
   /// The number of optimizer steps of the whole run.
@@ -14,6 +22,8 @@ public struct TrainingSettings: SettingsSection {
   public var shards: Int?
   /// The worker threads of each rank; nil: the cores that the rank may use.
   public var workers: Int?
+  /// What a shard keeps of its forward pass.
+  public var memory = MemoryUse.normal
   /// How the ranks add their gradients.
   public var reduction = GradientReduction.tree
   /// What to do when the run diverges.
@@ -37,6 +47,9 @@ public struct TrainingSettings: SettingsSection {
     .integer(
       "workers", .execution, \.workers, from: 1, to: Workers.largestCount, unit: "threads",
       "worker threads of each rank; auto: the cores that it may use"),
+    .choice(
+      "memory", .execution, \.memory,
+      "less: blocks of convolutions are computed again backward, a step takes a third longer"),
     .choice(
       "reduction", .training, \.reduction,
       "how ranks add gradients (only tree: the same bits on any ranks)"),
