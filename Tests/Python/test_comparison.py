@@ -7,6 +7,7 @@ It needs neither PyTorch nor our programs. The last line reads "N passed, N fail
 """
 
 import ast
+import dataclasses
 import json
 import pathlib
 import sys
@@ -356,6 +357,28 @@ class Comparison(unittest.TestCase):
         ours = script(WORKER, parameters=0, name="us", images=8)
         result, _ = self.compared(MEASURE["start-up"], {OURS.name: ours}, rounds=2)
         self.assertEqual(result.outcomes[OURS.name].values, [2.0, 2.0])
+
+    def test_large_networks_are_never_in_memory_together(self):
+        # Each leaves a file while it runs, and ends with an error where another one is there.
+        text = WORKER.replace("import json, sys", """
+import json, pathlib, sys
+if list(pathlib.Path("FOLDER").iterdir()): sys.exit("SystemError: not alone")
+pathlib.Path("FOLDER/NAME").touch()""") + """
+pathlib.Path("FOLDER/NAME").unlink()
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            scripts = {
+                one.name: script(text, parameters=5, name=place, images=8 - place, folder=folder)
+                for place, one in enumerate((OURS, EAGER, CHANNELS_LAST))
+            }
+            for is_large, remark in ((True, ""), (False, "not alone")):
+                measure = dataclasses.replace(STEP, is_large=is_large)
+                result, _ = self.compared(measure, scripts)
+                self.assertIn(remark, result.outcomes[EAGER.name].remark)
+                self.assertEqual(result.outcomes[OURS.name].values, [4.0] * 3)
+                self.assertEqual(bool(result.outcomes[EAGER.name].remark), not is_large)
+            result, _ = self.compared(dataclasses.replace(STEP, is_large=True), scripts)
+            self.assertEqual(result.ratio(CHANNELS_LAST.name).median, 8 / 6)
 
     def test_who_computes_in_bfloat16(self):
         for text, expected in (

@@ -9,11 +9,11 @@ BEGINNING, END, FIRST_MERGE = 256, 257, 258
 def merges_of(checkpoint: pathlib.Path) -> list[tuple[int, int]]:
     """The pairs of tokens that have become one, in the order in which they are joined."""
     import h5py
+    import yaml
 
     with h5py.File(checkpoint) as file:
-        group = file["config"]
-        value = group.attrs["token_pairs"] if "token_pairs" in group.attrs else group["token_pairs"][...]
-    numbers = [int(number) for number in value]
+        settings = yaml.safe_load(file["config"][()].decode())
+    numbers = settings["token_pairs"]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
 

@@ -2,7 +2,8 @@
 
 Started by launch/compare.sh, whose options these are. Ours are started and warmed up; then one peer
 after the other is, and in each round ours and this peer work once each, another one first every time.
-Only one works at any moment, and only one peer at a time takes memory. A peer that cannot take part is
+Only one works at any moment, and only one peer at a time takes memory; where even two take too much,
+each has all its rounds alone. A peer that cannot take part is
 left out with a line that says why.
 """
 
@@ -178,39 +179,50 @@ def run(measure: Measure, round_count: int, facts: dict[str, str]) -> Result:
         outcome = result.outcomes[name]
         outcome.peak_memory_bytes = max(outcome.peak_memory_bytes, peak_memory_bytes)
 
-    with tempfile.TemporaryDirectory(prefix="ddpm-compare-") as folder:
+    def in_turns(running: dict, peer: Competitor | None = None) -> dict[str, list[float]] | None:
+        """The values of each; None, and a remark, where the peer has failed."""
         try:
-            paths = files(measure.needs, pathlib.Path(folder))
+            return turns(measure, running, round_count, note)
+        except PacedError as error:
+            name, reason = error.args
+            if peer is None or name != peer.name:
+                raise Failure(f"{name} {reason}") from error
+            result.outcome(peer).remark = f"left out: it {reason}"
+            return None
+
+    def keep(values: dict[str, list[float]]):
+        for name, own in values.items():
+            result.outcomes[name].values += own
+
+    first = measure.ours[0].name
+    with tempfile.TemporaryDirectory(prefix="ddpm-compare-") as folder:
+        paths = files(measure.needs, pathlib.Path(folder))
+        alone: dict[str, list[float]] = {}
+        try:
             for competitor in measure.ours:
-                if started := ready(competitor, paths):
-                    ours[competitor.name] = started
-            first = measure.ours[0].name
-            if first not in ours:
+                if not (started := ready(competitor, paths)):
+                    continue
+                ours[competitor.name] = started
+                if measure.is_large:
+                    alone |= in_turns(ours)
+                    ours.pop(competitor.name).end()
+            if first not in ours and first not in alone:
                 raise Failure(f"{first} was {result.outcomes[first].remark}")
+            keep(alone)
             for peer in measure.peers:
                 if not (started := ready(peer, paths)):
                     continue
-                outcome = result.outcome(peer)
                 try:
-                    values = turns(measure, ours | {peer.name: started}, round_count, note)
-                except PacedError as error:
-                    if error.args[0] != peer.name:
-                        raise Failure(" ".join(error.args)) from error
-                    outcome.remark = f"left out: it {error.args[1]}"
-                    continue
+                    values = in_turns(ours | {peer.name: started}, peer)
                 finally:
                     started.end()
-                outcome.values = values.pop(peer.name)
-                outcome.beside = values
-                for name, own in values.items():
-                    result.outcomes[name].values += own
+                if values:
+                    outcome = result.outcome(peer)
+                    outcome.values = values.pop(peer.name)
+                    outcome.beside = values or alone
+                    keep(values)
             if not result.outcomes[first].values:
-                try:
-                    values = turns(measure, ours, round_count, note)
-                except PacedError as error:
-                    raise Failure(" ".join(error.args)) from error
-                for name, own in values.items():
-                    result.outcomes[name].values = own
+                keep(in_turns(ours))
         finally:
             show("")
             for paced in ours.values():

@@ -75,6 +75,9 @@ class Measure:
     """Settings beside the configuration's, ours and the peers'."""
     needs: str = ""
     """The files that preparation.py makes for it: their kind."""
+    is_large: bool = False
+    """Whether two programs at a time could take more memory than there is: each runs all its rounds
+    alone then."""
     is_default: bool = True
     """Whether it is measured where nothing is said."""
 
@@ -91,8 +94,10 @@ def large_measures(configurations: pathlib.Path = ROOT / "configs") -> tuple[Mea
             f"large{size}",
             f"Training step, images of {size}x{size} pixels",
             "step", name, f"{size}x{size}x3", batch=1, steps=1, workers=CORES,
-            ours=(OURS, OURS_LESS), peers=(*FLOAT32, *BFLOAT16), bars=(),
-            shard_for_each_worker=True, is_default=False,
+            ours=(OURS,), peers=(*FLOAT32, CHECKPOINTED, *BFLOAT16), bars=(),
+            # The loss of the others, which the peers have.
+            shard_for_each_worker=True, settings=("variance=fixed_large", "objective=simple"),
+            is_large=True, is_default=False,
         )
         for size, name in sorted(sizes.items())
     )  # fmt: skip

@@ -6,6 +6,7 @@ import re
 
 import diffusers
 import yaml
+from diffusers.models.attention_processor import Attention
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +45,6 @@ def unet(settings: dict, images: Images, classes: int = 10, **more) -> diffusers
     - more: Arguments of diffusers beside those that follow from the settings.
     """
     head_channels = settings.get("head_channels") or None
-    if head_channels is None and settings.get("heads", 1) != 1:
-        raise ValueError("diffusers' network is ours with one head only, or heads of equal width.")
     widths = [settings["channels"] * multiplier for multiplier in settings["multipliers"]]
     attends = [images.rows >> level in settings["attention"] for level in range(len(widths))]
     resizes = settings.get("residual_resize", False)
@@ -53,10 +52,11 @@ def unet(settings: dict, images: Images, classes: int = 10, **more) -> diffusers
     down, up = ("ResnetDownsample", "ResnetUpsample") if resizes else ("Down", "Up")
     if settings.get("condition") == "class":
         more["num_class_embeds"] = classes + 1
-    return diffusers.UNet2DModel(
+    model = diffusers.UNet2DModel(
         sample_size=(images.rows, images.columns),
         in_channels=images.channels,
-        out_channels=images.channels,
+        # A learned variance has channels of its own.
+        out_channels=images.channels * (2 if settings.get("variance") == "learned" else 1),
         block_out_channels=widths,
         layers_per_block=settings["blocks"],
         down_block_types=[f"{'AttnDown' if a else down}Block2D" for a in attends],
@@ -74,3 +74,9 @@ def unet(settings: dict, images: Images, classes: int = 10, **more) -> diffusers
         norm_eps=1e-6,
         **more,
     )
+    if not head_channels:
+        # diffusers has a width for all heads, and no number of them; it changes no parameter.
+        for module in model.modules():
+            if isinstance(module, Attention):
+                module.heads = settings.get("heads", 1)
+    return model
