@@ -109,7 +109,8 @@ import Testing
     let (kept, again) = (
       run(.none, recomputes: false, width: 16), run(.none, recomputes: true, width: 16)
     )
-    #expect(again.bytes < kept.bytes * 6 / 10, "\(again.bytes) \(kept.bytes)")
+    // Four mebibytes of scratch memory are in both.
+    #expect(again.bytes < kept.bytes * 8 / 10, "\(again.bytes) \(kept.bytes)")
     // The arithmetic is counted once, and the time of the second forward pass is told.
     #expect(
       again.work.mapValues(\.multiplyAdds).filter { $0.value > 0 }

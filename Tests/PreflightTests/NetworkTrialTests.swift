@@ -61,10 +61,11 @@ import Training
       try plan(batch: 64) { $0.training.memory = memory }
     }
     let (normal, less) = (try NetworkTrial(plans[0]), try NetworkTrial(plans[1]))
-    #expect(less.shardBytes < normal.shardBytes * 6 / 10, "\(less) \(normal)")
+    // Of both four mebibytes are scratch memory.
+    #expect(less.shardBytes < normal.shardBytes * 85 / 100, "\(less) \(normal)")
     #expect(less.gigaflopPerImage == normal.gigaflopPerImage)
     let whole = try whole(plans[1])
-    #expect((0.97...1.3).contains(Double(less.shardBytes) / Double(whole.bytes)))
+    #expect((0.9...1.3).contains(Double(less.shardBytes) / Double(whole.bytes)))
   }
 
   @Test func halvesGoOnUntilANumberIsOdd() {

@@ -122,7 +122,6 @@ public struct Attention: Sendable {
               let visible = visible(row, keys)
               softmax.add(line, count: visible, of: row, y + row * c, d)
               (line + visible).update(repeating: 0, count: keys.count - visible)
-              if trace.weights != nil { softmax.finish(row, line, count: visible) }
             }
             Self.multiply(
               rows: queries.count, columns: d, depth: keys.count, alpha: 1,
@@ -130,10 +129,15 @@ public struct Attention: Sendable {
               into: y + queries.lowerBound * c, stride: c)
           }
         }
-        guard let scales = trace.scales else { continue }
         for row in rows {
-          let target = scales.pointer + (2 * number * s + row)
-          (target[0], target[s]) = softmax.finish(row, y + row * c, count: d)
+          let (largest, factor) = softmax.finish(row, y + row * c, count: d)
+          if let weights = trace.weights {
+            let line = weights.pointer + (number * s + row) * stride
+            Softmax.multiply(line, by: factor, count: visible(row, 0..<head.keys))
+          } else if let scales = trace.scales {
+            let target = scales.pointer + (2 * number * s + row)
+            (target[0], target[s]) = (largest, factor)
+          }
         }
       }
     }

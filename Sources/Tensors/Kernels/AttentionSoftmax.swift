@@ -42,10 +42,9 @@ extension Attention {
       maxima[query - first] = largest
     }
 
-    /// Divides what belongs to a query by its sum.
+    /// Divides what a query has summed by its sum of exponentials.
     ///
     /// - Returns: The largest score, and the sum's inverse.
-    @discardableResult
     func finish(
       _ query: Int, _ x: UnsafeMutablePointer<Float>, count: Int
     ) -> (largest: Float, factor: Float) {
@@ -66,7 +65,8 @@ extension Attention {
       return largest
     }
 
-    private static func multiply(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
+    /// x ← factor x.
+    static func multiply(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) {
       forEachPanel(count) { i, lanes in store(load(x + i, lanes) * factor, x + i, lanes) }
     }
   }
