@@ -13,8 +13,7 @@ extension OperationProfile.Kind {
 /// It gives out the shards in ascending order, each with a buffer for its gradient, takes the
 /// buffers back segment by segment, from the tail, as backward finishes them, and adds two siblings
 /// as soon as both are there, on the thread of the worker that brought the second. So the tail of
-/// the sum is ready to be sent while backward still computes its head. What has been added goes back
-/// to the system until the next gradient is written there. The result has the same bits
+/// the sum is ready to be sent while backward still computes its head. The result has the same bits
 /// whatever the order and the number of workers. At most workers + ⌈log₂ leaves⌉ buffers exist: a
 /// worker that runs far ahead of a slow one waits for a buffer.
 ///
@@ -38,6 +37,7 @@ public final class TreeSum: @unchecked Sendable {
   /// The length of a gradient.
   public let count: Int
   private let segmentLength: Int
+  private let givesPagesBack: Bool
   private let segmentCount: Int
   private let bufferLimit: Int
   private let condition = NSCondition()
@@ -77,11 +77,15 @@ public final class TreeSum: @unchecked Sendable {
   ///   - count: The length of a gradient.
   ///   - workers: The number of threads that claim shards, 1 or more.
   ///   - segmentLength: The unit in which a gradient is passed on; nil: all at once.
-  public init(leaves: Int, count: Int, workers: Int, segmentLength: Int? = nil) {
+  public init(
+    leaves: Int, count: Int, workers: Int, segmentLength: Int? = nil,
+    givesPagesBack: Bool = false
+  ) {
     precondition(leaves >= 1, "A rank has at least one shard.")
     precondition(workers >= 1, "There must be at least one worker.")
     self.leaves = leaves
     self.count = count
+    self.givesPagesBack = givesPagesBack
     self.segmentLength = segmentLength ?? max(count, 1)
     segmentCount = (max(count, 1) + self.segmentLength - 1) / self.segmentLength
     // A finished prefix of n < leaves shards is at most ⌈log₂ leaves⌉ nodes, so with this many
@@ -125,7 +129,7 @@ public final class TreeSum: @unchecked Sendable {
       if free.isEmpty {
         allocated += 1
         let buffer = AlignedFloats(count: count)
-        buffer.giveBack()
+        if givesPagesBack { buffer.giveBack() }
         free.append(buffer)
       }
       let buffer = free.removeLast()
@@ -148,7 +152,7 @@ public final class TreeSum: @unchecked Sendable {
         add(
           UnsafeBufferPointer(rebasing: right.elements[elements]),
           to: UnsafeMutableBufferPointer(rebasing: left.elements[elements]))
-        right.giveBack(elements)
+        if givesPagesBack { right.giveBack(elements) }
         release(Node(segment: segment, level: node.level, index: node.index | 1).firstLeaf)
         node = Node(segment: segment, level: node.level + 1, index: node.index / 2)
       }
@@ -258,7 +262,7 @@ public final class TreeSum: @unchecked Sendable {
         unfinishedRoot == 0 || nextLeaf == 0,
         "A sum ends before the next one begins.")
       if let sum = buffers[0] {
-        sum.giveBack()
+        if givesPagesBack { sum.giveBack() }
         free.append(sum)
       }
       buffers[0] = nil

@@ -16,8 +16,9 @@ import Training
 package struct NetworkTrial: Codable, Equatable, Sendable {
   /// The bytes of all learned scalars.
   package let weightBytes: Int
-  /// The bytes that a worker's buffers take for the gradient of a shard, beside the gradient itself: what
-  /// both take at most together, of which the gradient grows while maps leave, less a whole gradient.
+  /// The bytes that a worker's buffers take for the gradient of a shard, beside the gradient itself. With
+  /// `memory: less`: what both take at most together, of which the gradient grows while maps leave, less
+  /// a whole gradient.
   package let shardBytes: Int
   /// The bytes that a worker's buffers take for a group of eight images without a gradient.
   package let evaluationBytes: Int
@@ -64,7 +65,7 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
       _ = work.compute(
         into: gradient.elements.baseAddress!, try images.batch(count, pool), step: 0, shard: 0,
         weights: UnsafePointer(weights.elements.baseAddress!), pool: pool
-      ) { offset in bytes.append(pool.pageBytes - 4 * offset) }
+      ) { offset in bytes.append(pool.pageBytes - (pool.givesPagesBack ? 4 * offset : 0)) }
       return (bytes, profile.work.values.reduce(0) { $0 + $1.multiplyAdds })
     }
     let first = try shard(few)

@@ -5,9 +5,9 @@
 /// A pool belongs to one thread at a time. A `Buffer` goes back to its pool when its last owner
 /// releases it; the next request of a similar size gets it, with the old contents still in it.
 ///
-/// Buffers of other sizes that nobody uses would add up to more than was ever needed at once. Where the
-/// pool would have more pages of the system than that, the large buffers that have not been used for the
-/// longest time give theirs back, until they are used again.
+/// Buffers of other sizes that nobody uses add up to more than was ever needed at once. Where a pool
+/// `givesPagesBack` and would have more pages of the system than that, the large buffers that have not
+/// been used for the longest time give theirs back, until they are used again.
 public final class BufferPool {
   /// The buffers of one size that nobody uses, the last one released last.
   private struct FreeList {
@@ -36,6 +36,9 @@ public final class BufferPool {
 
   /// The most that they have been.
   package private(set) var peakBytes = 0
+
+  /// Whether the system gets pages back that are not needed; it takes time to clear others.
+  package var givesPagesBack = false
 
   /// The bytes of what grows while buffers are released, as a gradient does: the pool makes room for it.
   package var besideBytes = 0 { didSet { makeRoom() } }
@@ -103,6 +106,7 @@ public final class BufferPool {
 
   /// Gives pages back where there are more than were ever needed at once.
   private func makeRoom() {
+    guard givesPagesBack else { return }
     mostBytes = max(mostBytes, usedBytes + besideBytes)
     while residentBytes + besideBytes > mostBytes, let index = longestUnused() {
       let bytes = SizeClass.capacity(index: index) * MemoryLayout<Float>.stride

@@ -58,7 +58,8 @@ import Testing
   /// A gradient that has been added takes no memory until the next one comes: its pages are zeros again.
   @Test func whatIsAddedGoesBackToTheSystem() {
     let count = 1 << 16
-    let sum = TreeSum(leaves: 2, count: count, workers: 1, segmentLength: count / 4)
+    let sum = TreeSum(
+      leaves: 2, count: count, workers: 1, segmentLength: count / 4, givesPagesBack: true)
     func zeros(_ work: TreeSum.Work) -> Int { work.buffer.values.count { $0 == 0 } }
     for _ in 0..<2 {
       sum.restart()

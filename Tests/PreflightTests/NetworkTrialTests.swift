@@ -37,7 +37,9 @@ import Training
         _ = work.compute(
           into: gradient.baseAddress!, Batch(images: Tensor(shape, scalars, in: pool)), step: 0,
           shard: 0, weights: UnsafePointer(weights.baseAddress!), pool: pool
-        ) { offset in bytes = max(bytes, pool.pageBytes - 4 * offset) }
+        ) { offset in
+          bytes = max(bytes, pool.pageBytes - (pool.givesPagesBack ? 4 * offset : 0))
+        }
       }
     }
     let multiplyAdds = profile.work.values.reduce(0) { $0 + $1.multiplyAdds }

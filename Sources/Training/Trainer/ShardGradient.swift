@@ -46,6 +46,7 @@ package struct ShardGradient: Sendable {
     into gradient: UnsafeMutablePointer<Float>, _ batch: Batch, step: Int, shard: Int,
     weights: UnsafePointer<Float>, pool: BufferPool, finished: (_ downTo: Int) -> Void = { _ in }
   ) -> Losses {
+    pool.givesPagesBack = memory == .less
     let draws = Draws(seed: seed, step: step, shard: shard, of: shards)
     profile.measure(.batch) { augmentation.apply(to: batch.images, draws) }
     let pass = Pass(

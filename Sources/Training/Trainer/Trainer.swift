@@ -114,7 +114,8 @@ public final class Trainer {
     images = try ShardImages(plan, rank: communicator.rank, ranks: communicator.size)
     shardSum = TreeSum(
       leaves: images.shards.count, count: weights.count, workers: workers.count,
-      segmentLength: exchange.partition.bucketLength)
+      segmentLength: exchange.partition.bucketLength,
+      givesPagesBack: plan.configuration.training.memory == .less)
   }
 
   /// One training step; collective.
