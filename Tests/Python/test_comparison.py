@@ -10,6 +10,7 @@ import ast
 import dataclasses
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
@@ -226,6 +227,27 @@ class Turns(unittest.TestCase):
         time.sleep(0.3)
         self.assertEqual([processor_time(process) for process in processes], before)
 
+    def test_outlives_the_shell_that_has_started_it(self):
+        # The group of a shell that ends gets SIGHUP where one of its members stands still.
+        text = """
+import sys, time
+sys.path.insert(0, "FOLDER")
+from paced import Paced
+program = Paced([sys.executable, "-c", sys.argv[1]])
+program.wait_until_ready(20, 20)
+time.sleep(2)
+print(program.round("step", 20))
+program.end()
+""".replace("FOLDER", str(ROOT / "launch" / "peers"))
+        # The inner shell, a job of the outer one, ends when the program stands still. As mpirun does,
+        # the program listens to SIGHUP again.
+        hears = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        inner = 'nohup "$0" -c "$1" "$2" & sleep 1'
+        outer = f"set -m; bash -c '{inner}' \"$@\" & wait"
+        shell = ["bash", "-c", outer, "bash", sys.executable, text, hears + ECHO]
+        done = subprocess.run(shell, capture_output=True, text=True, start_new_session=True)
+        self.assertIn("{'part': 'step'}", done.stdout, done.stderr)
+
     def test_says_why_a_program_ended(self):
         paced = Paced([sys.executable, "-c", "raise ValueError('no such thing')"])
         with self.assertRaisesRegex(PacedError, "exit code 1: ValueError: no such thing"):
@@ -330,7 +352,9 @@ class Comparison(unittest.TestCase):
 
     def test_bfloat16_on_a_cpu_without_it(self):
         ours = script(WORKER, parameters=5, name="us", images=8)
-        slow = script("import json, time; print(json.dumps({'warming_up': True}), flush=True); time.sleep(60)")
+        slow = script(
+            "import json, time; print(json.dumps({'warming_up': True}), flush=True); time.sleep(60)"
+        )
         scripts = {one.name: slow for one in (*BFLOAT16, EXTENSION_BFLOAT16)}
         result, _ = self.compared(STEP, scripts | {OURS.name: ours})
         outcomes = result.outcomes

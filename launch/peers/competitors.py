@@ -15,6 +15,7 @@ class Competitor:
     settings: tuple[str, ...] = ()
     """Settings of ours beside the configuration's."""
     ranks: int = 1
+    """Of ours; 0 is one that is started without mpirun."""
     in_bfloat16: bool = False
     """Whether it needs a CPU that computes in bfloat16."""
     batch: int | None = None
@@ -40,6 +41,7 @@ OURS = Competitor("ddpm-dist")
 OURS_BFLOAT16 = Competitor("ddpm-dist, bfloat16", settings=("precision=bfloat16",))
 OURS_LESS = Competitor("ddpm-dist, memory: less", settings=("memory=less",))
 ONE_RANK = Competitor("ddpm-dist, 1 rank")
+WITHOUT_MPIRUN = Competitor("ddpm-dist, without mpirun", ranks=0)
 TWO_RANKS = Competitor("ddpm-dist, 2 ranks", ranks=2)
 
 # Theirs

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from competitors import (
     BFLOAT16, CHANNELS_LAST, CHECKPOINTED, COMPILED, COMPILED_BFLOAT16, EAGER, EAGER_BFLOAT16,
     EXTENSION, EXTENSION_BFLOAT16, FLOAT32, ONE_RANK, OPENVINOS, OPENVINOS_BFLOAT16, OURS,
-    OURS_BFLOAT16, OURS_LESS, TWO_RANKS, Competitor, pytorch,
+    OURS_BFLOAT16, OURS_LESS, TWO_RANKS, WITHOUT_MPIRUN, Competitor, pytorch,
 )  # fmt: skip
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -217,7 +217,7 @@ MEASURES = (
         "start-up",
         "From the start of a program that trains to its first step, CIFAR-10 UNet",
         "start-up", "cifar10.yaml", "32x32x3", batch=2, steps=4, workers=CORES,
-        ours=(OURS,), peers=(EAGER,), bars=(Bar("", (), 1.5, aim=0.7),),
+        ours=(OURS, WITHOUT_MPIRUN), peers=(EAGER,), bars=(Bar("", (), 1.5, aim=0.7),),
         quantity=SECONDS, needs="cifar10",
     ),
     *large_measures(),

@@ -66,9 +66,12 @@ class Paced:
 
     def __init__(self, command: list[str]):
         self._errors = tempfile.TemporaryFile("w+", errors="replace")
+        # In a session of its own: when the shell that has started all this ends, the system sends
+        # SIGHUP to groups of its session with stopped members.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+            start_new_session=True,
+        )  # fmt: skip
         self._unread = b""
 
     def wait_until_ready(self, set_up_seconds: float, warm_up_seconds: float) -> dict:

@@ -10,6 +10,7 @@ from paced import Paced
 from whole import FirstSteps, WholeProgram
 
 PEERS = pathlib.Path(__file__).parent
+PROGRAMS = ROOT / ".build" / "release"
 
 
 def python_of(competitor: Competitor) -> str:
@@ -20,7 +21,9 @@ def python_of(competitor: Competitor) -> str:
     return os.environ.get(variable) or sys.executable
 
 
-def rounds_command(measure: Measure, competitor: Competitor, files: dict[str, pathlib.Path]) -> list[str]:
+def rounds_command(
+    measure: Measure, competitor: Competitor, files: dict[str, pathlib.Path]
+) -> list[str]:
     """A program of rounds that paced.py can drive."""
     size = ["--config", str(ROOT / "configs" / measure.configuration)]
     size += ["--batch", str(measure.batch * competitor.ranks), "--workers", str(measure.workers)]
@@ -54,7 +57,7 @@ def sampling_command(
     if competitor.is_ours:
         batch = ["--batch", str(competitor.batch)] if competitor.batch else []
         return [
-            str(ROOT / ".build" / "release" / "ddpm-sample"), "--ckpt", str(files["checkpoint"]),
+            str(PROGRAMS / "ddpm-sample"), "--ckpt", str(files["checkpoint"]),
             "--sampler", "dpm-solver++", "--steps", str(measure.steps), "--count", str(measure.batch),
             "--workers", str(measure.workers), "--out", picture, *batch,
         ]  # fmt: skip
@@ -76,7 +79,9 @@ def training_command(
         "--workers", str(measure.workers),
     ]  # fmt: skip
     if competitor.is_ours:
-        run = [str(ROOT / "launch" / "run.sh"), str(competitor.ranks)]
+        run = [str(PROGRAMS / "ddpm-dist")]
+        if competitor.ranks:
+            run = [str(ROOT / "launch" / "run.sh"), str(competitor.ranks)]
         return [*run, "train", *words, *(["--set", *competitor.settings] if competitor.settings else [])]
     peer = [str(PEERS / "training_peer.py"), "--mode", competitor.mode]
     return [python_of(competitor), *peer, *words]

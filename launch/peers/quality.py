@@ -21,7 +21,7 @@ from competitors import BFLOAT16, EAGER, FLOAT32, OURS, Competitor
 from measures import CORES, MEASURES, ROOT
 from paced import Paced, PacedError
 from preparation import PreparationError, run
-from programs import PEERS, program, python_of
+from programs import PEERS, PROGRAMS, program, python_of
 from whole import kill
 
 CONFIGURATION = ROOT / "configs" / "mnist.yaml"
@@ -147,7 +147,7 @@ def compared(mnist: pathlib.Path, minutes: float, show: Callable[[str], None]) -
         def words(run_name: str) -> list[str]:
             return [*size, "--run", str(folder / run_name)]
 
-        ours = [str(ROOT / ".build" / "release" / "ddpm-dist"), "train", *words("ours")]
+        ours = [str(PROGRAMS / "ddpm-dist"), "train", *words("ours")]
         ours += ["--init-from", str(begin), "--steps", str(10**8), "--set", "sample_every=0"]
         theirs = [python_of(mode), str(PEERS / "training_peer.py"), "--mode", mode.mode]
         theirs += [*words("theirs"), "--begin", str(begin)]
