@@ -73,7 +73,7 @@ extension CommandTests {
     func aLogThatCannotGrowIsSaid() async throws {
       let disk = try #require(try SmallDisk(kilobytes: 40))
       let run = SmallRun("\(disk.path)/run")
-      let first = try await run.train(["--steps", "400", "--workers", "1"], ranks: 2)
+      let first = try await run.train(["--steps", "160", "--workers", "1"], ranks: 2)
       #expect(first.status == 74 && first.errorLines.count == 1, "\(first)")
       #expect(first.errors.contains("metrics.jsonl: cannot be written: No space left"), "\(first)")
       #expect(first.errors.contains("the last checkpoint could not be saved"), "\(first)")

@@ -10,7 +10,7 @@ extension CommandTests {
     let folder = try! TemporaryFolder()
 
     /// A run of so many steps that it is stopped in the middle, with 20 checkpoints at most.
-    private static let steps = 400
+    private static let steps = 160
     private static let settings = ["checkpoint_every=1000", "average_lengths=[0.1]"]
 
     /// The run that nobody stops.
@@ -125,7 +125,7 @@ extension CommandTests {
         }
       }
       let samples = [
-        "--ckpt", reference.path, "--count", "4000", "--workers", "1", "--out", "a.h5",
+        "--ckpt", reference.path, "--count", "1000", "--workers", "1", "--out", "a.h5",
       ]
       let drawn = try await stopped(.sample, samples, until: "a.h5.unfinished")
       #expect(drawn.status == 75 && drawn.errors.contains("go on with --resume"), "\(drawn)")
@@ -190,7 +190,7 @@ extension CommandTests {
     @Test func aSuspendedJobGoesOn() async throws {
       let run = SmallRun(folder.file("run"))
       let outcome = try await run.train(
-        ["--steps", "400", "--workers", "1"],
+        ["--steps", "120", "--workers", "1"],
         settings: ["checkpoint_every=1000", "hang_timeout=2", "shards=4"], ranks: 2
       ) { process in
         await Self.wait(for: 3, of: run, process)

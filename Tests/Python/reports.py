@@ -67,7 +67,7 @@ def compare(run):
                 norms.setdefault(line["step"], []).append(value)
             elif path != "step":
                 wanted.setdefault(path, []).append((line["step"], value))
-    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0})
+    events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0, "histograms": 0})
     events.Reload()
     for path, values in wanted.items():
         found = [(event.step, np.float32(event.value)) for event in events.Scalars(path)]
