@@ -97,7 +97,7 @@ private let recorded = Bundle.module.path(
     ("elsewhere", "/elsewhere/images: is a soft or external link"),
     ("doubles", "/doubles/images: holds float64; images are uint8, uint16 or float32"),
     ("int16", "/int16/images: holds int16; images are uint8, uint16 or float32"),
-    ("flags", "/flags/images: holds a type that is neither"),
+    ("flags", "/flags/images: holds bool; images are uint8, uint16 or float32"),
     ("missing", "/missing: there is no such group"),
   ])
   func refusedOnOpening(_ group: String, _ expected: String) {
