@@ -40,8 +40,7 @@ final class ScratchStack {
 
   private static func block(atLeast count: Int) -> UnsafeMutableBufferPointer<Float> {
     let count = max(count, blockCount)
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: count * MemoryLayout<Float>.stride, alignment: 64)
+    let memory = SystemMemory.allocate(bytes: count * MemoryLayout<Float>.stride)
     return UnsafeMutableBufferPointer(
       start: memory.bindMemory(to: Float.self, capacity: count), count: count)
   }

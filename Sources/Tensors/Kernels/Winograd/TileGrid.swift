@@ -18,12 +18,32 @@ struct TileGrid {
   /// The number of tiles of one image.
   var countPerImage: Int { down * across }
 
-  /// The image and the first pixel of a tile.
+  /// Where a tile is: its image and its first pixel.
+  struct Place {
+    let n: Int
+    let row: Int
+    let column: Int
+  }
+
+  /// Calls `body` for each tile, numbered from 0, with its place.
   @inline(__always)
-  func origin(_ tile: Int) -> (n: Int, row: Int, column: Int) {
-    let (line, column) = tile.quotientAndRemainder(dividingBy: across)
-    let (n, row) = line.quotientAndRemainder(dividingBy: down)
-    return (n, 4 &* row, 4 &* column)
+  func forEachTile(_ tiles: Range<Int>, _ body: (_ tile: Int, _ place: Place) -> Void) {
+    let (line, tileColumn) = tiles.lowerBound.quotientAndRemainder(dividingBy: across)
+    let (image, tileRow) = line.quotientAndRemainder(dividingBy: down)
+    var (n, row, column) = (image, 4 &* tileRow, 4 &* tileColumn)
+    let (h, w) = (shape.h, shape.w)
+    for tile in 0..<tiles.count {
+      body(tile, Place(n: n, row: row, column: column))
+      column &+= 4
+      if column >= w {
+        column = 0
+        row &+= 4
+        if row >= h {
+          row = 0
+          n &+= 1
+        }
+      }
+    }
   }
 
   /// Calls `body` for blocks of neighbouring tiles of about equal size, `limit` at most.
@@ -42,19 +62,34 @@ struct TileGrid {
   ///   - pixels: Gets 36 pointers, row by row.
   @inline(__always)
   func neighbourhood(
-    of tile: Int, _ base: UnsafeMutablePointer<Float>, outside: UnsafeMutablePointer<Float>,
+    of place: Place, _ base: UnsafeMutablePointer<Float>, outside: UnsafeMutablePointer<Float>,
     into pixels: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
   ) {
-    let (n, row, column) = origin(tile)
-    let c = shape.c
-    for i in 0..<6 {
-      let y = row &+ i &- 1
-      let line = base + ((n &* shape.h &+ y) &* shape.w &+ column &- 1) &* c
-      let isInside = y >= 0 && y < shape.h
-      for j in 0..<6 {
-        let x = column &+ j &- 1
-        pixels[6 &* i &+ j] = isInside && x >= 0 && x < shape.w ? line + j &* c : outside
+    let (h, w, c) = (shape.h, shape.w, shape.c)
+    let (row, column) = (place.row, place.column)
+    var line = base + ((place.n &* h &+ row &- 1) &* w &+ column &- 1) &* c
+    // Of large maps, most tiles have no pixel outside.
+    if row > 0, column > 0, row &+ 4 < h, column &+ 4 < w {
+      for i in 0..<6 {
+        let target = pixels + 6 &* i
+        target[0] = line
+        target[1] = line + c
+        target[2] = line + 2 &* c
+        target[3] = line + 3 &* c
+        target[4] = line + 4 &* c
+        target[5] = line + 5 &* c
+        line += w &* c
       }
+      return
+    }
+    for i in 0..<6 {
+      let isInside = UInt(bitPattern: row &+ i &- 1) < UInt(bitPattern: h)
+      let target = pixels + 6 &* i
+      for j in 0..<6 {
+        let isColumn = UInt(bitPattern: column &+ j &- 1) < UInt(bitPattern: w)
+        target[j] = isInside && isColumn ? line + j &* c : outside
+      }
+      line += w &* c
     }
   }
 }

@@ -64,14 +64,14 @@ enum WinogradTiles {
     let (h, w, o) = (y.shape.h, y.shape.w, y.shape.c)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { scratch in
       let scratch = scratch.baseAddress!
-      for tile in tiles {
-        let (n, row, column) = grid.origin(tile)
+      grid.forEachTile(tiles) { tile, place in
+        let (n, row, column) = (place.n, place.row, place.column)
         let first = ((n &* h &+ row) &* w &+ column) &* o
         let (rows, columns) = (min(4, h &- row), min(4, w &- column))
         for panel in panels {
           let channel = panel &* 16
           let source =
-            M.panel(panel &- panels.lowerBound) + (tile &- tiles.lowerBound) &* 16
+            M.panel(panel &- panels.lowerBound) + tile &* 16
           for j in 0..<6 {
             let t = Winograd.output(column6(source + j &* M.placeStride, 6 &* M.placeStride))
             scratch[j] = t.0
@@ -111,8 +111,8 @@ enum WinogradTiles {
     let (h, w, o) = (dy.shape.h, dy.shape.w, dy.shape.c)
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 24) { scratch in
       let scratch = scratch.baseAddress!
-      for tile in tiles {
-        let (n, row, column) = grid.origin(tile)
+      grid.forEachTile(tiles) { tile, place in
+        let (n, row, column) = (place.n, place.row, place.column)
         let source = UnsafePointer(dy.pointer + ((n &* h &+ row) &* w &+ column) &* o)
         let (rows, columns) = (h &- row, w &- column)
         for panel in 0..<Z.panels {
@@ -135,7 +135,7 @@ enum WinogradTiles {
             scratch[20 &+ j] = t.5
           }
           add(sum, sums + (n &* o &+ channel))
-          let target = Z.panel(panel) + (tile &- tiles.lowerBound) &* 16
+          let target = Z.panel(panel) + tile &* 16
           for i in 0..<6 {
             let row = scratch + 4 &* i
             putRow(
@@ -160,10 +160,10 @@ enum WinogradTiles {
       withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: 36) { pixels in
         withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
           outside.initialize(repeating: 0)
-          for tile in tiles {
+          grid.forEachTile(tiles) { tile, place in
             grid.neighbourhood(
-              of: tile, x.pointer, outside: outside.baseAddress!, into: pixels.baseAddress!)
-            body(tile &- tiles.lowerBound, pixels.baseAddress!, scratch.baseAddress!)
+              of: place, x.pointer, outside: outside.baseAddress!, into: pixels.baseAddress!)
+            body(tile, pixels.baseAddress!, scratch.baseAddress!)
           }
         }
       }
