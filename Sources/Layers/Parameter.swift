@@ -42,7 +42,9 @@ public struct ParameterRegistry: Sendable {
   /// The elements that weight decay shrinks, in ascending order: those of tensors that map one
   /// activation to another, none of biases, normalisations and embeddings.
   public private(set) var decaying: [Range<Int>] = []
-  private var initializations: [(Initialization, Part)] = []
+  /// How each tensor is filled, and the index of its random numbers among those of its part.
+  private var fillings: [(Initialization, part: Part, index: Int)] = []
+  private var counts: [Part: Int] = [:]
 
   /// A registry without parameters.
   public init() {}
@@ -57,7 +59,8 @@ public struct ParameterRegistry: Sendable {
     _ name: String, _ shape: [Int], _ initialization: Initialization, decays: Bool? = nil,
     part: Part = .network
   ) -> Parameter {
-    initializations.append((initialization, part))
+    fillings.append((initialization, part, counts[part, default: 0]))
+    counts[part, default: 0] += 1
     let range = layout.append(name, shape: shape)
     if decays ?? (shape.count >= 2) { decaying.append(range) }
     return Parameter(range: range)
@@ -65,22 +68,29 @@ public struct ParameterRegistry: Sendable {
 
   /// The initial parameter buffer: a function of the seed alone.
   public func initialWeights(seed: UInt64) -> [Float] {
-    var weights = [Float](repeating: 0, count: layout.count)
-    weights.withUnsafeMutableBufferPointer { buffer in
-      var counts: [Part: Int] = [:]
-      for (entry, (initialization, part)) in zip(layout.entries, initializations) {
-        let index = counts[part, default: 0]
-        counts[part] = index + 1
-        let scalars = UnsafeMutableBufferPointer(rebasing: buffer[entry.range])
-        switch initialization {
-        case .constant(let value):
-          scalars.update(repeating: value)
-        case .glorot(let fanIn, let fanOut, let scale):
-          RandomStream(seed: seed, purpose: part.purpose, shard: index)
-            .fillUniform(scalars, limit: scale * (6 / Double(fanIn + fanOut)).squareRoot())
-        }
-      }
+    [Float](unsafeUninitializedCapacity: layout.count) { buffer, count in
+      for tensor in layout.entries.indices { fill(tensor, of: buffer, seed: seed) }
+      count = layout.count
     }
-    return weights
+  }
+
+  /// Gives a tensor its initial weights, those of `initialWeights(seed:)`.
+  ///
+  /// - Parameters:
+  ///   - tensor: Its place among the entries of the layout.
+  ///   - buffer: The parameter buffer.
+  ///   - seed: What all random numbers follow from.
+  package func fill(
+    _ tensor: Int, of buffer: UnsafeMutableBufferPointer<Float>, seed: UInt64
+  ) {
+    let (initialization, part, index) = fillings[tensor]
+    let scalars = UnsafeMutableBufferPointer(rebasing: buffer[layout.entries[tensor].range])
+    switch initialization {
+    case .constant(let value):
+      scalars.update(repeating: value)
+    case .glorot(let fanIn, let fanOut, let scale):
+      RandomStream(seed: seed, purpose: part.purpose, shard: index)
+        .fillUniform(scalars, limit: scale * (6 / Double(fanIn + fanOut)).squareRoot())
+    }
   }
 }

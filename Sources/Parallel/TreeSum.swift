@@ -128,9 +128,7 @@ public final class TreeSum: @unchecked Sendable {
       defer { nextLeaf += 1 }
       if free.isEmpty {
         allocated += 1
-        let buffer = AlignedFloats(count: count)
-        if givesPagesBack { buffer.giveBack() }
-        free.append(buffer)
+        free.append(AlignedFloats(count: count))
       }
       let buffer = free.removeLast()
       buffers[nextLeaf] = buffer

@@ -14,10 +14,9 @@ public final class AlignedFloats: @unchecked Sendable {
   /// - Parameter count: The number of floats, 0 or more.
   public init(count: Int) {
     precondition(count >= 0, "A number of floats must not be negative.")
-    let memory = SystemMemory.allocate(bytes: max(count, 1) * MemoryLayout<Float>.stride)
+    let memory = SystemMemory.allocateZeros(bytes: max(count, 1) * MemoryLayout<Float>.stride)
     elements = UnsafeMutableBufferPointer(
       start: memory.bindMemory(to: Float.self, capacity: count), count: count)
-    elements.initialize(repeating: 0)
   }
 
   /// Allocates a copy.

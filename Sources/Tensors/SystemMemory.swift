@@ -2,9 +2,10 @@
 
 import Foundation
 
-/// Memory of the system whose contents are unspecified.
+/// Memory of the system.
 enum SystemMemory {
-  /// Memory aligned to 64 bytes; a large piece asks for huge pages, which the system finds faster.
+  /// Memory aligned to 64 bytes with unspecified contents; a large piece asks for huge pages, which the
+  /// system finds faster.
   static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
     guard bytes >= 2 * hugePage else { return .allocate(byteCount: bytes, alignment: 64) }
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: hugePage)
@@ -13,13 +14,25 @@ enum SystemMemory {
     return memory
   }
 
+  /// Such memory of zeros. Those of a large piece come from the system, page by page as they are touched,
+  /// by whichever thread touches them.
+  static func allocateZeros(bytes: Int) -> UnsafeMutableRawPointer {
+    let memory = allocate(bytes: bytes)
+    let given = bytes >= 2 * hugePage && giveBack(memory, bytes: bytes) ? bytes / page * page : 0
+    (memory + given).initializeMemory(as: UInt8.self, repeating: 0, count: bytes - given)
+    return memory
+  }
+
   /// Gives the whole pages within some memory back to the system, which gives others, of zeros, as soon
-  /// as they are touched. Nothing happens where the system refuses.
-  static func giveBack(_ start: UnsafeMutableRawPointer, bytes: Int) {
+  /// as they are touched.
+  ///
+  /// - Returns: Whether it did: nothing happens where the system refuses.
+  @discardableResult
+  static func giveBack(_ start: UnsafeMutableRawPointer, bytes: Int) -> Bool {
     let begin = start.alignedUp(toMultipleOf: page)
     let end = (start + bytes).alignedDown(toMultipleOf: page)
-    guard begin < end else { return }
-    _ = madvise(begin, end - begin, MADV_DONTNEED)
+    guard begin < end else { return false }
+    return madvise(begin, end - begin, MADV_DONTNEED) == 0
   }
 
   /// long sysconf(int name)

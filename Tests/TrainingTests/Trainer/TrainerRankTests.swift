@@ -150,6 +150,7 @@ import Training
       let plan = trainer.plan
       let count = plan.objective.parameters.layout.count
       var weights = plan.objective.parameters.initialWeights(seed: 1)
+      #expect(bits(trainer.weights.values) == bits(weights))
       var average = weights.map(Double.init)
       var (first, second) = (
         [Double](repeating: 0, count: count), [Double](repeating: 0, count: count)
