@@ -132,7 +132,7 @@ import Testing
     var results: [[Float]] = []
     for (kernel, shape, o) in [
       (3, Shape(5, 21, 22, 32), 512), (3, Shape(9, 4, 4, 64), 64), (1, Shape(3, 9, 9, 48), 80),
-      (3, Shape(3, 7, 6, 16), 3),
+      (3, Shape(3, 7, 6, 16), 3), (3, Shape(1, 37, 30, 80), 64), (3, Shape(2, 12, 12, 256), 96),
     ] {
       let convolution = Convolution(
         kernel: kernel, stride: 1, paddingBefore: kernel / 2, paddingAfter: kernel / 2,
@@ -149,27 +149,36 @@ import Testing
       }
       results += [y, dx, sums].map { Array($0.scalars) } + [dW]
     }
-    let shape = Shape(4, 9, 8, 70)
-    let (x, dy, dx) = (tensor(shape, 4), tensor(shape, 5), Tensor(shape, in: pool))
-    let normalization = GroupNormalization(groups: 7, activates: true)
-    let statistics = Tensor(normalization.statisticsShape(for: shape), in: pool)
-    let y = Tensor(shape, in: pool)
-    let gamma = normals(shape.c, index: 6)
-    normalization.forward(x, gamma, gamma, into: y, statistics: statistics, pool)
-    var slopes = [Float](repeating: 0, count: 2 * shape.c)
-    slopes.withUnsafeMutableBufferPointer {
-      normalization.backward(
-        x, gamma, gamma, dy, statistics: statistics, into: dx,
-        slopes: ($0.baseAddress!, $0.baseAddress! + shape.c), pool)
+    // Few images are cut by channels, whole groups and vectors.
+    for (shape, groups) in [
+      (Shape(1, 40, 41, 96), 8), (Shape(2, 33, 20, 128), 32), (Shape(1, 30, 30, 70), 7),
+      (Shape(4, 9, 8, 70), 7),
+    ] {
+      let (x, dy, dx) = (tensor(shape, 4), tensor(shape, 5), Tensor(shape, in: pool))
+      let normalization = GroupNormalization(groups: groups, activates: true)
+      let statistics = Tensor(normalization.statisticsShape(for: shape), in: pool)
+      let y = Tensor(shape, in: pool)
+      let gamma = normals(shape.c, index: 6)
+      normalization.forward(x, gamma, gamma, into: y, statistics: statistics, pool)
+      var slopes = [Float](repeating: 0, count: 2 * shape.c)
+      slopes.withUnsafeMutableBufferPointer {
+        normalization.backward(
+          x, gamma, gamma, dy, statistics: statistics, into: dx,
+          slopes: ($0.baseAddress!, $0.baseAddress! + shape.c), pool)
+      }
+      results += [y, dx, statistics].map { Array($0.scalars) } + [slopes]
     }
+    let shape = Shape(4, 9, 8, 70)
+    let (q, k, v) = (tensor(shape, 4), tensor(shape, 5), tensor(shape, 7))
     let attention = Attention(heads: 2)
     let trace = attention.trace(shape, shape, in: pool)
     let z = Tensor(shape, in: pool)
     let gradients = [0, 1, 2].map { _ in Tensor(shape, in: pool) }
-    attention.forward(x, dy, y, trace: trace, into: z, pool)
+    attention.forward(q, k, v, trace: trace, into: z, pool)
     attention.backward(
-      x, dy, y, trace: trace, z, dx, dq: gradients[0], dk: gradients[1], dv: gradients[2], pool)
-    return results + ([y, dx, z] + gradients).map { Array($0.scalars) } + [slopes]
+      q, k, v, trace: trace, z, tensor(shape, 8), dq: gradients[0], dk: gradients[1],
+      dv: gradients[2], pool)
+    return results + ([z] + gradients).map { Array($0.scalars) }
   }
 
   /// Calls `body` on as many threads, which all run at the same time, and waits for them.

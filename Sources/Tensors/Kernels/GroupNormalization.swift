@@ -31,16 +31,16 @@ public struct GroupNormalization: Sendable {
     _ x: Tensor, _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, stride: Int = 0,
     into y: Tensor, statistics: Tensor, dropout: Dropout? = nil, _ pool: BufferPool
   ) {
-    let cost = Self.cost(x.shape)
-    pool.split(x.shape.n, cost: cost, scratch: 5 * x.shape.c) { images, scratch in
+    split(x.shape, dropout, scratch: 5 * x.shape.c, pool) { images, channels, scratch in
       forward(
-        x, images, gamma, beta, stride: stride, into: y, statistics: statistics, dropout: dropout,
+        x, images, channels, gamma, beta, stride: stride, into: y, statistics: statistics,
+        dropout: dropout,
         scratch)
     }
   }
 
   private func forward(
-    _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
+    _ x: Tensor, _ images: Range<Int>, _ channels: Range<Int>, _ gamma: UnsafePointer<Float>,
     _ beta: UnsafePointer<Float>, stride: Int, into y: Tensor, statistics: Tensor,
     dropout: Dropout?, _ scratch: UnsafeMutablePointer<Float>
   ) {
@@ -48,12 +48,12 @@ public struct GroupNormalization: Sendable {
     let (a, b) = (scratch + 3 * c, scratch + 4 * c)
     for n in images {
       let (image, target) = (x.image(n).baseAddress!, y.image(n).baseAddress!)
-      computeStatistics(image, x.shape, into: statistics.image(n), scratch)
+      computeStatistics(image, x.shape, channels, into: statistics.image(n), scratch)
       affineCoefficients(
-        statistics.image(n), c, gamma + n * stride, beta + n * stride, a, b)
+        statistics.image(n), c, channels, gamma + n * stride, beta + n * stride, a, b)
       select(activates) { activates in
         forEachRun(pixels) { run in
-          forEachPanel(c) { i, lanes in
+          forEachPanel(channels) { i, lanes in
             let (slope, intercept) = (load(a + i, lanes), load(b + i, lanes))
             var pixel = run.lowerBound &* c &+ i
             for _ in run {
@@ -102,16 +102,17 @@ public struct GroupNormalization: Sendable {
     _ dy: Tensor, statistics: Tensor, into dx: Tensor, parts: UnsafeMutablePointer<Float>?,
     dropout: Dropout? = nil, _ pool: BufferPool
   ) {
-    pool.split(x.shape.n, cost: Self.cost(x.shape), scratch: 9 * x.shape.c) { images, scratch in
+    split(x.shape, dropout, scratch: 9 * x.shape.c, pool) { images, channels, scratch in
       backward(
-        x, images, gamma, beta, stride: stride, dy, statistics: statistics, into: dx,
+        x, images, channels, gamma, beta, stride: stride, dy, statistics: statistics, into: dx,
         slopes: parts, dropout: dropout, scratch)
     }
   }
 
-  /// dx and, in `slopes` (n, 2, c) where they are asked for, the parts of dγ and dβ of some images.
+  /// dx and, in `slopes` (n, 2, c) where they are asked for, the parts of dγ and dβ of some images and
+  /// channels.
   private func backward(
-    _ x: Tensor, _ images: Range<Int>, _ gamma: UnsafePointer<Float>,
+    _ x: Tensor, _ images: Range<Int>, _ channels: Range<Int>, _ gamma: UnsafePointer<Float>,
     _ beta: UnsafePointer<Float>, stride: Int, _ dy: Tensor, statistics: Tensor, into dx: Tensor,
     slopes: UnsafeMutablePointer<Float>?, dropout: Dropout?,
     _ scratch: UnsafeMutablePointer<Float>
@@ -124,8 +125,9 @@ public struct GroupNormalization: Sendable {
       for n in images {
         let (image, target) = (x.image(n).baseAddress!, dx.image(n).baseAddress!)
         let gamma = gamma + n * stride
-        affineCoefficients(statistics.image(n), c, gamma, beta + n * stride, a, b)
-        channelMeans(statistics.image(n), c, into: r)
+        affineCoefficients(
+          statistics.image(n), c, channels, gamma, beta + n * stride, a, b)
+        channelMeans(statistics.image(n), c, channels, into: r)
         var slope = UnsafePointer(dy.image(n).baseAddress!)
         if let dropout {
           dropout.apply(image: n, slope, into: target, count: x.shape.imageCount)
@@ -136,17 +138,17 @@ public struct GroupNormalization: Sendable {
         select(activates) { activates in
           forEachRun(pixels) { run in
             activationGradient(
-              image, slope, a, b, mean: r, run, c, into: target, sum, moment, activates)
+              image, slope, a, b, mean: r, run, c, channels, into: target, sum, moment, activates)
           }
         }
         if let slopes {
           let dgamma = slopes + 2 * n * c
-          parameterGradients(statistics.image(n), c, sum, moment, dgamma, dgamma + c)
+          parameterGradients(statistics.image(n), c, channels, sum, moment, dgamma, dgamma + c)
         }
-        inputCoefficients(statistics.image(n), pixels, c, gamma, sum, moment, p, q, r)
+        inputCoefficients(statistics.image(n), pixels, c, channels, gamma, sum, moment, p, q, r)
         // Second pass: dx = p g + q x + r.
         forEachRun(pixels) { run in
-          forEachPanel(c) { i, lanes in
+          forEachPanel(channels) { i, lanes in
             let (p, q, r) = (load(p + i, lanes), load(q + i, lanes), load(r + i, lanes))
             var pixel = run.lowerBound &* c &+ i
             for _ in run {
@@ -169,11 +171,45 @@ public struct GroupNormalization: Sendable {
     if condition { body(true) } else { body(false) }
   }
 
-  /// Calls `body` with each group and its channels.
+  /// Calls `body` for some images with all channels at a time, or, where there are few images, for all
+  /// of them with some channels: whole groups and whole vectors. Dropout counts the scalars of an image.
+  private func split(
+    _ x: Shape, _ dropout: Dropout?, scratch: Int, _ pool: BufferPool,
+    _ body:
+      @escaping (
+        _ images: Range<Int>, _ channels: Range<Int>, _ scratch: UnsafeMutablePointer<Float>
+      ) -> Void
+  ) {
+    let size = x.c / groups
+    // The least common multiple of 16 and the size of a group, which is a multiple of it or an odd part.
+    let unit = size * (16 >> min(4, size.trailingZeroBitCount))
+    if x.n < 4, dropout == nil, x.c % unit == 0, x.c / unit > x.n {
+      return pool.split(
+        x.c / unit, cost: Self.cost(x) * x.n * unit / x.c, scratch: scratch
+      ) { part, scratch in
+        body(0..<x.n, part.lowerBound * unit..<part.upperBound * unit, scratch)
+      }
+    }
+    pool.split(x.n, cost: Self.cost(x), scratch: scratch) { images, scratch in
+      body(images, 0..<x.c, scratch)
+    }
+  }
+
+  /// Calls `body` with each group of some channels, and its channels.
   @inline(__always)
-  private func forEachGroup(_ c: Int, _ body: (_ group: Int, _ channels: Range<Int>) -> Void) {
+  private func forEachGroup(
+    _ c: Int, _ channels: Range<Int>, _ body: (_ group: Int, _ channels: Range<Int>) -> Void
+  ) {
     let size = c / groups
-    for group in 0..<groups { body(group, group &* size..<(group &+ 1) &* size) }
+    for group in channels.lowerBound / size..<channels.upperBound / size {
+      body(group, group &* size..<(group &+ 1) &* size)
+    }
+  }
+
+  /// Calls `body(i, lanes)` for the first of every sixteen of some channels, as `forEachPanel` does.
+  @inline(__always)
+  private func forEachPanel(_ channels: Range<Int>, _ body: (_ i: Int, _ lanes: Int) -> Void) {
+    Tensors.forEachPanel(channels.count) { body(channels.lowerBound &+ $0, $1) }
   }
 
   /// Adds the first `lanes` lanes to as many sums in Double.
@@ -208,11 +244,12 @@ public struct GroupNormalization: Sendable {
   private func activationGradient(
     _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
     _ b: UnsafePointer<Float>, mean: UnsafePointer<Float>, _ run: Range<Int>, _ c: Int,
-    into g: UnsafeMutablePointer<Float>, _ sum: UnsafeMutablePointer<Double>,
+    _ channels: Range<Int>, into g: UnsafeMutablePointer<Float>,
+    _ sum: UnsafeMutablePointer<Double>,
     _ moment: UnsafeMutablePointer<Double>, _ activates: Bool
   ) {
     let one = Vector(repeating: 1)
-    forEachPanel(c) { i, lanes in
+    forEachPanel(channels) { i, lanes in
       let (slope, intercept, mean) = (load(a + i, lanes), load(b + i, lanes), load(mean + i, lanes))
       var (lineSum, lineMoment) = (Vector(), Vector())
       var pixel = run.lowerBound &* c &+ i
@@ -236,7 +273,8 @@ public struct GroupNormalization: Sendable {
 
   /// Mean and reciprocal deviation of each group of one image, in two passes.
   private func computeStatistics(
-    _ x: UnsafePointer<Float>, _ shape: Shape, into statistics: UnsafeMutableBufferPointer<Float>,
+    _ x: UnsafePointer<Float>, _ shape: Shape, _ channels: Range<Int>,
+    into statistics: UnsafeMutableBufferPointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     let (pixels, c) = (shape.h * shape.w, shape.c)
@@ -246,7 +284,7 @@ public struct GroupNormalization: Sendable {
       for pass in 0..<2 {
         sum.update(repeating: 0, count: c)
         forEachRun(pixels) { run in
-          forEachPanel(c) { i, lanes in
+          forEachPanel(channels) { i, lanes in
             let centre = pass == 0 ? Vector() : load(mean + i, lanes)
             var line = Vector()
             var pixel = run.lowerBound &* c &+ i
@@ -258,24 +296,24 @@ public struct GroupNormalization: Sendable {
             add(line, lanes, to: sum + i)
           }
         }
-        forEachGroup(c) { group, channels in
+        forEachGroup(c, channels) { group, channels in
           var total = 0.0
           for i in channels { total += sum[i] }
           let value = total / count
           statistics[pass * groups + group] =
             Float(pass == 0 ? value : 1 / (value + epsilon).squareRoot())
         }
-        if pass == 0 { channelMeans(statistics, c, into: mean) }
+        if pass == 0 { channelMeans(statistics, c, channels, into: mean) }
       }
     }
   }
 
   /// The mean of the group of each channel.
   private func channelMeans(
-    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int,
+    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ channels: Range<Int>,
     into mean: UnsafeMutablePointer<Float>
   ) {
-    forEachGroup(c) { group, channels in
+    forEachGroup(c, channels) { group, channels in
       let value = statistics[group]
       for i in channels { mean[i] = value }
     }
@@ -283,11 +321,11 @@ public struct GroupNormalization: Sendable {
 
   /// a = γ · rdev and b = β − mean · a, so that u = a x + b.
   private func affineCoefficients(
-    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ gamma: UnsafePointer<Float>,
-    _ beta: UnsafePointer<Float>, _ a: UnsafeMutablePointer<Float>,
+    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ channels: Range<Int>,
+    _ gamma: UnsafePointer<Float>, _ beta: UnsafePointer<Float>, _ a: UnsafeMutablePointer<Float>,
     _ b: UnsafeMutablePointer<Float>
   ) {
-    forEachGroup(c) { group, channels in
+    forEachGroup(c, channels) { group, channels in
       let (mean, rdev) = (statistics[group], statistics[groups + group])
       for i in channels {
         a[i] = gamma[i] * rdev
@@ -298,11 +336,12 @@ public struct GroupNormalization: Sendable {
 
   /// dγ ← Σ g x̂ and dβ ← Σ g, from the sums over one image.
   private func parameterGradients(
-    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ sum: UnsafePointer<Double>,
-    _ moment: UnsafePointer<Double>, _ dgamma: UnsafeMutablePointer<Float>,
+    _ statistics: UnsafeMutableBufferPointer<Float>, _ c: Int, _ channels: Range<Int>,
+    _ sum: UnsafePointer<Double>, _ moment: UnsafePointer<Double>,
+    _ dgamma: UnsafeMutablePointer<Float>,
     _ dbeta: UnsafeMutablePointer<Float>
   ) {
-    forEachGroup(c) { group, channels in
+    forEachGroup(c, channels) { group, channels in
       let rdev = Double(statistics[groups + group])
       for i in channels {
         dgamma[i] = Float(moment[i] * rdev)
@@ -315,12 +354,13 @@ public struct GroupNormalization: Sendable {
   /// m₁ = mean(γ g), m₂ = mean(γ g x̂) over the group, dx = rdev (γ g − m₁ − x̂ m₂).
   private func inputCoefficients(
     _ statistics: UnsafeMutableBufferPointer<Float>, _ pixels: Int, _ c: Int,
-    _ gamma: UnsafePointer<Float>, _ sum: UnsafePointer<Double>, _ moment: UnsafePointer<Double>,
+    _ channels: Range<Int>, _ gamma: UnsafePointer<Float>, _ sum: UnsafePointer<Double>,
+    _ moment: UnsafePointer<Double>,
     _ p: UnsafeMutablePointer<Float>, _ q: UnsafeMutablePointer<Float>,
     _ r: UnsafeMutablePointer<Float>
   ) {
     let count = Double(pixels * (c / groups))
-    forEachGroup(c) { group, channels in
+    forEachGroup(c, channels) { group, channels in
       let (mean, rdev) = (Double(statistics[group]), Double(statistics[groups + group]))
       var (m1, m2) = (0.0, 0.0)
       for i in channels {

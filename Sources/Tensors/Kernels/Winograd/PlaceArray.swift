@@ -39,15 +39,17 @@ struct PlaceArray {
     (rowStride, panelStride, placeStride) = Self.strides(rows, panels, order)
   }
 
-  private init(_ array: PlaceArray, fromRow row: Int) {
+  private init(_ array: PlaceArray, fromRow row: Int, panel: Int) {
     rows = array.rows - row
-    panels = array.panels
-    scalars = array.scalars + row * array.rowStride
+    panels = array.panels - panel
+    scalars = array.panel(panel) + row * array.rowStride
     (rowStride, panelStride, placeStride) = (array.rowStride, array.panelStride, array.placeStride)
   }
 
-  /// The array without its first rows.
-  func from(row: Int) -> PlaceArray { PlaceArray(self, fromRow: row) }
+  /// The array without its first rows and panels.
+  func from(row: Int, panel: Int = 0) -> PlaceArray {
+    PlaceArray(self, fromRow: row, panel: panel)
+  }
 
   private static func strides(
     _ rows: Int, _ panels: Int, _ order: Order

@@ -79,9 +79,11 @@ struct WinogradConvolution {
     dx?.scalars.update(repeating: 0)
     forEachBlock { tiles in
       withPlaces(rows: tiles.count, panels: o / 16) { Z in
-        forEachImage(tiles, panels: o / 16) { part in
+        forEachImage(tiles, panels: o / 16) { part, panels in
           WinogradTiles.transformOutputGradient(
-            dy, outputGrid, part, into: Z.from(row: part.lowerBound - tiles.lowerBound), sums: sums)
+            dy, outputGrid, part, panels,
+            into: Z.from(row: part.lowerBound - tiles.lowerBound, panel: panels.lowerBound),
+            sums: sums)
         }
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
@@ -92,10 +94,10 @@ struct WinogradConvolution {
                 }
                 multiply(Z, U, 0..<panels.count, into: dV)
               }
-              forEachImage(tiles, panels: panels.count) { [grid] part in
+              forEachImage(tiles, panels: panels.count) { [grid] part, some in
                 WinogradTiles.transformInputGradient(
-                  dV.from(row: part.lowerBound - tiles.lowerBound), grid, part, panels,
-                  addingTo: dx)
+                  dV.from(row: part.lowerBound - tiles.lowerBound, panel: some.lowerBound), grid,
+                  part, some.shifted(by: panels.lowerBound), addingTo: dx)
               }
             }
           }
@@ -139,18 +141,23 @@ struct WinogradConvolution {
     }
   }
 
-  /// Calls `body` for the tiles of one or several images at a time: those of different images write
-  /// to different pixels.
+  /// Calls `body` for the tiles of one or several images at a time and all of some panels, or, where
+  /// there are few images, for all tiles and some panels at a time: those of different images write to
+  /// different pixels, and different panels to different channels.
   private func forEachImage(
-    _ tiles: Range<Int>, panels: Int, _ body: @escaping (_ tiles: Range<Int>) -> Void
+    _ tiles: Range<Int>, panels: Int,
+    _ body: @escaping (_ tiles: Range<Int>, _ panels: Range<Int>) -> Void
   ) {
     let size = grid.countPerImage
     let first = tiles.lowerBound / size
-    pool.split(
-      (tiles.upperBound - 1) / size + 1 - first, cost: size * panels * Self.transformCost
-    ) { part in
+    let images = (tiles.upperBound - 1) / size + 1 - first
+    if images < min(4, panels) {
+      return pool.split(panels, cost: tiles.count * Self.transformCost) { body(tiles, $0) }
+    }
+    pool.split(images, cost: size * panels * Self.transformCost) { part in
       let images = part.shifted(by: first)
-      body((images.lowerBound * size..<images.upperBound * size).clamped(to: tiles))
+      body(
+        (images.lowerBound * size..<images.upperBound * size).clamped(to: tiles), 0..<panels)
     }
   }
 

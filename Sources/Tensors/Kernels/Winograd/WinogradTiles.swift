@@ -102,10 +102,10 @@ enum WinogradTiles {
     }
   }
 
-  /// Z ← A dy Aᵀ for each tile, pixels outside the map being zero; and the sums of dy over the
-  /// pixels of each image, (n, o), are added to `sums`.
+  /// Z ← A dy Aᵀ for the tiles and some panels of channels, pixels outside the map being zero; and the
+  /// sums of dy over the pixels of each image, (n, o), are added to `sums`.
   static func transformOutputGradient(
-    _ dy: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, into Z: PlaceArray,
+    _ dy: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, _ panels: Range<Int>, into Z: PlaceArray,
     sums: UnsafeMutablePointer<Float>
   ) {
     let (h, w, o) = (dy.shape.h, dy.shape.w, dy.shape.c)
@@ -115,7 +115,7 @@ enum WinogradTiles {
         let (n, row, column) = (place.n, place.row, place.column)
         let source = UnsafePointer(dy.pointer + ((n &* h &+ row) &* w &+ column) &* o)
         let (rows, columns) = (h &- row, w &- column)
-        for panel in 0..<Z.panels {
+        for panel in panels {
           let channel = panel &* 16
           var sum = Vector()
           for j in 0..<4 {
@@ -135,7 +135,7 @@ enum WinogradTiles {
             scratch[20 &+ j] = t.5
           }
           add(sum, sums + (n &* o &+ channel))
-          let target = Z.panel(panel) + tile &* 16
+          let target = Z.panel(panel &- panels.lowerBound) + tile &* 16
           for i in 0..<6 {
             let row = scratch + 4 &* i
             putRow(
