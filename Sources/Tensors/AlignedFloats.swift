@@ -57,5 +57,5 @@ public final class AlignedFloats: @unchecked Sendable {
   /// The number of floats.
   public var count: Int { elements.count }
 
-  deinit { UnsafeMutableRawPointer(elements.baseAddress!).deallocate() }
+  deinit { SystemMemory.deallocate(elements.baseAddress!) }
 }

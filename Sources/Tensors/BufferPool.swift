@@ -54,7 +54,7 @@ public final class BufferPool {
 
   deinit {
     for list in free {
-      for buffer in list.buffers { UnsafeMutableRawPointer(buffer.pointer).deallocate() }
+      for buffer in list.buffers { SystemMemory.deallocate(buffer.pointer) }
     }
   }
 

@@ -16,7 +16,7 @@ final class ScratchStack {
   var allocatedBytes: Int { blocks.reduce(0) { $0 + $1.count * MemoryLayout<Float>.stride } }
 
   deinit {
-    for block in blocks { UnsafeMutableRawPointer(block.baseAddress!).deallocate() }
+    for block in blocks { SystemMemory.deallocate(block.baseAddress!) }
   }
 
   /// Calls `body` with a piece of at least `count` scalars, aligned to 64 bytes, with unspecified
@@ -30,7 +30,7 @@ final class ScratchStack {
       blocks.append(Self.block(atLeast: count))
     } else if blocks[top.block].count - top.count < count {
       // Nobody uses it: a larger one takes its place.
-      UnsafeMutableRawPointer(blocks[top.block].baseAddress!).deallocate()
+      SystemMemory.deallocate(blocks[top.block].baseAddress!)
       blocks[top.block] = Self.block(atLeast: count)
     }
     let piece = blocks[top.block].baseAddress! + top.count

@@ -5,6 +5,7 @@ import MPI
 import Models
 import Sampling
 import Storage
+import Tensors
 
 /// An error of a room above this one, which says with which exit code it ends.
 public protocol ReportedError: Error, CustomStringConvertible {
@@ -24,6 +25,8 @@ public enum ExitCode {
   public static let unavailable: Int32 = 69
   /// A fault of the program or its surroundings, or a diverged run.
   public static let software: Int32 = 70
+  /// Memory that the system has not got.
+  public static let outOfMemory = SystemMemory.missingExitCode
   /// A file or folder that cannot be created.
   public static let cannotCreate: Int32 = 73
   /// A failed read or write.
