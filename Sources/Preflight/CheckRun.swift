@@ -99,24 +99,34 @@ public enum CheckRun {
     try compareImages(of: request, &found, job, progress)
     guard isPossible([.data], found.facts) else { return }
 
+    let disk = DiskEstimate(plan)
+    found.disk = disk
+    let folder = nearestFolder(request.folder.path)
+    let here = communicator.rank == 0
+    let space = try RankFacts.gather(here ? FreeSpace(of: folder) : nil, communicator)[0]
+    let presentBytes = try communicator.broadcast(
+      [here ? checkpointBytes(in: request.folder) : 0], from: 0)[0]
+    func needs(_ memory: MemoryEstimate) -> RunNeeds {
+      RunNeeds(
+        firstPeakBytes: memory.peakBytes(isFirst: true),
+        otherPeakBytes: memory.peakBytes(isFirst: false), checkpointBytes: disk.checkpointBytes,
+        diskBytes: disk.bytes, leastDiskBytes: disk.leastBytes, files: disk.files,
+        presentBytes: presentBytes, space: space)
+    }
+    func estimate(_ trial: NetworkTrial) -> MemoryEstimate {
+      MemoryEstimate(trial, plan, ranks: communicator.size, workers: nodes.workers)
+    }
+    // A network that does not fit without any images is not tried.
+    found.facts.needs = needs(estimate(NetworkTrial(untried: plan)))
+    guard isPossible([.memory, .limits], found.facts) else { return }
     progress.show { "trying the network" }
     let trial = try job.together {
       communicator.rank == 0 ? try NetworkTrial(plan) : nil
     }
     let shared = try RankFacts.gather(trial, communicator)[0]!
-    let memory = MemoryEstimate(
-      shared, plan, ranks: communicator.size, workers: nodes.workers)
-    let disk = DiskEstimate(plan)
-    (found.trial, found.memory, found.disk) = (shared, memory, disk)
-    let folder = nearestFolder(request.folder.path)
-    let here = communicator.rank == 0
-    let space = try RankFacts.gather(here ? FreeSpace(of: folder) : nil, communicator)[0]
-    found.facts.needs = RunNeeds(
-      firstPeakBytes: memory.peakBytes(isFirst: true),
-      otherPeakBytes: memory.peakBytes(isFirst: false), checkpointBytes: disk.checkpointBytes,
-      diskBytes: disk.bytes, leastDiskBytes: disk.leastBytes, files: disk.files,
-      presentBytes: try communicator.broadcast(
-        [here ? checkpointBytes(in: request.folder) : 0], from: 0)[0], space: space)
+    let memory = estimate(shared)
+    (found.trial, found.memory) = (shared, memory)
+    found.facts.needs = needs(memory)
     progress.show { "writing into the run's folder" }
     found.facts.probe = try ProbeResult.measure(request.folder.path, communicator)
     if communicator.size > 1 {

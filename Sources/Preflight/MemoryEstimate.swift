@@ -66,13 +66,8 @@ package struct MemoryEstimate: Codable, Equatable, Sendable {
         name: "a checkpoint's bucket",
         bytes: min(4 * partition.bucketLength, trial.weightBytes) + (2 << 20) + 4096 * tensors)
     ]
-    let recording = settings.recording
-    let drawsGrids =
-      plan.objective.drawsImages
-      && (recording.sampleLast
-        || 1...settings.training.steps ~= recording.sampleEvery)
     drawing =
-      drawsGrids || plan.validation != nil
+      plan.evaluatesImages
       ? [
         Part(name: "weights at rest", bytes: trial.weightBytes + trial.preparedBytes),
         Part(name: "groups of images", bytes: workers * trial.evaluationBytes),
@@ -89,5 +84,16 @@ package struct MemoryEstimate: Codable, Equatable, Sendable {
     let own = kept((plan.imageCount + ranks - 1) / ranks, size)
     guard let validation = plan.validation else { return own }
     return own + kept((validation.range.count + ranks - 1) / ranks, size)
+  }
+}
+
+extension TrainingPlan {
+  /// Whether the run evaluates its network without a gradient: for grids of samples or validation.
+  var evaluatesImages: Bool {
+    let recording = configuration.recording
+    let drawsGrids =
+      objective.drawsImages
+      && (recording.sampleLast || 1...configuration.training.steps ~= recording.sampleEvery)
+    return drawsGrids || validation != nil
   }
 }

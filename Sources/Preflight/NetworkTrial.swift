@@ -20,15 +20,16 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
   /// `memory: less`: what both take at most together, of which the gradient grows while maps leave, less
   /// a whole gradient.
   package let shardBytes: Int
-  /// The bytes that a worker's buffers take for a group of eight images without a gradient.
+  /// The bytes that a worker's buffers take for a group of eight images without a gradient; 0 where the
+  /// run neither validates nor draws.
   package let evaluationBytes: Int
-  /// The bytes of kernels that are transformed once where weights rest.
+  /// The bytes of kernels that are transformed once where weights rest; 0 there too.
   package let preparedBytes: Int
   /// The bytes of this process without all of these: the program and its libraries.
   package let programBytes: Int
   /// 2 × the multiply-adds by definition of a training step, 10⁹ for each image: three times forward.
   package let gigaflopPerImage: Double
-  /// The seconds that one worker takes for a group of eight images without a gradient.
+  /// The seconds that one worker takes for a group of eight images without a gradient; 0 there too.
   package let evaluationSeconds: Double
 
   package init(
@@ -44,16 +45,36 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     self.evaluationSeconds = evaluationSeconds
   }
 
+  /// What is known of a network that is not tried: its weights.
+  package init(untried plan: TrainingPlan) {
+    self.init(
+      weightBytes: 4 * plan.objective.parameters.layout.count, shardBytes: 0, evaluationBytes: 0,
+      preparedBytes: 0, programBytes: 0, gigaflopPerImage: 0, evaluationSeconds: 0)
+  }
+
   /// Tries the network of a plan, on the calling thread.
   ///
   /// - Throws: `StorageError` for images that cannot be read.
   package init(_ plan: TrainingPlan) throws(StorageError) {
     let before = PeakMemory.anonymousBytes
-    let weights = AlignedFloats(plan.objective.parameters.initialWeights(seed: plan.seed))
-    let gradient = AlignedFloats(count: weights.count)
-    let (few, doublings) = Self.trialBatch(of: plan.shardBatch)
+    let weights = plan.drawnWeights(Workers(count: 1))
+    weightBytes = 4 * weights.count
     let images = Images(
       plan, try ImageReader(plan.dataset, range: 0..<plan.imageCount, memoryLimit: 0))
+    (shardBytes, gigaflopPerImage) = try Self.training(plan, weights, images)
+    // The gradient and its maps are gone by now, as they are in a run that evaluates.
+    (evaluationBytes, preparedBytes, evaluationSeconds) =
+      plan.evaluatesImages ? try Self.evaluation(plan, weights, images) : (0, 0, 0)
+    // What the process had taken before, and the pages of programs and libraries that it has used by now.
+    programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes
+  }
+
+  /// The gradient of a shard: the bytes beside it, and the arithmetic of an image.
+  private static func training(
+    _ plan: TrainingPlan, _ weights: AlignedFloats, _ images: Images
+  ) throws(StorageError) -> (bytes: Int, gigaflopPerImage: Double) {
+    let gradient = AlignedFloats(count: weights.count)
+    let (few, doublings) = trialBatch(of: plan.shardBatch)
 
     // The bytes beside the gradient as each operation ends, backward, less what is missing of the gradient.
     func shard(_ count: Int) throws(StorageError) -> (bytes: [Int], multiplyAdds: Int) {
@@ -71,11 +92,15 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     let first = try shard(few)
     let second = doublings == 0 ? nil : try shard(2 * few)
     let times = plan.shardBatch / few - 1
-    shardBytes =
-      zip(first.bytes, second?.bytes ?? first.bytes).map { $0 + ($1 - $0) * times }.max()!
+    let bytes = zip(first.bytes, second?.bytes ?? first.bytes).map { $0 + ($1 - $0) * times }
     let perImage = (second.map { $0.multiplyAdds - first.multiplyAdds } ?? first.multiplyAdds)
-    gigaflopPerImage = 6e-9 * Double(perImage) / Double(few)
+    return (bytes.max()!, 6e-9 * Double(perImage) / Double(few))
+  }
 
+  /// A group of images without a gradient: the bytes of buffers and of transformed kernels, and the time.
+  private static func evaluation(
+    _ plan: TrainingPlan, _ weights: AlignedFloats, _ images: Images
+  ) throws(StorageError) -> (bytes: Int, preparedBytes: Int, seconds: Double) {
     let trained = TrainedModel(
       plan.objective, adopting: weights, plan.configuration.data)
     let pool = BufferPool()
@@ -87,11 +112,8 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     }
     // The first one transforms the kernels.
     _ = try evaluate()
-    evaluationSeconds = try evaluate()
-    (evaluationBytes, preparedBytes) = (pool.peakBytes, trained.preparedBytes)
-    weightBytes = 4 * weights.count
-    // What the process had taken before, and the pages of programs and libraries that it has used by now.
-    programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes
+    let seconds = try evaluate()
+    return (pool.peakBytes, trained.preparedBytes, seconds)
   }
 
   /// The images of a trial at most, where the number of those of a shard is even: with fewer, pieces of scratch

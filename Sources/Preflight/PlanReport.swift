@@ -56,6 +56,11 @@ public struct PlanReport: Codable, Sendable {
   public let division: Division
   /// The learned scalars, and the tensors that they are in.
   public let parameters, tensors: Int
+  /// Whether the network was tried: where its weights and a gradient alone take more memory than this
+  /// machine has free, it was not, its arithmetic is 0, and its memory is without activations.
+  public let isTried: Bool
+  /// The bytes that this machine has free; nil where it does not tell.
+  public let freeBytes: Int?
   /// 2 × the multiply-adds of a training step, 10⁹: of an image, and of a step over all ranks.
   public let gigaflopPerImage, gigaflopPerStep: Double
   /// The memory of a rank.
@@ -87,15 +92,25 @@ public struct PlanReport: Codable, Sendable {
       _ = try ImageReader(
         plan.dataset, range: plan.trainedImages(ofRank: communicator.rank, of: communicator.size))
       guard communicator.rank == 0 else { return nil }
+      let free = [MachineMemory()?.freeBytes, ResourceLimits.current.addressBytes]
+        .compactMap(\.self).min()
+      let untried = NetworkTrial(untried: plan)
+      let isTried = 2 * untried.weightBytes < free ?? .max
+      let progress = Training.Progress()
+      progress.show { "trying the network" }
+      let trial = isTried ? try NetworkTrial(plan) : untried
+      progress.interrupt()
       return PlanReport(
-        request, origins, try NetworkTrial(plan), ranks: communicator.size, workers: nodes.workers)
+        request, origins, trial, isTried: isTried, freeBytes: free, ranks: communicator.size,
+        workers: nodes.workers)
     }
   }
 
   private init(
-    _ request: RunRequest, _ origins: [String: SettingOrigin], _ trial: NetworkTrial, ranks: Int,
-    workers: Int
+    _ request: RunRequest, _ origins: [String: SettingOrigin], _ trial: NetworkTrial, isTried: Bool,
+    freeBytes: Int?, ranks: Int, workers: Int
   ) {
+    (self.isTried, self.freeBytes) = (isTried, freeBytes)
     let (plan, configuration) = (request.plan, request.plan.configuration)
     let (dataset, layout) = (plan.dataset, plan.objective.parameters.layout)
     (program, version) = ("ddpm-dist", programVersion)

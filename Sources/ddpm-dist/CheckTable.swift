@@ -18,7 +18,7 @@ extension CheckReport {
       lines += "\nThe first rank takes \(bytes(peakBytes)) at most"
       if ranks > 1 { lines += ", others \(bytes(otherPeakBytes))" }
       lines +=
-        measuredBytes.map { "; it took \(bytes($0)) in the steps that were made.\n" } ?? ".\n"
+        measuredBytes.map { "; this check took \(bytes($0)).\n" } ?? ".\n"
     }
     if let forecast { lines += "\n" + text(of: forecast) }
     if !nodes.isEmpty { lines += "\nOTHER NUMBERS OF MACHINES: \(basis)\n" + nodeLines }

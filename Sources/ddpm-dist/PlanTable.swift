@@ -17,7 +17,9 @@ extension PlanReport {
       ["parameters", "\(parameters) in \(tensors) tensors"],
       [
         "arithmetic",
-        "\(number(gigaflopPerImage)) GFLOP an image, \(number(gigaflopPerStep)) GFLOP a step",
+        isTried
+          ? "\(number(gigaflopPerImage)) GFLOP an image, \(number(gigaflopPerStep)) GFLOP a step"
+          : "not known: this machine has not the memory to try the network",
       ],
       [
         "division",
@@ -31,7 +33,9 @@ extension PlanReport {
       + text(memory.training.map { ["  \($0.name)", bytes($0.bytes)] })
       + extra("while a checkpoint is saved, on the first rank", memory.saving)
       + extra("while images are validated or drawn", memory.drawing)
-      + "Most of the first rank \(bytes(peakBytes)), of others \(bytes(otherPeakBytes)).\n"
+      + "Most of the first rank \(bytes(peakBytes)), of others \(bytes(otherPeakBytes))"
+      + (isTried ? "" : ", both without activations")
+      + (freeBytes.map { "; this machine has \(bytes($0)) free" } ?? "") + ".\n"
       + "\nFILES of the run: \(bytes(diskBytes)) at most\n"
       + text(
         [

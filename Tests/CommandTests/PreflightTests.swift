@@ -239,6 +239,29 @@ extension CommandTests {
       #expect(outcome.errors.contains("limits: rank 0 on"), "\(outcome)")
     }
 
+    /// 144 million weights under a limit of 900 MB: training ends with a line, and what only looks ahead
+    /// does not try them.
+    @Test func memoryThatIsMissing() async throws {
+      let folder = try TemporaryFolder()
+      func limited(_ command: String) async throws -> Outcome {
+        try await run([
+          "sh", "-c",
+          "ulimit -v 900000; exec '\(Program.dist.path)' \(command) --run '\(folder.file("new"))' "
+            + "--batch 8 --workers 1 --set shards=1 channels=256 'multipliers=[1,4]' sample_every=0",
+        ])
+      }
+      let trained = try await limited("train")
+      #expect(trained.status == 71 && trained.errorLines.count == 1, "\(trained)")
+      #expect(trained.errors.contains("needs 576 MB more"), "\(trained)")
+      let checked = try await limited("check")
+      #expect(checked.status == 69 && checked.errorLines.count == 1, "\(checked)")
+      #expect(checked.errors.contains("limits: rank 0 on"), "\(checked)")
+      let planned = try await limited("train --dry-run")
+      #expect(planned.status == 0, "\(planned)")
+      #expect(planned.output.contains("not known: this machine has not the memory"), "\(planned)")
+      #expect(planned.output.contains("both without activations; this machine has"), "\(planned)")
+    }
+
     @Test(
       .enabled(
         if: FullDiskTests.canMount,

@@ -102,7 +102,7 @@ public final class Trainer {
     self.workers = workers
     self.profile = profile
     objective = plan.objective
-    weights = initialWeights.map(AlignedFloats.init) ?? Self.drawnWeights(plan, workers)
+    weights = initialWeights.map(AlignedFloats.init) ?? plan.drawnWeights(workers)
     exchange = GradientExchange(
       try RankHierarchy(nodesOf: communicator), count: weights.count,
       reduction: plan.configuration.training.reduction)
@@ -182,16 +182,6 @@ public final class Trainer {
 
   private static func seconds(since start: ContinuousClock.Instant) -> Double {
     (ContinuousClock.now - start) / .seconds(1)
-  }
-
-  /// The weights that the model draws from the seed, tensors by several workers at a time.
-  private static func drawnWeights(_ plan: TrainingPlan, _ workers: Workers) -> AlignedFloats {
-    let (registry, seed) = (plan.objective.parameters, plan.seed)
-    let weights = AlignedFloats(count: registry.layout.count)
-    workers.forEach(registry.layout.entries.indices) { tensor, _ in
-      registry.fill(tensor, of: weights.elements, seed: seed)
-    }
-    return weights
   }
 
   /// The weights before the first step.

@@ -4,6 +4,7 @@ import MPI
 import Models
 import Parallel
 import Storage
+import Tensors
 
 /// A configuration that has met its dataset and its ranks: everything is known and fits together.
 public struct TrainingPlan: Sendable {
@@ -75,5 +76,17 @@ public struct TrainingPlan: Sendable {
   private static func openDataset(_ settings: DataSettings) throws -> ImageDataset {
     guard let path = settings.path else { return try .digits() }
     return try ImageDataset(path: path, group: settings.group == "/" ? nil : settings.group)
+  }
+}
+
+extension TrainingPlan {
+  /// The weights that the model draws from the seed, the same for any number of workers.
+  package func drawnWeights(_ workers: Workers) -> AlignedFloats {
+    let (registry, seed) = (objective.parameters, seed)
+    let weights = AlignedFloats(count: registry.layout.count)
+    workers.forEach(registry.layout.entries.indices) { tensor, _ in
+      registry.fill(tensor, of: weights.elements, seed: seed)
+    }
+    return weights
   }
 }
