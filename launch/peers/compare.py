@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
     """A parser that complains in one line, with the exit code for wrong arguments."""
 
     def error(self, message: str):
-        self.exit(64, f"compare.sh: {message}; see the first lines of that script.\n")
+        self.exit(64, f"compare.sh: {message}; see launch/compare.sh --help.\n")
 
 
 def positive(text: str) -> int:
@@ -81,16 +81,40 @@ def output_path(text: str) -> pathlib.Path:
 
 
 def arguments() -> argparse.Namespace:
-    parser = Parser(description=__doc__.split("\n")[0], allow_abbrev=False)
-    parser.add_argument("--rounds", type=positive, default=7)
-    default = [measure.name for measure in MEASURES if measure.is_default]
-    parser.add_argument("--only", type=chosen, default=default, metavar="MEASURE,…")
-    parser.add_argument("--json", type=output_path)
-    parser.add_argument("--markdown", type=output_path)
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--mnist", type=pathlib.Path, help="the folder of MNIST's four IDX files")
-    parser.add_argument("--minutes", type=positive, default=10, help="of training, for quality")
+    parser = Parser(
+        prog="compare.sh", allow_abbrev=False,
+        description="Compares ddpm-dist with its peers on this machine: same networks, same work, taking "
+        "turns. The first time, it installs PyTorch and others into .build (some gigabytes) and builds. "
+        "Every measure together takes some hours on two cores. Nothing else should run meanwhile.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=positive, default=7, help="rounds of each measure (default 7)"
+    )
+    parser.add_argument(
+        "--only", type=chosen, metavar="MEASURE,…",
+        help="these measures; large: all of images of 64 pixels and more (default: those that --list "
+        "does not mark)",
+    )  # fmt: skip
+    parser.add_argument("--json", type=output_path, metavar="FILE", help="writes the results too")
+    parser.add_argument(
+        "--markdown", type=output_path, metavar="FILE", help="writes tables of the results too"
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="prints what can be measured, and ends; with --only these"
+    )
+    parser.add_argument(
+        "--mnist", type=pathlib.Path, metavar="FOLDER",
+        help="where MNIST's four IDX files are, for quality",
+    )  # fmt: skip
+    parser.add_argument(
+        "--minutes", type=positive, help="of training each, for quality (default 10)"
+    )
     given = parser.parse_args()
+    given.lists_all = given.only is None
+    given.only = given.only or [measure.name for measure in MEASURES if measure.is_default]
+    if QUALITY not in given.only and (given.mnist or given.minutes):
+        parser.error("--mnist and --minutes are for --only quality")
+    given.minutes = given.minutes or 10
     if QUALITY in given.only:
         if given.mnist is None:
             parser.error("quality needs --mnist FOLDER, that of MNIST's IDX files")
@@ -245,15 +269,18 @@ def show(line: str):
 
 
 def listed(given: argparse.Namespace):
-    """Prints what is to be measured."""
+    """Prints what is to be measured; without --only, what can be."""
     for measure in MEASURES:
-        if measure.name in given.only:
+        if given.lists_all or measure.name in given.only:
             bars = "; ".join(
-                f"{b.against or 'absolute'} {b.bar:g}, aim {b.aim:g}" for b in measure.bars
+                f"bar {b.bar:g}, aim {b.aim:g}" + (f": against {b.against}" if b.against else "")
+                for b in measure.bars
             )
-            print(f"{measure.name:<19} {report.heading(measure)} ({bars or 'no bar'})")
-    if QUALITY in given.only:
-        print(f"{QUALITY:<19} {quality.heading(given.minutes)}")
+            mark = "" if measure.is_default else " [only where --only names it]"
+            print(f"{measure.name:<19} {report.heading(measure)} ({bars or 'no bar'}){mark}")
+    if given.lists_all or QUALITY in given.only:
+        mark = " [only where --only names it]" if given.lists_all else ""
+        print(f"{QUALITY:<19} {quality.heading(given.minutes)}{mark}")
 
 
 def main():

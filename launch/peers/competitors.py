@@ -39,6 +39,7 @@ def pytorch(name: str, mode: str, **more) -> Competitor:
 
 OURS = Competitor("ddpm-dist")
 OURS_BFLOAT16 = Competitor("ddpm-dist, bfloat16", settings=("precision=bfloat16",))
+OURS_NORMAL = Competitor("ddpm-dist, memory: normal", settings=("memory=normal",))
 OURS_LESS = Competitor("ddpm-dist, memory: less", settings=("memory=less",))
 ONE_RANK = Competitor("ddpm-dist, 1 rank")
 WITHOUT_MPIRUN = Competitor("ddpm-dist, without mpirun", ranks=0)

@@ -65,6 +65,8 @@ def unet(settings: dict, images: Images, classes: int = 10, **more) -> diffusers
         upsample_type="resnet" if resizes else "conv",
         resnet_time_scale_shift="scale_shift" if settings.get("scale_shift") else "default",
         norm_num_groups=settings["groups"],
+        # Where the time is scale and shift, the attention in the middle has no normalisation without it.
+        attn_norm_num_groups=settings["groups"] if settings.get("scale_shift") else None,
         dropout=settings["dropout"],
         # The defaults of these five are other values, and give another network without an error.
         attention_head_dim=head_channels,
