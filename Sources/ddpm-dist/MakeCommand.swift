@@ -15,7 +15,9 @@ struct MakeCommand: ParsableCommand {
     discussion: """
       Of gaussian, mixture and coin the likelihood is known: a bound on it can be compared with the \
       truth, which the file knows and `ddpm-dist dataset inspect` prints. digit-scenes and \
-      coloured-digits are made of the embedded digits, and say in words what they show.
+      coloured-digits are made of the embedded digits, and say in words what they show. All are small, \
+      of 1 to 16 pixels: for larger ones see `ddpm-dist dataset import images --size`, and for their \
+      speed alone `ddpm-dist benchmark --images`.
       """,
     subcommands: [
       MakeGaussian.self, MakeMixture.self, MakeCoin.self, MakeDigitScenes.self,

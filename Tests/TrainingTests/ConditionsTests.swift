@@ -104,7 +104,7 @@ import Training
         && ImageConditions.none.checksum.isEmpty)
     settings.context = 5
     let error = #expect(throws: StorageError.self) { try ImageConditions(dataset, settings) }
-    #expect(error?.reason.contains("reads at most 5; set a larger context") == true)
+    #expect(error?.reason.contains("reads at most 5; shorten it, or set a larger context") == true)
   }
 
   /// What a network is told must be told by the dataset.

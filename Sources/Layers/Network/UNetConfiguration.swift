@@ -54,23 +54,28 @@ public struct UNetConfiguration: Equatable, Sendable {
         + "fewer multipliers."
     }
     if channels < 4 || channels % 2 != 0 {
-      return "The channels must be an even number of at least 4, not \(channels)."
+      return "The channels must be an even number of at least 4, not \(channels); set channels."
     }
     if groups < 1 { return "A normalisation needs at least one group." }
     if heads < 1 { return "Attention needs at least one head." }
     for width in normalizedWidths where width % groups != 0 {
-      return "\(groups) groups do not divide the \(width) channels of one of the maps."
+      return
+        "\(groups) groups do not divide the \(width) channels of one of the maps; set groups to a "
+        + "divisor of channels."
     }
-    for multiplier in multipliers where channels * multiplier % heads != 0 {
-      return "\(heads) heads do not divide \(channels * multiplier) channels."
+    if headChannels != nil, heads != 1 {
+      return "The width of heads says how many there are: set heads=1 or head_channels=auto."
     }
-    if let headChannels {
-      if heads != 1 {
-        return "The width of heads says how many there are: set heads=1 or head_channels=auto."
+    for width in attendingWidths(height) {
+      if width % heads != 0 {
+        return
+          "\(heads) heads do not divide the \(width) channels of a map with attention; set heads to a "
+          + "divisor, or attention to other heights."
       }
-      for channels in attendingWidths(height) where headChannels < 1 || channels % headChannels != 0
-      {
-        return "Heads of \(headChannels) channels do not divide \(channels) channels."
+      if let headChannels, headChannels < 1 || width % headChannels != 0 {
+        return
+          "Heads of \(headChannels) channels do not divide the \(width) channels of a map with "
+          + "attention; set head_channels to a divisor, or attention to other heights."
       }
     }
     let heights = (0..<multipliers.count).map { height >> $0 }

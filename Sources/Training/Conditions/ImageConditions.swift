@@ -88,7 +88,7 @@ public struct ImageConditions: Sendable {
       throw .badData(
         path: path,
         reason:
-          "the caption '\(String(captions[place].unicodeScalars.prefix(80)))' \(fault.reason); set a larger context"
+          "the caption '\(String(captions[place].unicodeScalars.prefix(80)))' \(fault.reason); shorten it, or set a larger context"
       )
     }
     return told.withLock(\.self)

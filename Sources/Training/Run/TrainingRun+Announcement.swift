@@ -12,7 +12,7 @@ extension TrainingRun {
     if busy > plan.tree.shards {
       logger.warning(
         """
-        \(plan.tree.shards) shards for \(busy) workers: those without a shard only help the others. \
+        \(plan.tree.shards == 1 ? "1 shard" : "\(plan.tree.shards) shards") for \(busy) workers: those without a shard only help the others. \
         A run with more shards would keep all of them busy.
         """
       )

@@ -20,10 +20,10 @@ extension UNetConfiguration: SettingsSection {
     .number("dropout", .training, \.dropout, 0...0.999, "dropout probability"),
     .flag(
       "residual_resize", .model, \.residualResize,
-      "halve and double maps in residual blocks, not by convolutions"),
+      "halve and double maps in residual blocks (BigGAN), not by convolutions"),
     .flag(
       "scale_shift", .model, \.scaleShift,
-      "tell the time as scale and shift of a normalisation, not as a sum"),
+      "tell the timestep by adaptive group normalisation, not by a sum"),
   ]
 
   /// A network for the embedded digits.
