@@ -326,9 +326,15 @@ import Testing
     #expect(defect { $0.heads = 3 }?.contains("3 heads") == true)
     #expect(defect { $0.headChannels = 64 } == nil)
     #expect(defect { ($0.headChannels, $0.heads) = (64, 2) }?.contains("heads=1") == true)
-    #expect(defect { $0.headChannels = 96 }?.contains("96 channels do not divide 256") == true)
+    #expect(
+      defect { $0.headChannels = 96 }?.contains("do not divide the 256 channels of a map with")
+        == true)
     // Maps without attention have no heads.
     #expect(defect { ($0.headChannels, $0.multipliers) = (256, [1, 2]) } == nil)
+    #expect(
+      defect {
+        ($0.channels, $0.multipliers, $0.groups, $0.heads, $0.attention) = (20, [1, 2], 4, 8, [])
+      } == nil)
     #expect(defect { ($0.headChannels, $0.attention) = (256, [32]) }?.contains("128") == true)
     #expect(defect { $0.multipliers = [] } != nil)
     #expect(defect { $0.dropout = 1 } != nil)
