@@ -1,6 +1,7 @@
-import Testing
+// Memory of zeros, and memory that is given back.
 
 import Tensors
+import Testing
 
 @Suite struct AlignedFloatsTests {
   /// Whole huge pages, and some elements behind the last page.

@@ -70,12 +70,12 @@ public struct UNetConfiguration: Equatable, Sendable {
       if width % heads != 0 {
         return
           "\(heads) heads do not divide the \(width) channels of a map with attention; set heads to a "
-          + "divisor, or attention to other heights."
+          + "divisor, or channels to a multiple."
       }
       if let headChannels, headChannels < 1 || width % headChannels != 0 {
         return
           "Heads of \(headChannels) channels do not divide the \(width) channels of a map with "
-          + "attention; set head_channels to a divisor, or attention to other heights."
+          + "attention; set head_channels to a divisor, or channels to a multiple."
       }
     }
     let heights = (0..<multipliers.count).map { height >> $0 }

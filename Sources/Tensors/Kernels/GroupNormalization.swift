@@ -181,7 +181,7 @@ public struct GroupNormalization: Sendable {
       ) -> Void
   ) {
     let size = x.c / groups
-    // The least common multiple of 16 and the size of a group, which is a multiple of it or an odd part.
+    // The least common multiple of 16 and the size of a group.
     let unit = size * (16 >> min(4, size.trailingZeroBitCount))
     if x.n < 4, dropout == nil, x.c % unit == 0, x.c / unit > x.n {
       return pool.split(

@@ -49,7 +49,7 @@ public struct TrainingSettings: SettingsSection {
       "worker threads of each rank; auto: the cores that it may use"),
     .choice(
       "memory", .execution, \.memory,
-      "less: blocks of convolutions are computed again backward, a step takes a quarter longer"),
+      "less: blocks are computed again backward, a step takes a quarter to a half longer"),
     .choice(
       "reduction", .training, \.reduction,
       "how ranks add gradients (only tree: the same bits on any ranks)"),
