@@ -58,6 +58,7 @@ let package = Package(
       name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CBFloat16"),
   ] + optionalLibraries + [
 
     .target(
@@ -69,7 +70,7 @@ let package = Package(
 
     // The rooms, from the ones that use nothing to the ones that use most.
     .target(name: "Diffusion"),
-    .target(name: "Tensors", dependencies: ["COpenBLAS"]),
+    .target(name: "Tensors", dependencies: ["CBFloat16", "COpenBLAS"]),
     .target(name: "Text"),
     .target(name: "Figures"),
     .target(name: "MPI", dependencies: ["CMPI"]),

@@ -157,7 +157,10 @@ public final class BenchmarkRun {
     let weights =
       trainer?.weights.values ?? plan.objective.parameters.initialWeights(seed: plan.seed)
     return EvaluationWork(
-      evaluated!, TrainedModel(plan.objective, weights: weights, plan.configuration.data),
+      evaluated!,
+      TrainedModel(
+        plan.objective, weights: weights, plan.configuration.data,
+        precision: plan.configuration.training.precision),
       images: options.evaluationBatch ?? ImageGroups.size * max(2, allWorkers),
       ImageGroups(communicator: communicator, workers: workers), profile)
   }()

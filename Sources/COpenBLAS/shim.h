@@ -30,6 +30,9 @@ static inline unsigned COpenBLAS_compiled_features(void) {
 #ifdef __AVX512VL__
   features |= 1u << 6;
 #endif
+#ifdef __AVX512BF16__
+  features |= 1u << 7;
+#endif
   return features;
 }
 
@@ -37,6 +40,15 @@ static inline unsigned COpenBLAS_compiled_features(void) {
 // C library: a constant, by which Swift's optimizer chooses.
 static inline int COpenBLAS_has_fma(void) {
 #if defined(__FMA__) || defined(__aarch64__)
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+// Whether the target has the 32 registers of sixteen numbers of AVX-512: a constant, likewise.
+static inline int COpenBLAS_has_avx512(void) {
+#ifdef __AVX512F__
   return 1;
 #else
   return 0;

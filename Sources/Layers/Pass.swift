@@ -22,6 +22,8 @@ public final class Pass {
   private let dropoutStreams: [RandomStream]
   /// Whether the forward pass keeps only what blocks begin with (`recomputed`).
   let recomputes: Bool
+  /// The format of the operands of products.
+  let precision: Precision
   var dropoutBlock = 0
   var tape: [TapeEntry] = []
   /// Whether the maps of operations are let go: their block runs again in the backward pass.
@@ -49,18 +51,21 @@ public final class Pass {
   ///     dropped.
   ///   - recomputes: Whether blocks are computed again in the backward pass, for less memory and
   ///     the same bits.
+  ///   - precision: The format of the operands of convolutions' and attention's products.
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
   ///   - preparedKernels: Transformed kernels of these weights, kept from pass to pass; nil: none.
   public init(
     pool: BufferPool, weights: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>? = nil,
     dropoutStreams: [RandomStream] = [], recomputes: Bool = false,
-    profile: OperationProfile? = nil, preparedKernels: PreparedKernels? = nil
+    precision: Precision = .float32, profile: OperationProfile? = nil,
+    preparedKernels: PreparedKernels? = nil
   ) {
     self.pool = pool
     self.weights = weights
     self.gradient = gradient
     self.dropoutStreams = dropoutStreams
     self.recomputes = recomputes
+    self.precision = precision
     self.profile = profile
     self.preparedKernels = preparedKernels
   }
@@ -150,7 +155,9 @@ public final class Pass {
   /// A pass over the same weights that records nothing and drops nothing: for what a loss only wants to
   /// know.
   package func withoutGradient() -> Pass {
-    Pass(pool: pool, weights: weights, profile: profile, preparedKernels: preparedKernels)
+    Pass(
+      pool: pool, weights: weights, precision: precision, profile: profile,
+      preparedKernels: preparedKernels)
   }
 
   /// Puts the gradient of a loss at the end of the tape.

@@ -81,7 +81,8 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
       let (pool, profile) = (BufferPool(), OperationProfile())
       let work = ShardGradient(
         plan.objective, flips: plan.configuration.data.flip, seed: plan.seed,
-        shards: plan.tree.shards, memory: plan.configuration.training.memory, profile: profile)
+        shards: plan.tree.shards, memory: plan.configuration.training.memory,
+        precision: plan.configuration.training.precision, profile: profile)
       var bytes: [Int] = []
       _ = work.compute(
         into: gradient.elements.baseAddress!, try images.batch(count, pool), step: 0, shard: 0,

@@ -75,17 +75,23 @@ private func multiplyInRegisters(
     }
     func rows(_ range: Range<Int>) {
       for start in Swift.stride(from: 0, to: k, by: chunk) {
-        PanelProduct.forEachGroup(range.count) { group, rows in
-          let first = range.lowerBound + group
-          for column in Swift.stride(from: 0, to: n, by: 16) {
-            let isWhole = column < whole
-            PanelProduct.strided(
-              isWhole ? 16 : n - whole, rows: rows, depth: min(chunk, k - start), alpha: alpha,
-              a.pointer + (first * row + start * step), row: row, step: step,
-              isWhole ? b.pointer + (start * b.stride + column) : UnsafePointer(last + 16 * start),
-              stride: isWhole ? b.stride : 16, adds: adds || start > 0,
-              into: c + (first * stride + column), stride: stride)
-          }
+        let (first, depth) = (range.lowerBound, min(chunk, k - start))
+        func product(
+          columns: Int, _ panels: PanelProduct<Float32Operands>.Panels,
+          into c: UnsafeMutablePointer<Float>
+        ) {
+          PanelProduct.strided(
+            rows: range.count, columns: columns, depth: depth, alpha: alpha,
+            a.pointer + (first * row + start * step), row: row, step: step, panels,
+            adds: adds || start > 0, into: c + first * stride, stride: stride)
+        }
+        product(
+          columns: whole,
+          .init(first: b.pointer + start * b.stride, stride: b.stride, panelStride: 16), into: c)
+        if whole < n {
+          product(
+            columns: n - whole, .init(first: last + 16 * start, stride: 16, panelStride: 0),
+            into: c + whole)
         }
       }
     }

@@ -22,9 +22,9 @@ extension DDPMSample {
       guard isFirst else { return }
       for file in output.outputs { try file.check(inputs: inputs, isForced: output.force) }
     }
-    let loaded = try TrainedModel.load(path: ckpt, weights, latent: latent, job) {
-      logger.warning("\($0)")
-    }
+    let loaded = try TrainedModel.load(
+      path: ckpt, weights, latent: latent, precision: precision, job
+    ) { logger.warning("\($0)") }
     let trained = loaded.trained
     let prompts = try prompts(job)
     let shown = try job.together { try conditions(loaded, prompts) }
@@ -129,7 +129,8 @@ extension DDPMSample {
     _ job: Job, for guided: TrainedModel.Loaded, report: (String) -> Void
   ) throws -> TrainedModel.Loaded? {
     guard let path = what.guideWith else { return nil }
-    let guide = try TrainedModel.load(path: path, weights, job, report: report)
+    let guide = try TrainedModel.load(
+      path: path, weights, precision: precision, job, report: report)
     try job.together {
       guard guide.conditioning.tellsAs(guided.conditioning) else {
         throw GuidanceError.guideOfOtherConditions
@@ -267,6 +268,7 @@ extension DDPMSample {
       "checkpoint": .text(loaded.path), "step": .integer(loaded.step),
       "weights": .text(weights.rawValue), "weights_hash": .text(loaded.trained.checksum),
     ]
+    if precision != .float32 { facts["precision"] = .text(precision.rawValue) }
     if let starts { facts["init_hash"] = .text(checksum(starts)) }
     if let given {
       facts["data"] = .text(given.dataset.path)

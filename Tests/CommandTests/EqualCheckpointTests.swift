@@ -130,6 +130,33 @@ extension CommandTests {
       #expect(digests.count == 1)
     }
 
+    /// Rounded products too: on any ranks and workers, from less memory, and in a run that goes on; and
+    /// they are others than products that are not rounded.
+    @Test func roundedProductsAreTheSameEverywhere() async throws {
+      let folder = try TemporaryFolder()
+      let settings = ["precision=bfloat16", "blocks=2", "attention=[8, 4]", "channels=32"]
+      var digests: Set<String> = []
+      for (name, precision, more, ranks, workers) in [
+        ("one", [], [], nil, 1), ("workers", [], [], nil, 3), ("less", [], ["memory=less"], nil, 2),
+        ("ranks", [], [], 4, 2), ("resumed", [], [], 2, 1),
+        ("float32", ["precision=float32"], [], nil, 1),
+      ] as [(String, [String], [String], Int?, Int)] {
+        let small = SmallRun(folder.file(name))
+        let stops = name == "resumed"
+        let begun = try await small.train(
+          ["--steps", stops ? "3" : "6", "--workers", "\(workers)"],
+          settings: settings + more + precision, ranks: ranks)
+        try #require(begun.status == 0, "\(begun)")
+        if stops {
+          let outcome = try await small.train(["--resume", "--steps", "6"], ranks: nil)
+          try #require(outcome.status == 0, "\(outcome)")
+        }
+        let digest = try small.digest(6)
+        if precision.isEmpty { digests.insert(digest) } else { #expect(!digests.contains(digest)) }
+      }
+      #expect(digests.count == 1)
+    }
+
     @Test func everyByteOutsideProvenanceIsEqual() async throws {
       let folder = try TemporaryFolder()
       var files: [[UInt8]] = []

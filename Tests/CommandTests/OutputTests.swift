@@ -69,6 +69,7 @@ import Testing
     "length", "levels", "log-format",
     "license",
     "mask", "mean", "method", "name", "nodes", "noise-level", "order", "origin", "part", "parts",
+    "precision",
     "price", "probability", "prompt", "prompts", "range", "repeats", "rounds", "sampler", "second",
     "seed",
     "set",

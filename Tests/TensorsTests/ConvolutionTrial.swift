@@ -10,6 +10,7 @@ struct ConvolutionTrial {
   /// Whether all images have the same biases.
   var sharesBiases = false
   var hasResidual = true
+  var precision = Precision.float32
 
   /// The largest error of each result, as a share of the result's largest scalar.
   func errors() -> [(result: String, error: Double)] {
@@ -26,12 +27,14 @@ struct ConvolutionTrial {
     let input = Tensor(shape, x, in: pool)
     convolution.forward(
       input, W, biases: biases, biasStride: sharesBiases ? 0 : o,
-      residual: residual.map { Tensor(outputs, $0, in: pool) }, into: y, pool)
+      residual: residual.map { Tensor(outputs, $0, in: pool) }, precision: precision, into: y,
+      pool)
     // The gradient is added to what is there, or written over it.
     var (addedDW, writtenDW) = (firstDW, [Float](repeating: .nan, count: W.count))
     func backward(_ dx: Tensor, _ dW: UnsafeMutablePointer<Float>?, adds: Bool) {
       convolution.backward(
-        input, W, Tensor(outputs, dy, in: pool), dx: dx, dW: dW, adds: adds, sums: sums, pool)
+        input, W, Tensor(outputs, dy, in: pool), dx: dx, dW: dW, adds: adds, sums: sums,
+        precision: precision, pool)
     }
     addedDW.withUnsafeMutableBufferPointer { backward(dx, $0.baseAddress!, adds: true) }
     writtenDW.withUnsafeMutableBufferPointer { backward(dx, $0.baseAddress!, adds: false) }
@@ -48,11 +51,12 @@ struct ConvolutionTrial {
     for i in dy.indices { expectedSums[i / outputs.imageCount * o + i % o] += Double(dy[i]) }
     var expectedDX = [Double](repeating: 0, count: shape.count)
     var expectedDW = [Double](repeating: 0, count: W.count)
+    func operand(_ x: Float) -> Double { precision == .float32 ? Double(x) : bfloat16(x) }
     forEachProduct { x0, tap, y0 in
-      let (value, w0) = (Double(x[x0]), tap * o)
+      let (value, w0) = (operand(x[x0]), tap * o)
       var slope = 0.0
       for j in 0..<o {
-        let (weight, gradient) = (Double(W[w0 + j]), Double(dy[y0 + j]))
+        let (weight, gradient) = (operand(W[w0 + j]), operand(dy[y0 + j]))
         expectedY[y0 + j] += value * weight
         expectedDW[w0 + j] += value * gradient
         slope += gradient * weight
@@ -93,4 +97,11 @@ struct ConvolutionTrial {
     }
     return worst / scale
   }
+}
+
+/// The number of eight significant bits that is nearest, the even one of two.
+func bfloat16(_ x: Float) -> Double {
+  guard x != 0, x.isFinite else { return Double(x) }
+  let unit = Double(sign: .plus, exponent: Int(x.exponent) - 7, significand: 1)
+  return (Double(x) / unit).rounded(.toNearestOrEven) * unit
 }

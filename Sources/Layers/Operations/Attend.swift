@@ -29,7 +29,8 @@ extension Pass {
     }
     profile.measure(.attention, multiplyAdds: 2 * pairs * q.shape.c, pool) {
       attention.forward(
-        q.value, k.value, v.value, trace: trace, into: y, lengths: lengths, pool)
+        q.value, k.value, v.value, trace: trace, into: y, lengths: lengths, precision: precision,
+        pool)
     }
     return record(y, as: .attention, from: q.slot, k.slot, v.slot) { [unowned self] dy in
       let dq = Tensor(q.shape, in: pool)
@@ -37,7 +38,7 @@ extension Pass {
       let dv = Tensor(k.shape, in: pool)
       attention.backward(
         q.value, k.value, v.value, trace: trace, y, dy, dq: dq, dk: dk, dv: dv,
-        lengths: lengths, pool)
+        lengths: lengths, precision: precision, pool)
       q.slot?.add(dq, pool)
       k.slot?.add(dk, pool)
       v.slot?.add(dv, pool)

@@ -45,12 +45,12 @@ extension Pass {
         withExtendedLifetime(sums) {
           convolution.forward(
             x.value, weights(weight), biases: sums.pointer, biasStride: shape.c,
-            residual: residual?.value, prepared: prepared, into: y, pool)
+            residual: residual?.value, prepared: prepared, precision: precision, into: y, pool)
         }
       } else {
         convolution.forward(
           x.value, weights(weight), biases: b, residual: residual?.value, prepared: prepared,
-          into: y, pool)
+          precision: precision, into: y, pool)
       }
     }
     let (vectorSlot, residualSlot) = (vector?.slot, residual?.slot)
@@ -63,7 +63,7 @@ extension Pass {
       let slopes = learnsParameters ? partialGradient(weight) : nil
       convolution.backward(
         x.value, weights(weight), dy, dx: dx, dW: slopes?.scalars, adds: slopes?.adds ?? false,
-        sums: sums, pool)
+        sums: sums, precision: precision, pool)
       if learnsParameters {
         Elementwise.addRowSum(
           of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(bias))

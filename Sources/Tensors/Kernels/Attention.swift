@@ -49,6 +49,8 @@ public struct Attention: Sendable {
 
   /// The queries of a block at most: with their scores, what the cache next to the CPU holds.
   static let queriesOfBlock = 96
+  /// What the queries of a block are a multiple of.
+  static let queryUnit = 6
   /// The keys of a block at most.
   static let keysOfBlock = 256
   /// The distance between the scores of two queries for so many keys: an odd number of cache lines, so
@@ -76,26 +78,45 @@ public struct Attention: Sendable {
 
   /// y ← softmax(q kᵀ/√d) v.
   ///
-  /// - Parameter trace: Gets what the backward pass needs.
+  /// - Parameters:
+  ///   - trace: Gets what the backward pass needs.
+  ///   - precision: The format of the products' operands: queries, keys, values and weights.
   public func forward(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, trace: Trace, into y: Tensor,
-    lengths: Lengths = Lengths(), _ pool: BufferPool
+    lengths: Lengths = Lengths(), precision: Precision = .float32, _ pool: BufferPool
   ) {
+    switch precision {
+    case .float32:
+      forward(Float32Operands.self, q, k, v, trace: trace, into: y, lengths: lengths, pool)
+    case .bfloat16:
+      forward(BFloat16Operands.self, q, k, v, trace: trace, into: y, lengths: lengths, pool)
+    }
+  }
+
+  private func forward<Operands: OperandFormat>(
+    _ operands: Operands.Type, _ q: Tensor, _ k: Tensor, _ v: Tensor, trace: Trace,
+    into y: Tensor, lengths: Lengths, _ pool: BufferPool
+  ) {
+    typealias Packed = PackedOperands<Operands>
     let (s, r, c) = (q.shape.h * q.shape.w, k.shape.h * k.shape.w, q.shape.c)
     let d = c / heads
     check(q.shape, k.shape, lengths)
     let keyCount = min(r, Self.keysOfBlock)
     let stride = Self.scoreStride(keyCount)
-    let (keyRoom, valueRoom) = (Self.panels(keyCount) * d, keyCount * Self.panels(d))
+    let (keys, channels) = (Packed.wholePanels(keyCount), Packed.wholePanels(d))
+    let keyRoom = keys * channels / Operands.termsPerWord
+    let block = min(s, Self.queriesOfBlock)
+    let rowRoom = block * max(keys, channels) / Operands.termsPerWord
     // Queries are independent of each other: those of one head are several parts of the loop.
     let chunk = 4 * Self.queriesOfBlock
     let chunks = (s + chunk - 1) / chunk
     pool.split(
       q.shape.n * heads * chunks, cost: 2 * min(s, chunk) * r * d,
-      scratch: keyRoom + valueRoom + min(s, Self.queriesOfBlock) * stride + 2 * min(s, chunk)
+      scratch: 2 * keyRoom + rowRoom + block * stride + 2 * min(s, chunk)
     ) { [self] part, scratch in
       let (packedKeys, packedValues) = (scratch, scratch + keyRoom)
-      let block = packedValues + valueRoom
+      let packedRows = packedValues + keyRoom
+      let scoreRoom = packedRows + rowRoom
       for index in part {
         let (number, piece) = index.quotientAndRemainder(dividingBy: chunks)
         let head = head(number, q.shape, k.shape, lengths)
@@ -103,19 +124,22 @@ public struct Attention: Sendable {
         let rows = all.clamped(to: 0..<head.queries)
         let y = y.pointer + head.query
         clear(y, max(all.lowerBound, rows.upperBound)..<all.upperBound, count: d, stride: c)
-        let softmax = Softmax(rows, at: block + min(s, Self.queriesOfBlock) * stride)
+        let softmax = Softmax(rows, at: scoreRoom + block * stride)
         Self.forEachBlock(head.keys, limit: Self.keysOfBlock, unit: 16) { keys in
           if isCausal, keys.lowerBound >= rows.upperBound { return }
           let key = head.key + keys.lowerBound * c
-          Self.packTransposed(k.pointer + key, rows: keys.count, d, stride: c, into: packedKeys)
-          Self.pack(v.pointer + key, rows: keys.count, d, stride: c, into: packedValues)
-          Self.forEachBlock(rows.count, limit: Self.queriesOfBlock, unit: PanelProduct.rows) {
+          Packed.packTransposed(k.pointer + key, rows: keys.count, d, stride: c, into: packedKeys)
+          Packed.packPanels(
+            v.pointer + key, rows: keys.count, d, stride: c,
+            lines: Packed.wholePanels(keys.count) / Operands.termsPerWord, into: packedValues)
+          Self.forEachBlock(rows.count, limit: Self.queriesOfBlock, unit: Self.queryUnit) {
             let queries = $0.shifted(by: rows.lowerBound)
             let scores =
-              trace.weights.map { $0.pointer + (number * s + queries.lowerBound) * stride } ?? block
+              trace.weights.map { $0.pointer + (number * s + queries.lowerBound) * stride }
+              ?? scoreRoom
             Self.multiply(
-              rows: queries.count, columns: keys.count, depth: d, alpha: scale(d),
-              q.pointer + (head.query + queries.lowerBound * c), row: c, step: 1,
+              operands, rows: queries.count, columns: keys.count, depth: d, alpha: scale(d),
+              q.pointer + (head.query + queries.lowerBound * c), stride: c, room: packedRows,
               panels: packedKeys, into: scores, stride: stride)
             for row in queries {
               let line = scores + (row - queries.lowerBound) * stride
@@ -124,8 +148,8 @@ public struct Attention: Sendable {
               (line + visible).update(repeating: 0, count: keys.count - visible)
             }
             Self.multiply(
-              rows: queries.count, columns: d, depth: keys.count, alpha: 1,
-              scores, row: stride, step: 1, panels: packedValues, adds: keys.lowerBound > 0,
+              operands, rows: queries.count, columns: d, depth: keys.count, alpha: 1, scores,
+              stride: stride, room: packedRows, panels: packedValues, adds: keys.lowerBound > 0,
               into: y + queries.lowerBound * c, stride: c)
           }
         }

@@ -1,9 +1,6 @@
-// Products of the blocks of attention, whose right operands are packed into panels.
+// Products of the blocks of attention, on packed operands.
 
 extension Attention {
-  /// The columns of the panels that hold `count` columns.
-  static func panels(_ count: Int) -> Int { (count + 15) & ~15 }
-
   /// Calls `body` for blocks of about equal size, multiples of `unit` but for the last.
   static func forEachBlock(
     _ count: Int, limit: Int, unit: Int, _ body: (_ block: Range<Int>) -> Void
@@ -14,58 +11,60 @@ extension Attention {
     for start in stride(from: 0, to: count, by: size) { body(start..<min(start + size, count)) }
   }
 
-  /// Packs a matrix (rows, columns) into panels of sixteen columns, (panels, rows, 16); the last is
-  /// filled up with zeros.
-  static func pack(
-    _ matrix: UnsafePointer<Float>, rows: Int, _ columns: Int, stride: Int,
-    into packed: UnsafeMutablePointer<Float>
-  ) {
-    forEachPanel(columns) { column, lanes in
-      let target = packed + column &* rows
-      for row in 0..<rows {
-        put(load(matrix + (row &* stride &+ column), lanes), target + 16 &* row)
-      }
-    }
-  }
-
-  /// Packs the transpose of a matrix (rows, columns) into panels of sixteen of its rows, (panels,
-  /// columns, 16); the last is filled up with zeros.
-  static func packTransposed(
-    _ matrix: UnsafePointer<Float>, rows: Int, _ columns: Int, stride: Int,
-    into packed: UnsafeMutablePointer<Float>
-  ) {
-    for first in Swift.stride(from: 0, to: rows, by: 16) {
-      let (source, target) = (matrix + first &* stride, packed + first &* columns)
-      let lanes = min(16, rows &- first)
-      let whole = lanes == 16 ? columns & ~15 : 0
-      for column in Swift.stride(from: 0, to: whole, by: 16) {
-        transposeBlock(source + column, stride: stride, into: target + 16 &* column, stride: 16)
-      }
-      for column in whole..<columns {
-        var v = Vector()
-        for lane in 0..<lanes { v[lane] = source[lane &* stride &+ column] }
-        put(v, target + 16 &* column)
-      }
-    }
-  }
-
-  /// C ← α a B, added to C where `adds`, for a B in panels of sixteen columns.
+  /// C ← α a B, added to C where `adds`, for row-major a and a B in panels of sixteen columns.
   ///
   /// - Parameters:
-  ///   - row: The distance between rows of a.
-  ///   - step: The distance between neighbouring columns of a.
-  static func multiply(
-    rows: Int, columns: Int, depth: Int, alpha: Float, _ a: UnsafePointer<Float>, row: Int,
-    step: Int, panels: UnsafePointer<Float>, adds: Bool = false,
-    into c: UnsafeMutablePointer<Float>, stride: Int
+  ///   - aStride: The distance between rows of a.
+  ///   - room: For a copy of a in the operands' format.
+  static func multiply<Operands: OperandFormat>(
+    _: Operands.Type, rows: Int, columns: Int, depth: Int, alpha: Float,
+    _ a: UnsafePointer<Float>, stride aStride: Int, room: UnsafeMutablePointer<Float>,
+    panels: UnsafePointer<Float>, adds: Bool = false, into c: UnsafeMutablePointer<Float>,
+    stride: Int
   ) {
-    for column in Swift.stride(from: 0, to: columns, by: 16) {
-      PanelProduct.forEachGroup(rows) { first, count in
-        PanelProduct.strided(
-          min(16, columns &- column), rows: count, depth: depth, alpha: alpha, a + first &* row,
-          row: row, step: step, panels + column &* depth, stride: 16, adds: adds,
-          into: c + (first &* stride &+ column), stride: stride)
+    typealias Packed = PackedOperands<Operands>
+    let whole = Packed.wholePanels(depth)
+    let b = PanelProduct<Operands>.Panels(
+      first: panels, stride: 16, panelStride: 16 * whole / Operands.termsPerWord)
+    if Operands.termsPerWord > 1 {
+      Packed.packRows(a, rows: rows, depth, stride: aStride, into: room)
+      PanelProduct<Operands>.overChannels(
+        rows: rows, columns: columns, depth: whole / 16, alpha: alpha, room,
+        panelStride: rows * Packed.width, b, adds: adds,
+        into: c, stride: stride)
+    } else {
+      PanelProduct<Operands>.strided(
+        rows: rows, columns: columns, depth: depth, alpha: alpha, a, row: aStride, step: 1, b,
+        adds: adds, into: c, stride: stride)
+    }
+  }
+
+  /// C ← α aᵀ B, added to C where `adds`, for row-major a and B packed by `packPanels`, of `depth` rows
+  /// each.
+  ///
+  /// - Parameters:
+  ///   - aStride: The distance between rows of a.
+  ///   - room: For a copy of a in the operands' format.
+  static func multiplyTransposed<Operands: OperandFormat>(
+    _: Operands.Type, rows: Int, columns: Int, depth: Int, alpha: Float,
+    _ a: UnsafePointer<Float>, stride aStride: Int, room: UnsafeMutablePointer<Float>,
+    panels: UnsafePointer<Float>, adds: Bool, into c: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    let lines = Operands.wordCount(depth)
+    if Operands.termsPerWord > 1 {
+      PackedOperands<Operands>.packPanels(
+        a, rows: depth, rows, stride: aStride, lines: lines, into: room)
+      for row in Swift.stride(from: 0, to: rows, by: 16) {
+        PanelProduct<Operands>.overLines(
+          rows: min(16, rows &- row), columns: columns, depth: lines, alpha: alpha,
+          room + row &* lines, panels, panelStride: 16 * lines, adds: adds,
+          into: c + row &* stride, stride: stride)
       }
+    } else {
+      PanelProduct<Operands>.strided(
+        rows: rows, columns: columns, depth: depth, alpha: alpha, a, row: 1, step: aStride,
+        .init(first: panels, stride: 16, panelStride: 16 * lines), adds: adds, into: c,
+        stride: stride)
     }
   }
 }

@@ -9,14 +9,32 @@ extension Attention {
   /// - Parameters:
   ///   - trace: What `forward` has left.
   ///   - y: What `forward` has written.
+  ///   - precision: The format of the products' operands.
   public func backward(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, trace: Trace, _ y: Tensor, _ dy: Tensor,
-    dq: Tensor, dk: Tensor, dv: Tensor, lengths: Lengths = Lengths(), _ pool: BufferPool
+    dq: Tensor, dk: Tensor, dv: Tensor, lengths: Lengths = Lengths(),
+    precision: Precision = .float32, _ pool: BufferPool
+  ) {
+    switch precision {
+    case .float32:
+      backward(
+        Float32Operands.self, q, k, v, trace: trace, y, dy, dq: dq, dk: dk, dv: dv,
+        lengths: lengths, pool)
+    case .bfloat16:
+      backward(
+        BFloat16Operands.self, q, k, v, trace: trace, y, dy, dq: dq, dk: dk, dv: dv,
+        lengths: lengths, pool)
+    }
+  }
+
+  private func backward<Operands: OperandFormat>(
+    _ operands: Operands.Type, _ q: Tensor, _ k: Tensor, _ v: Tensor, trace: Trace, _ y: Tensor,
+    _ dy: Tensor, dq: Tensor, dk: Tensor, dv: Tensor, lengths: Lengths, _ pool: BufferPool
   ) {
     let (s, r, c) = (q.shape.h * q.shape.w, k.shape.h * k.shape.w, q.shape.c)
     let d = c / heads
     check(q.shape, k.shape, lengths)
-    let rooms = Rooms(queries: s, keys: r, channels: d)
+    let rooms = Rooms(queries: s, keys: r, channels: d, termsPerWord: Operands.termsPerWord)
     pool.split(q.shape.n * heads, cost: 5 * s * r * d, scratch: rooms.count) {
       [self] part, scratch in
       for number in part {
@@ -33,7 +51,8 @@ extension Attention {
           }
           Self.forEachBlock(head.keys, limit: Self.keysOfBlock, unit: 16) { keys in
             backward(
-              keys, of: head, q.pointer + head.query, k.pointer + head.key, v.pointer + head.key,
+              operands, keys, of: head, q.pointer + head.query, k.pointer + head.key,
+              v.pointer + head.key,
               dy.pointer + head.query, trace, count: s, dots,
               dq: dq.pointer + head.query, dk: dk.pointer + head.key, dv: dv.pointer + head.key,
               d, stride: c, rooms.placed(at: scratch))
@@ -45,38 +64,46 @@ extension Attention {
 
   /// The part of one block of keys in the gradients of a head: all of theirs, and what is added to that
   /// of each query.
-  private func backward(
-    _ keys: Range<Int>, of head: Head, _ q: UnsafePointer<Float>, _ k: UnsafePointer<Float>,
+  private func backward<Operands: OperandFormat>(
+    _ operands: Operands.Type, _ keys: Range<Int>, of head: Head, _ q: UnsafePointer<Float>,
+    _ k: UnsafePointer<Float>,
     _ v: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, _ trace: Trace, count s: Int,
     _ dots: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>,
     dk: UnsafeMutablePointer<Float>, dv: UnsafeMutablePointer<Float>, _ d: Int, stride c: Int,
     _ scratch: Scratch
   ) {
+    typealias Packed = PackedOperands<Operands>
     let key = keys.lowerBound * c
     let line = Self.scoreStride(trace.weights == nil ? keys.count : trace.weights!.shape.c)
     if trace.weights == nil {
-      Self.packTransposed(k + key, rows: keys.count, d, stride: c, into: scratch.turnedKeys)
+      Packed.packTransposed(k + key, rows: keys.count, d, stride: c, into: scratch.turnedKeys)
     }
-    Self.packTransposed(v + key, rows: keys.count, d, stride: c, into: scratch.turnedValues)
-    Self.pack(k + key, rows: keys.count, d, stride: c, into: scratch.keys)
+    Packed.packTransposed(v + key, rows: keys.count, d, stride: c, into: scratch.turnedValues)
+    Packed.packPanels(
+      k + key, rows: keys.count, d, stride: c,
+      lines: Packed.wholePanels(keys.count) / Operands.termsPerWord, into: scratch.keys)
     var isFirst = true
-    Self.forEachBlock(head.queries, limit: Self.queriesOfBlock, unit: PanelProduct.rows) {
-      queries in
+    Self.forEachBlock(head.queries, limit: Self.queriesOfBlock, unit: Self.queryUnit) { queries in
       if isCausal, keys.lowerBound >= queries.upperBound { return }
       let query = queries.lowerBound * c
-      Self.pack(q + query, rows: queries.count, d, stride: c, into: scratch.queries)
-      Self.pack(dy + query, rows: queries.count, d, stride: c, into: scratch.gradients)
+      let lines = Operands.wordCount(queries.count)
+      Packed.packPanels(
+        q + query, rows: queries.count, d, stride: c, lines: lines, into: scratch.queries)
+      Packed.packPanels(
+        dy + query, rows: queries.count, d, stride: c, lines: lines, into: scratch.gradients)
       var weights = scratch.weights
       if let kept = trace.weights {
         weights = kept.pointer + (head.number * s + queries.lowerBound) * line
       } else {
         Self.multiply(
-          rows: queries.count, columns: keys.count, depth: d, alpha: scale(d), q + query, row: c,
-          step: 1, panels: scratch.turnedKeys, into: weights, stride: line)
+          operands, rows: queries.count, columns: keys.count, depth: d, alpha: scale(d),
+          q + query, stride: c, room: scratch.rows, panels: scratch.turnedKeys, into: weights,
+          stride: line)
       }
       Self.multiply(
-        rows: queries.count, columns: keys.count, depth: d, alpha: 1, dy + query, row: c, step: 1,
-        panels: scratch.turnedValues, into: scratch.slopes, stride: line)
+        operands, rows: queries.count, columns: keys.count, depth: d, alpha: 1, dy + query,
+        stride: c, room: scratch.rows, panels: scratch.turnedValues, into: scratch.slopes,
+        stride: line)
       for row in queries {
         let place = (row - queries.lowerBound) * line
         let (p, dS) = (weights + place, scratch.slopes + place)
@@ -95,16 +122,18 @@ extension Attention {
         }
         (dS + visible).update(repeating: 0, count: keys.count - visible)
       }
+      Self.multiplyTransposed(
+        operands, rows: keys.count, columns: d, depth: queries.count, alpha: 1, weights,
+        stride: line, room: scratch.rows, panels: scratch.gradients, adds: !isFirst,
+        into: dv + key, stride: c)
+      Self.multiplyTransposed(
+        operands, rows: keys.count, columns: d, depth: queries.count, alpha: scale(d),
+        scratch.slopes, stride: line, room: scratch.rows, panels: scratch.queries,
+        adds: !isFirst, into: dk + key, stride: c)
       Self.multiply(
-        rows: keys.count, columns: d, depth: queries.count, alpha: 1, weights, row: 1,
-        step: line, panels: scratch.gradients, adds: !isFirst, into: dv + key, stride: c)
-      Self.multiply(
-        rows: keys.count, columns: d, depth: queries.count, alpha: scale(d), scratch.slopes,
-        row: 1, step: line, panels: scratch.queries, adds: !isFirst, into: dk + key, stride: c)
-      Self.multiply(
-        rows: queries.count, columns: d, depth: keys.count, alpha: scale(d), scratch.slopes,
-        row: line, step: 1, panels: scratch.keys, adds: keys.lowerBound > 0, into: dq + query,
-        stride: c)
+        operands, rows: queries.count, columns: d, depth: keys.count, alpha: scale(d),
+        scratch.slopes, stride: line, room: scratch.rows, panels: scratch.keys,
+        adds: keys.lowerBound > 0, into: dq + query, stride: c)
       isFirst = false
     }
     if isFirst {  // all of these keys come after the last query
@@ -126,20 +155,21 @@ extension Attention {
   /// How much scratch memory a thread needs, and for what.
   private struct Rooms {
     private let keys: Int
-    private let turned: Int
+    private let rows: Int
     private let queries: Int
     private let scores: Int
 
-    init(queries s: Int, keys r: Int, channels d: Int) {
+    init(queries s: Int, keys r: Int, channels d: Int, termsPerWord: Int) {
+      func whole(_ count: Int) -> Int { (count + 15) & ~15 }
       let (queryCount, keyCount) = (min(s, queriesOfBlock), min(r, keysOfBlock))
-      keys = keyCount * panels(d)
-      turned = panels(keyCount) * d
-      queries = queryCount * panels(d)
+      keys = whole(keyCount) * whole(d) / termsPerWord
+      rows = whole(queryCount) * max(whole(keyCount), whole(d)) / termsPerWord
+      queries = whole(queryCount) * whole(d) / termsPerWord
       scores = queryCount * scoreStride(keyCount)
     }
 
     /// The scalars of all.
-    var count: Int { keys + 2 * turned + 2 * queries + 2 * scores }
+    var count: Int { 3 * keys + rows + 2 * queries + 2 * scores }
 
     func placed(at scratch: UnsafeMutablePointer<Float>) -> Scratch {
       var end = scratch
@@ -148,15 +178,17 @@ extension Attention {
         return end
       }
       return Scratch(
-        turnedKeys: room(turned), turnedValues: room(turned), keys: room(keys),
-        queries: room(queries), gradients: room(queries),
-        weights: room(scores), slopes: room(scores))
+        turnedKeys: room(keys), turnedValues: room(keys), keys: room(keys), rows: room(rows),
+        queries: room(queries), gradients: room(queries), weights: room(scores),
+        slopes: room(scores))
     }
   }
 
   /// The packed operands of a block, its weights P and their gradients.
   private struct Scratch {
     let turnedKeys, turnedValues, keys: UnsafeMutablePointer<Float>
+    /// The left operand of one product after the other.
+    let rows: UnsafeMutablePointer<Float>
     let queries, gradients: UnsafeMutablePointer<Float>
     let weights, slopes: UnsafeMutablePointer<Float>
   }

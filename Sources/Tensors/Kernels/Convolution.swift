@@ -46,20 +46,40 @@ public struct Convolution: Sendable {
   ///   - biasStride: The distance between the biases of two images: 0, or o.
   ///   - prepared: Where transformed kernels are kept from call to call, and the number by which
   ///     these are found; nil where the weights change.
+  ///   - precision: The format of the products' operands, where the extents leave a choice.
   public func forward(
     _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>, biasStride: Int = 0,
     residual: Tensor? = nil, prepared: (kernels: PreparedKernels, key: Int)? = nil,
-    into y: Tensor, _ pool: BufferPool
+    precision: Precision = .float32, into y: Tensor, _ pool: BufferPool
+  ) {
+    switch self.precision(for: x.shape, precision) {
+    case .float32:
+      forward(
+        Float32Operands.self, x, W, biases: biases, biasStride: biasStride, residual: residual,
+        prepared: prepared, into: y, pool)
+    case .bfloat16:
+      forward(
+        BFloat16Operands.self, x, W, biases: biases, biasStride: biasStride, residual: residual,
+        prepared: prepared, into: y, pool)
+    }
+  }
+
+  private func forward<Operands: OperandFormat>(
+    _ operands: Operands.Type, _ x: Tensor, _ W: UnsafePointer<Float>,
+    biases: UnsafePointer<Float>, biasStride: Int, residual: Tensor?,
+    prepared: (kernels: PreparedKernels, key: Int)?, into y: Tensor, _ pool: BufferPool
   ) {
     if usesWinograd(for: x.shape) {
-      WinogradConvolution(x.shape, outputChannels: outputChannels, pool).forward(
+      WinogradConvolution<Operands>(x.shape, outputChannels: outputChannels, pool).forward(
         x, W, biases: biases, biasStride: biasStride, residual: residual,
         prepared: prepared.flatMap {
-          $0.kernels.kernels($0.key, W, c: x.shape.c, o: outputChannels)
+          $0.kernels.kernels(operands, $0.key, W, c: x.shape.c, o: outputChannels)
         }, into: y)
-    } else if isPointwise, PointwiseConvolution.suits(columns: outputChannels) {
-      PointwiseConvolution(c: x.shape.c, o: outputChannels, pool).forward(
-        x, W, biases: biases, biasStride: biasStride, residual: residual, into: y)
+    } else if isPointwise, Self.fillsPanels(outputChannels) {
+      PointwiseConvolution<Operands>(c: x.shape.c, o: outputChannels, pool).forward(
+        x.pointer, images: x.shape.n, pixels: x.shape.h * x.shape.w, W, biases: biases,
+        biasStride: biasStride, residual: residual.map { UnsafePointer($0.pointer) },
+        into: y.pointer)
     } else {
       let pixels = y.shape.h * y.shape.w
       for n in 0..<y.shape.n {
@@ -74,7 +94,7 @@ public struct Convolution: Sendable {
       if isNarrow(for: x.shape) {
         NarrowConvolution(x, outputChannels: outputChannels, pool).forward(W, addingTo: y)
       } else {
-        Im2colConvolution(self).forward(x, W, addingTo: y, pool)
+        Im2colConvolution<Operands>(self).forward(x, W, addingTo: y, pool)
       }
     }
   }
@@ -84,13 +104,27 @@ public struct Convolution: Sendable {
   /// - Parameters:
   ///   - adds: Whether xᵀ ∗ dy is added to what dW holds.
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) biases.
+  ///   - precision: The format of the products' operands, where the extents leave a choice.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, _ pool: BufferPool
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, precision: Precision = .float32,
+    _ pool: BufferPool
   ) {
     sums.scalars.update(repeating: 0)
+    switch self.precision(for: x.shape, precision) {
+    case .float32:
+      backward(Float32Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
+    case .bfloat16:
+      backward(BFloat16Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
+    }
+  }
+
+  private func backward<Operands: OperandFormat>(
+    _: Operands.Type, _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, _ pool: BufferPool
+  ) {
     if usesWinograd(for: x.shape) {
-      WinogradConvolution(x.shape, outputChannels: outputChannels, pool).backward(
+      WinogradConvolution<Operands>(x.shape, outputChannels: outputChannels, pool).backward(
         x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums.pointer)
     } else {
       for n in 0..<dy.shape.n {
@@ -107,16 +141,18 @@ public struct Convolution: Sendable {
         }
         return
       }
-      var dx = dx
-      if isPointwise, PointwiseConvolution.suits(columns: x.shape.c), let target = dx {
-        PointwiseConvolution(c: x.shape.c, o: outputChannels, pool)
-          .backward(dy, W, into: target)
-        dx = nil
-      }
-      if dx == nil, dW == nil { return }
-      Im2colConvolution(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
+      Im2colConvolution<Operands>(self).backward(x, W, dy, dx: dx, dW: dW, adds: adds, pool)
     }
   }
+
+  /// The precision that a map gets. Pixels of few channels, single vectors and outputs of few channels
+  /// are too little work to be rounded.
+  private func precision(for x: Shape, _ precision: Precision) -> Precision {
+    x.c % 16 == 0 && outputChannels % 16 == 0 && x.h * x.w > 1 ? precision : .float32
+  }
+
+  /// Whether so many columns fill their panels well enough; others are better multiplied elsewhere.
+  static func fillsPanels(_ columns: Int) -> Bool { columns % 16 == 0 || columns > 48 }
 
   /// Whether the output pixels are linear maps of the input pixels.
   var isPointwise: Bool {

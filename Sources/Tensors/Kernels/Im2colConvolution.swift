@@ -4,7 +4,7 @@
 ///
 /// Legend as in `Convolution`; `lines` are the n · oh rows of output pixels, taken some at a time
 /// so that their patches (pixels, k k c) stay in the cache. At 1×1 the pixels are the patches.
-struct Im2colConvolution {
+struct Im2colConvolution<Operands: OperandFormat> {
   private let kernel: Int
   private let stride: Int
   private let paddingBefore: Int
@@ -31,9 +31,14 @@ struct Im2colConvolution {
     forEachChunk(x.shape, y.shape, pool) { lines, patches in
       let (rows, first) = (lines.count * y.shape.w, lines.lowerBound * y.shape.w)
       let columns = im2col(x, lines, y.shape, into: patches)
+      let target = y.pointer + first * o
+      if usesPanels(o) {
+        return PointwiseConvolution<Operands>(c: depth, o: o, pool).forward(
+          columns, pixels: rows, W, residual: target, into: target)
+      }
       multiply(
         m: rows, n: o, k: depth, Matrix(columns, stride: depth), Matrix(W, stride: o), beta: 1,
-        into: y.pointer + first * o, stride: o, pool)
+        into: target, stride: o, pool)
     }
   }
 
@@ -49,29 +54,47 @@ struct Im2colConvolution {
     forEachChunk(x.shape, dy.shape, pool) { lines, patches in
       let (rows, first) = (lines.count * dy.shape.w, lines.lowerBound * dy.shape.w)
       let gradient = Matrix(dy.pointer + first * o, stride: o)
+      let product = PointwiseConvolution<Operands>(c: depth, o: o, pool)
       if let dW {
         let columns = im2col(x, lines, dy.shape, into: patches)
-        multiply(
-          m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
-          beta: adds || lines.lowerBound > 0 ? 1 : 0, into: dW, stride: o, pool)
+        let adds = adds || lines.lowerBound > 0
+        if usesPanels(depth), usesPanels(o) {
+          product.weightGradient(
+            columns, dy.pointer + first * o, pixels: rows, into: dW, adds: adds)
+        } else {
+          multiply(
+            m: depth, n: o, k: rows, Matrix(columns, stride: depth, transposed: true), gradient,
+            beta: adds ? 1 : 0, into: dW, stride: o, pool)
+        }
       }
       guard let dx else { return }
       let target = isPointwise ? dx.pointer + first * depth : patches
-      multiply(
-        m: rows, n: depth, k: o, gradient, Matrix(W, stride: o, transposed: true),
-        into: target, stride: depth, pool)
+      if Convolution.fillsPanels(depth), usesPanels(o) || isPointwise {
+        product.backward(dy.pointer + first * o, pixels: rows, W, into: target)
+      } else {
+        multiply(
+          m: rows, n: depth, k: o, gradient, Matrix(W, stride: o, transposed: true),
+          into: target, stride: depth, pool)
+      }
       if !isPointwise { col2im(patches, lines, dy.shape, addingTo: dx) }
     }
   }
 
-  /// Cuts the lines into chunks whose patches take about a mebibyte, with room for the patches.
+  /// Whether products of so many columns go by way of panels: packing other operands costs more than
+  /// OpenBLAS' or small products, in which there are no rounded ones.
+  private func usesPanels(_ columns: Int) -> Bool {
+    columns % 16 == 0 && (Operands.termsPerWord > 1 || columns >= 128)
+  }
+
+  /// Cuts the lines into chunks whose patches take a mebibyte or are 256, with room for the patches;
+  /// pixels that are their own patches are one chunk.
   private func forEachChunk(
     _ x: Shape, _ y: Shape, _ pool: BufferPool,
     _ body: (_ lines: Range<Int>, _ patches: UnsafeMutablePointer<Float>) -> Void
   ) {
     let lineCount = y.w * kernel * kernel * x.c
-    let chunk = max(1, (1 << 18) / lineCount)
     let lines = y.n * y.h
+    let chunk = isPointwise ? lines : max((1 << 18) / lineCount, (255 + y.w) / y.w)
     let room = isPointwise ? 1 : min(chunk, lines) * lineCount
     let patches = Tensor(Shape(1, 1, 1, room), in: pool)
     for start in Swift.stride(from: 0, to: lines, by: chunk) {

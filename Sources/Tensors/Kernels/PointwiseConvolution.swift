@@ -2,21 +2,20 @@
 
 /// A 1×1 convolution: one matrix product over the pixels, on weights packed into panels.
 ///
-/// Legend: `x` (pixels, c), `W` (c, o), `y` (pixels, o). The panels of W that stay in the cache are
-/// multiplied with all pixels before the next ones. A last panel of fewer than sixteen columns is
-/// filled up with zeros, and its results are cut off.
-struct PointwiseConvolution {
-  /// The number of rows from which it pays to pack the weights first.
-  private static let packedRows = 24
-  /// The scalars of W that are kept in the cache.
-  private static let chunkScalars = 1 << 15
+/// Legend: `x` (pixels, c), `W` (c, o), `y` (pixels, o). Some rows of x are packed at a time and
+/// multiplied with all panels. What c and o lack to whole panels is filled up with zeros, and the
+/// results of such columns are cut off.
+struct PointwiseConvolution<Operands: OperandFormat> {
+  private typealias Packed = PackedOperands<Operands>
+
+  /// The rows of x that are packed at a time.
+  private static var blockRows: Int { 96 }
+  /// The number of rows from which it pays to pack the weights.
+  private static var packedRows: Int { 24 }
 
   private let c: Int
   private let o: Int
   private let pool: BufferPool
-
-  /// Whether so many columns fill their panels well enough; others are better multiplied elsewhere.
-  static func suits(columns: Int) -> Bool { columns % 16 == 0 || columns > 48 }
 
   init(c: Int, o: Int, _ pool: BufferPool) {
     self.c = c
@@ -24,77 +23,110 @@ struct PointwiseConvolution {
     self.pool = pool
   }
 
-  /// y ← x W + b, plus `residual` where there is one.
+  /// y ← x W + b, plus `residual` where there is one; it may be y itself.
   ///
   /// - Parameters:
+  ///   - images: The images, of `pixels` pixels each.
   ///   - biases: b, (n, o), or (o) for all images; nil: 0.
   ///   - biasStride: The distance between the biases of two images: o, or 0.
   func forward(
-    _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>?, biasStride: Int,
-    residual: Tensor?, into y: Tensor
+    _ x: UnsafePointer<Float>, images: Int = 1, pixels: Int, _ W: UnsafePointer<Float>,
+    biases: UnsafePointer<Float>? = nil, biasStride: Int = 0,
+    residual: UnsafePointer<Float>? = nil, into y: UnsafeMutablePointer<Float>
   ) {
     // Images that share their biases are one long image.
-    let images = biasStride == 0 ? 1 : x.shape.n
-    let pixels = x.shape.pixels / images
-    forEachChunk(of: o, depth: c) { panels in
-      let isPacked = x.shape.pixels >= Self.packedRows || panels.upperBound * 16 > o
-      let packed = isPacked ? pack(W, panels) : nil
+    let (images, pixels) = biasStride == 0 ? (1, images * pixels) : (images, pixels)
+    let depth = Packed.wholePanels(c)
+    let lines = depth / Operands.termsPerWord
+    withPanels(W, rows: images * pixels, lines) { [c, o] panels in
+      let room = min(pixels, Self.blockRows) * lines
       for n in 0..<images {
-        pool.split(pixels, cost: c * 16 * panels.count) { [c, o] part in
-          PanelProduct.forEachGroup(part.count) { start, rows in
-            let row = n * pixels + part.lowerBound + start
-            for panel in panels {
-              let (column, target) = (panel * 16, row * o + panel * 16)
-              let lanes = min(16, o - column)
-              var (b, bStride) = (W + column, o)
-              if let packed {
-                (b, bStride) = (
-                  UnsafePointer(packed.pointer + (panel - panels.lowerBound) * c * 16), 16
-                )
-              }
-              var v = Vector()
-              if let biases { v = load(biases + (n * biasStride + column), lanes) }
-              var addend: UnsafePointer<Float>?
-              if let residual { addend = UnsafePointer(residual.pointer + target) }
-              PanelProduct.overColumns(
-                lanes, rows: rows, depth: c, x.pointer + row * c, stride: c, b, stride: bStride,
-                plus: v, addend: addend, into: y.pointer + target, stride: o)
-            }
+        let biases = biases.map { $0 + n * biasStride }
+        pool.split(pixels, cost: c * o, scratch: room) { part, rows in
+          for start in stride(from: part.lowerBound, to: part.upperBound, by: Self.blockRows) {
+            let block = min(Self.blockRows, part.upperBound - start)
+            let first = n * pixels + start
+            Packed.packRows(x + first * c, rows: block, c, stride: c, into: rows)
+            let place = first * o
+            PanelProduct<Operands>.overChannels(
+              rows: block, columns: o, depth: depth / 16, rows,
+              panelStride: block * Packed.width, panels, plus: biases,
+              addend: residual.map { $0 + place },
+              into: y + place, stride: o)
           }
         }
       }
     }
   }
 
-  /// dx ← dy Wᵀ.
-  func backward(_ dy: Tensor, _ W: UnsafePointer<Float>, into dx: Tensor) {
-    let turned = Tensor(Shape(1, 1, o, c), in: pool)
-    transpose(W, rows: c, columns: o, stride: o, into: turned.pointer)
-    withExtendedLifetime(turned) {
-      PointwiseConvolution(c: o, o: c, pool).forward(
-        dy, turned.pointer, biases: nil, biasStride: 0, residual: nil, into: dx)
-    }
-  }
-
-  /// Some panels of W, one after the other.
-  private func pack(_ W: UnsafePointer<Float>, _ panels: Range<Int>) -> Tensor {
-    let packed = Tensor(Shape(1, panels.count, c, 16), in: pool)
-    for panel in panels {
-      let (target, lanes) = (
-        packed.pointer + (panel - panels.lowerBound) * c * 16, min(16, o - panel * 16)
-      )
-      for row in 0..<c { put(load(W + (row * o + panel * 16), lanes), target + row * 16) }
-    }
-    return packed
-  }
-
-  private func forEachChunk(
-    of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
+  /// Calls `body` with the panels of W, of so many lines each: a copy, or W itself where few rows are
+  /// multiplied with whole panels.
+  private func withPanels(
+    _ W: UnsafePointer<Float>, rows: Int, _ lines: Int,
+    _ body: (PanelProduct<Operands>.Panels) -> Void
   ) {
-    let panels = (channels + 15) / 16
-    let limit = max(1, Self.chunkScalars / (16 * depth))
-    for start in stride(from: 0, to: panels, by: limit) {
-      body(start..<min(start + limit, panels))
+    if Operands.termsPerWord == 1, rows < Self.packedRows, c % 16 == 0, o % 16 == 0 {
+      return body(.init(first: W, stride: o, panelStride: 16))
+    }
+    pool.withScratch(count: Packed.wholePanels(o) * lines) { [c, o] packed in
+      pool.split((o + 15) / 16, cost: 16 * c) { panels in
+        for panel in panels {
+          let column = 16 * panel
+          Packed.packPanels(
+            W + column, rows: c, min(16, o - column), stride: o, lines: lines,
+            into: packed + column * lines)
+        }
+      }
+      body(.init(first: packed, stride: 16, panelStride: 16 * lines))
+    }
+  }
+
+  /// dx ← dy Wᵀ for so many pixels.
+  func backward(
+    _ dy: UnsafePointer<Float>, pixels: Int, _ W: UnsafePointer<Float>,
+    into dx: UnsafeMutablePointer<Float>
+  ) {
+    pool.withScratch(count: o * c) { turned in
+      transpose(W, rows: c, columns: o, stride: o, into: turned)
+      PointwiseConvolution(c: o, o: c, pool).forward(dy, pixels: pixels, turned, into: dx)
+    }
+  }
+
+  /// dW ← xᵀ dy, or dW + xᵀ dy where `adds`, for c and o that are multiples of 16.
+  func weightGradient(
+    _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, pixels: Int,
+    into dW: UnsafeMutablePointer<Float>, adds: Bool
+  ) {
+    // Of two panels, what the cache next to the CPU holds.
+    let piece = 256
+    let chunk = 8 * piece * Operands.termsPerWord
+    for start in stride(from: 0, to: pixels, by: chunk) {
+      let count = min(chunk, pixels - start)
+      let lines = Operands.wordCount(count)
+      pool.withScratch(count: (c + o) * lines) { [c, o] packed in
+        let (a, b) = (packed, packed + c * lines)
+        pool.split((c + o) / 16, cost: 16 * count) { panels in
+          for panel in panels {
+            let column = 16 * panel
+            let (source, stride) =
+              column < c ? (x + (start * c + column), c) : (dy + (start * o + column - c), o)
+            Packed.packPanels(
+              source, rows: count, 16, stride: stride, lines: lines,
+              into: packed + column * lines)
+          }
+        }
+        pool.split(c / 16, cost: 16 * o * count) { panels in
+          for panel in panels {
+            for line in stride(from: 0, to: lines, by: piece) {
+              let left = a + 16 * (panel * lines + line)
+              PanelProduct<Operands>.overLines(
+                columns: o, depth: min(piece, lines - line), left, b + 16 * line,
+                panelStride: 16 * lines, adds: adds || start + line > 0,
+                into: dW + 16 * panel * o, stride: o)
+            }
+          }
+        }
+      }
     }
   }
 }

@@ -45,6 +45,7 @@ private let synonyms: [String: [String]] = [
   "patience": [
     "early_stopping", "early_stop", "early_stopping_patience", "early_stopping_rounds",
   ],
+  "precision": ["mixed_precision", "dtype", "amp", "bf16", "autocast"],
   "prediction": ["prediction_type", "parameterization", "pred_type"],
   "residual_resize": ["resblock_updown"],
   "sample_count": ["num_samples", "n_samples"],

@@ -136,7 +136,8 @@ public struct EvaluationRun {
         "weights=\(trained.checksum)",
         "images=\(Provenance.checksum(of: request.dataset))\(request.conditions.checksum)",
         "part=\(request.part)", "seed=\(request.seed)",
-      ] + facts).joined(separator: " ")
+      ] + (trained.precision == .float32 ? [] : ["precision=\(trained.precision)"]) + facts).joined(
+        separator: " ")
   }
 }
 

@@ -10,7 +10,7 @@ extension TrainedModel {
   /// A model with the file that it is from.
   public struct Loaded {
     /// The model.
-    public let trained: TrainedModel
+    public internal(set) var trained: TrainedModel
     /// The checkpoint.
     public let path: String
     /// The number of training steps.
@@ -30,18 +30,19 @@ extension TrainedModel {
   ///   - path: A checkpoint, or a run folder, which stands for its newest good checkpoint.
   ///   - kind: Which weights.
   ///   - latent: Where the autoencoder is whose latents it is a model of; nil: where the checkpoint says.
+  ///   - precision: The format of the operands of products, whatever it was trained with.
   ///   - report: Told on the first rank of damaged checkpoints that were passed over, and of what
   ///     an old one does not say.
   /// - Throws: `AgreedFailure`, `MPIError`.
   public static func load(
-    path: String, _ kind: WeightKind, latent: String? = nil, _ job: Job,
-    report: (String) -> Void
+    path: String, _ kind: WeightKind, latent: String? = nil, precision: Precision = .float32,
+    _ job: Job, report: (String) -> Void
   ) throws -> Loaded {
     let communicator = try job.communicator()
     let read = try job.together {
       communicator.rank == 0 ? try Self.read(path: path, kind, report) : nil
     }
-    return try share(read, communicator) { configuration in
+    var loaded = try share(read, communicator) { configuration in
       var configuration = configuration
       if let latent {
         guard configuration.latentDiffusion.path != nil else {
@@ -52,6 +53,8 @@ extension TrainedModel {
       }
       return try configuration.model()
     }
+    loaded.trained.precision = precision
+    return loaded
   }
 
   /// A checkpoint that the first rank has read and checked.

@@ -14,6 +14,8 @@ public struct TrainedModel: Sendable {
   public let shape: ImageShape
   /// How scalars in [−1, 1] stand for the values of the training data.
   public let format: PixelFormat
+  /// The format of the operands of products, whatever it was trained with.
+  public internal(set) var precision = Precision.float32
   private let weights: Weights
 
   /// The whole parameter buffer, written once, and the kernels that have been transformed of it.
@@ -38,8 +40,13 @@ public struct TrainedModel: Sendable {
   /// - Parameters:
   ///   - weights: The whole parameter buffer.
   ///   - images: The settings of the images, filled in.
-  public init(_ model: any Objective, weights: [Float], _ images: DataSettings) {
+  ///   - precision: The format of the operands of products.
+  public init(
+    _ model: any Objective, weights: [Float], _ images: DataSettings,
+    precision: Precision = .float32
+  ) {
     self.init(model, adopting: AlignedFloats(weights), images)
+    self.precision = precision
   }
 
   /// A model whose weights nobody writes any more.
@@ -71,7 +78,7 @@ public struct TrainedModel: Sendable {
   ///   - profile: Where the time of each operation is noted; nil: nowhere.
   public func makePass(_ pool: BufferPool, profile: OperationProfile? = nil) -> Pass {
     Pass(
-      pool: pool, weights: weights.pointer, profile: profile,
+      pool: pool, weights: weights.pointer, precision: precision, profile: profile,
       preparedKernels: weights.preparedKernels)
   }
 

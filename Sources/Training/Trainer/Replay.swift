@@ -110,7 +110,8 @@ public struct Replay: Sendable {
     defer { withExtendedLifetime((weights, gradient)) {} }
     let work = ShardGradient(
       objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: shardCount,
-      memory: plan.configuration.training.memory)
+      memory: plan.configuration.training.memory,
+      precision: plan.configuration.training.precision)
     let losses = work.compute(
       into: gradient.elements.baseAddress!, batch, step: before, shard: number,
       weights: weights.elements.baseAddress!, pool: pool)

@@ -14,6 +14,7 @@ package struct ShardGradient: Sendable {
   private let seed: UInt64
   private let shards: Int
   private let memory: MemoryUse
+  private let precision: Precision
   private let profile: OperationProfile?
 
   /// The work on one model's shards.
@@ -21,15 +22,18 @@ package struct ShardGradient: Sendable {
   /// - Parameters:
   ///   - shards: The number of shards of a batch.
   ///   - memory: What is kept of the forward pass.
+  ///   - precision: The format of the operands of products.
   package init(
     _ objective: any Objective, flips: Bool, seed: UInt64, shards: Int,
-    memory: MemoryUse = .normal, profile: OperationProfile? = nil
+    memory: MemoryUse = .normal, precision: Precision = .float32,
+    profile: OperationProfile? = nil
   ) {
     self.objective = objective
     augmentation = Augmentation(flips: flips)
     self.seed = seed
     self.shards = shards
     self.memory = memory
+    self.precision = precision
     self.profile = profile
   }
 
@@ -52,7 +56,7 @@ package struct ShardGradient: Sendable {
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,
       dropoutStreams: (0..<batch.count).map { draws.stream(.dropout, image: $0) },
-      recomputes: memory == .less, profile: profile)
+      recomputes: memory == .less, precision: precision, profile: profile)
     let losses = objective.loss(batch, draws, pass)
     pass.backward(finished)
     return losses

@@ -208,7 +208,8 @@ public final class Trainer {
     if counts { profile?.reset() }
     let work = ShardGradient(
       objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: plan.tree.shards,
-      memory: plan.configuration.training.memory, profile: profile)
+      memory: plan.configuration.training.memory,
+      precision: plan.configuration.training.precision, profile: profile)
     let failure = Mutex<StorageError?>(nil)
     let (step, images, sum, weights) = (step, images, shardSum, weights)
     let reading = Atomic(0)

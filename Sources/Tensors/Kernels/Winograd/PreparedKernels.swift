@@ -8,9 +8,14 @@ import Foundation
 /// take four times the memory of the weights. Any thread may ask; the results have the bits of
 /// kernels that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
+  private struct Key: Hashable {
+    let offset: Int
+    let termsPerWord: Int
+  }
+
   private let lock = NSLock()
   // Guarded by the lock. An entry is nil while its kernels are transformed.
-  private var kernels: [Int: PlaceArray?] = [:]
+  private var kernels: [Key: PlaceArray?] = [:]
   private var memory: [Buffer] = []
   private let pool = BufferPool()
 
@@ -27,17 +32,22 @@ public final class PreparedKernels: @unchecked Sendable {
   ///   - W: The weights, (3, 3, c, o), always the same for one offset.
   /// - Returns: `nil` while another thread computes them: who would wait for it may as well
   ///   transform them for itself.
-  func kernels(_ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int) -> PlaceArray? {
+  func kernels<Operands: OperandFormat>(
+    _: Operands.Type, _ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int
+  ) -> PlaceArray? {
+    let (key, rows) = (
+      Key(offset: offset, termsPerWord: Operands.termsPerWord), c / Operands.termsPerWord
+    )
     let (found, created) = lock.withLock { () -> (PlaceArray?, PlaceArray?) in
-      if let entry = kernels[offset] { return (entry, nil) }
-      kernels[offset] = .some(nil)
-      let buffer = pool.buffer(count: PlaceArray.count(rows: c, panels: o / 16))
+      if let entry = kernels[key] { return (entry, nil) }
+      kernels[key] = .some(nil)
+      let buffer = pool.buffer(count: PlaceArray.count(rows: rows, panels: o / 16))
       memory.append(buffer)
-      return (nil, PlaceArray(rows: c, panels: o / 16, at: buffer.pointer))
+      return (nil, PlaceArray(rows: rows, panels: o / 16, at: buffer.pointer))
     }
     guard let created else { return found }
-    WinogradKernels(W, c, o).transform(0..<created.panels, rows: 0..<c, into: created)
-    lock.withLock { kernels[offset] = created }
+    WinogradKernels<Operands>(W, c, o).transform(0..<created.panels, rows: 0..<rows, into: created)
+    lock.withLock { kernels[key] = created }
     return created
   }
 }

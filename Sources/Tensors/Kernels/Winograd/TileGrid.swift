@@ -49,8 +49,8 @@ struct TileGrid {
   /// Calls `body` for blocks of neighbouring tiles of about equal size, `limit` at most.
   func forEachBlock(limit: Int, _ body: (_ tiles: Range<Int>) -> Void) {
     let blocks = (count + limit - 1) / limit
-    let rows = PanelProduct.rows
-    let size = ((count + blocks - 1) / blocks + rows - 1) / rows * rows
+    // Whole groups of rows of any product kernel: the same blocks on all CPUs.
+    let size = ((count + blocks - 1) / blocks + 11) / 12 * 12
     for start in stride(from: 0, to: count, by: size) { body(start..<min(start + size, count)) }
   }
 

@@ -11,9 +11,11 @@
 /// U = G W Gᵀ transformed kernels, M = V U their products, y = Aᵀ M A; Z = A dy Aᵀ, dU = Vᵀ Z,
 /// dW = Gᵀ dU G, dV = Z Uᵀ, dx = B dV Bᵀ. Tiles are taken in blocks, and channels in chunks of some
 /// panels, so that the arrays stay in the cache; blocks follow each other in one order.
-struct WinogradConvolution {
+struct WinogradConvolution<Operands: OperandFormat> {
   /// What the transform of a vector to or from 36 places costs, in multiplications and additions.
-  private static let transformCost = 36 * 16 * 8
+  private static var transformCost: Int { 36 * 16 * 8 }
+  /// The words of sixteen channels of V and Z.
+  private static var width: Int { 16 / Operands.termsPerWord }
 
   private let grid: TileGrid
   private let c: Int
@@ -38,24 +40,25 @@ struct WinogradConvolution {
     _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>, biasStride: Int,
     residual: Tensor?, prepared: PlaceArray? = nil, into y: Tensor
   ) {
-    let kernels = WinogradKernels(W, c, o)
+    let kernels = WinogradKernels<Operands>(W, c, o)
     forEachBlock { tiles in
-      withPlaces(rows: tiles.count, panels: c / 16) { V in
+      withPlaces(rows: tiles.count, panels: c / 16, width: Self.width) { V in
         transformInput(x, tiles, into: V)
         forEachChunk(of: o, depth: c) { panels in
           withPlaces(rows: tiles.count, panels: panels.count) { M in
             if let prepared {
               multiply(V, prepared, panels, into: M)
             } else {
-              withPlaces(rows: c, panels: panels.count, .rows) { U in
-                pool.split(c, cost: Self.transformCost * panels.count) {
+              let rows = c / Operands.termsPerWord
+              withPlaces(rows: rows, panels: panels.count, .rows) { U in
+                pool.split(rows, cost: Self.transformCost * panels.count) {
                   kernels.transform(panels, rows: $0, into: U)
                 }
                 multiply(V, U, 0..<panels.count, into: M)
               }
             }
             pool.split(tiles.count, cost: Self.transformCost * panels.count) { [grid] part in
-              WinogradTiles.transformOutput(
+              WinogradTiles<Operands>.transformOutput(
                 M.from(row: part.lowerBound), grid, part.shifted(by: tiles.lowerBound), panels,
                 biases: biases, biasStride: biasStride, residual: residual, into: y)
             }
@@ -74,13 +77,13 @@ struct WinogradConvolution {
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
     dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: UnsafeMutablePointer<Float>
   ) {
-    let kernels = WinogradKernels(W, c, o)
+    let kernels = WinogradKernels<Operands>(W, c, o)
     let outputGrid = TileGrid(dy.shape)
     dx?.scalars.update(repeating: 0)
     forEachBlock { tiles in
-      withPlaces(rows: tiles.count, panels: o / 16) { Z in
+      withPlaces(rows: tiles.count, panels: o / 16, width: Self.width) { Z in
         forEachImage(tiles, panels: o / 16) { part, panels in
-          WinogradTiles.transformOutputGradient(
+          WinogradTiles<Operands>.transformOutputGradient(
             dy, outputGrid, part, panels,
             into: Z.from(row: part.lowerBound - tiles.lowerBound, panel: panels.lowerBound),
             sums: sums)
@@ -88,14 +91,14 @@ struct WinogradConvolution {
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
             withPlaces(rows: tiles.count, panels: panels.count) { dV in
-              withPlaces(rows: o, panels: panels.count, .rows) { U in
+              withPlaces(rows: o / Operands.termsPerWord, panels: panels.count, .rows) { U in
                 pool.split(o / 16, cost: 16 * Self.transformCost * panels.count) {
                   kernels.transformTransposed(panels, rowPanels: $0, into: U)
                 }
                 multiply(Z, U, 0..<panels.count, into: dV)
               }
               forEachImage(tiles, panels: panels.count) { [grid] part, some in
-                WinogradTiles.transformInputGradient(
+                WinogradTiles<Operands>.transformInputGradient(
                   dV.from(row: part.lowerBound - tiles.lowerBound, panel: some.lowerBound), grid,
                   part, some.shifted(by: panels.lowerBound), addingTo: dx)
               }
@@ -103,8 +106,9 @@ struct WinogradConvolution {
           }
         }
         guard let dW else { return }
-        withPlaces(rows: tiles.count, panels: c / 16) { V in
+        withPlaces(rows: tiles.count, panels: c / 16, width: Self.width) { V in
           transformInput(x, tiles, into: V)
+          turnRows(V, Z)
           // Blocks of dU of 64 by 64 channels stay in the cache next to the CPU.
           for panel in stride(from: 0, to: o / 16, by: 4) {
             let panels = panel..<min(panel + 4, o / 16)
@@ -127,16 +131,18 @@ struct WinogradConvolution {
 
   /// Calls `body` with an array whose memory was in use a moment ago.
   private func withPlaces(
-    rows: Int, panels: Int, _ order: PlaceArray.Order = .places, _ body: (PlaceArray) -> Void
+    rows: Int, panels: Int, _ order: PlaceArray.Order = .places, width: Int = 16,
+    _ body: (PlaceArray) -> Void
   ) {
-    pool.withScratch(count: PlaceArray.count(rows: rows, panels: panels, order)) { scalars in
-      body(PlaceArray(rows: rows, panels: panels, order, at: scalars))
+    let count = PlaceArray.count(rows: rows, panels: panels, order, width: width)
+    pool.withScratch(count: count) { scalars in
+      body(PlaceArray(rows: rows, panels: panels, order, width: width, at: scalars))
     }
   }
 
   private func transformInput(_ x: Tensor, _ tiles: Range<Int>, into V: PlaceArray) {
     pool.split(tiles.count, cost: Self.transformCost * c / 16) { [grid] part in
-      WinogradTiles.transformInput(
+      WinogradTiles<Operands>.transformInput(
         x, grid, part.shifted(by: tiles.lowerBound), into: V.from(row: part.lowerBound))
     }
   }
@@ -163,21 +169,33 @@ struct WinogradConvolution {
 
   // MARK: Products
 
+  /// Turns V and Z from sums over channels to sums over tiles.
+  private func turnRows(_ V: PlaceArray, _ Z: PlaceArray) {
+    guard Operands.termsPerWord > 1 else { return }
+    pool.split(36, cost: 16 * V.rows * (V.panels + Z.panels)) { places in
+      for place in places {
+        for array in [V, Z] {
+          for panel in 0..<array.panels {
+            Operands.turnRows(array.rows, array.panel(panel, place: place))
+          }
+        }
+      }
+    }
+  }
+
   /// M ← V U at each place, for some panels of U.
   private func multiply(
     _ V: PlaceArray, _ U: PlaceArray, _ panels: Range<Int>, into M: PlaceArray
   ) {
     pool.split(36, cost: 256 * V.rows * V.panels * panels.count) { places in
       for place in places {
-        PanelProduct.forEachGroup(V.rows) { row, rows in
-          let v = V.panel(0, place: place) + row * 16
-          for panel in panels {
-            PanelProduct.overChannels(
-              rows: rows, panels: V.panels, v, panelStride: V.panelStride,
-              U.panel(panel, place: place), stride: U.rowStride,
-              into: M.panel(panel - panels.lowerBound, place: place) + row * 16)
-          }
-        }
+        PanelProduct<Operands>.overChannels(
+          rows: V.rows, panels: panels.count, depth: V.panels, V.panel(0, place: place),
+          panelStride: V.panelStride,
+          .init(
+            first: U.panel(panels.lowerBound, place: place), stride: U.rowStride,
+            panelStride: U.panelStride),
+          into: M.panel(0, place: place), panelStride: M.panelStride)
       }
     }
   }
@@ -192,11 +210,11 @@ struct WinogradConvolution {
         for channel in stride(from: channels.lowerBound, to: channels.upperBound, by: 16) {
           let v = V.panel(channel / 16, place: place)
           let row = (channel - channels.lowerBound) * dU.rowStride
-          for panel in panels {
-            PanelProduct.overVectors(
-              V.rows, v, Z.panel(panel, place: place),
-              into: dU.panel(panel - panels.lowerBound, place: place) + row, stride: dU.rowStride)
-          }
+          PanelProduct<Operands>.overLines(
+            columns: 16 * panels.count, depth: Operands.wordCount(V.rows), v,
+            Z.panel(panels.lowerBound, place: place), panelStride: Z.panelStride,
+            into: dU.panel(0, place: place) + row, stride: dU.rowStride,
+            panelStride: dU.panelStride)
         }
       }
     }
@@ -204,9 +222,11 @@ struct WinogradConvolution {
 
   // MARK: Blocking
 
-  /// Cuts the tiles into blocks whose transformed inputs take some mebibytes.
+  /// Cuts the tiles into blocks whose transformed inputs take four mebibytes of float32, or eight where
+  /// there would be few of them: the kernels are transformed for each block.
   private func forEachBlock(_ body: (_ tiles: Range<Int>) -> Void) {
-    grid.forEachBlock(limit: max(48, (1 << 20) / (36 * max(c, o))), body)
+    let few = (1 << 20) / (36 * max(c, o))
+    grid.forEachBlock(limit: max(48, few, min(228, 2 * few)), body)
   }
 
   /// Cuts panels into chunks whose transformed kernels, `depth` rows each, stay in the cache.
@@ -214,7 +234,7 @@ struct WinogradConvolution {
     of channels: Int, depth: Int, _ body: (_ panels: Range<Int>) -> Void
   ) {
     let panels = channels / 16
-    let limit = max(1, (9 << 14) / (36 * 16 * depth))
+    let limit = max(1, (9 << 15) / (36 * 16 * depth))
     let chunks = (panels + limit - 1) / limit
     for chunk in 0..<chunks {
       body((0..<panels).part(chunk, of: chunks))

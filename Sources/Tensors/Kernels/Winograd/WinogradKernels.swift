@@ -2,8 +2,11 @@
 
 /// The transforms of the kernels of a convolution, for some panels of channels at a time.
 ///
-/// Legend as in `WinogradConvolution`: `W` (3, 3, c, o), U = G W Gᵀ for each pair of channels.
-struct WinogradKernels {
+/// Legend as in `WinogradConvolution`: `W` (3, 3, c, o), U = G W Gᵀ for each pair of channels. A row
+/// of U is one of words, of one or several neighbouring channels (`OperandFormat`).
+struct WinogradKernels<Operands: OperandFormat> {
+  private typealias Transform = Winograd<Operands.Points>
+
   private let W: UnsafePointer<Float>
   private let c: Int
   private let o: Int
@@ -16,20 +19,15 @@ struct WinogradKernels {
 
   /// U ← G W Gᵀ for panels of output channels and some rows of U, input channels.
   func transform(_ panels: Range<Int>, rows: Range<Int>, into U: PlaceArray) {
-    let tap = c &* o
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
-      let scratch = scratch.baseAddress!
+    let (tap, terms) = (c &* o, Operands.termsPerWord)
+    withScratch(tapCount: 0) { scratch, _ in
       for row in rows {
         for panel in panels {
-          let target = U.panel(panel &- panels.lowerBound)
-          let source = W + (row &* o &+ panel &* 16)
-          for kx in 0..<3 {
-            let column = source + kx &* tap
-            putColumn(
-              Winograd.kernel(
-                (vector(column), vector(column + 3 &* tap), vector(column + 6 &* tap))),
-              scratch, kx)
+          let source = W + (row &* terms &* o &+ panel &* 16)
+          for term in 0..<terms {
+            transformColumns(source + term &* o, tap, into: scratch + 36 &* term)
           }
+          let target = U.panel(panel &- panels.lowerBound)
           expand(scratch, target + row &* U.rowStride, U.placeStride)
         }
       }
@@ -38,10 +36,8 @@ struct WinogradKernels {
 
   /// Uᵀ for panels of input channels and some panels of rows, output channels.
   func transformTransposed(_ panels: Range<Int>, rowPanels: Range<Int>, into U: PlaceArray) {
-    let tap = c &* o
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 9 * 16) { scratch in
-      let scratch = scratch.baseAddress!
-      let taps = UnsafeMutableRawPointer(scratch + 36).assumingMemoryBound(to: Float.self)
+    let (tap, terms) = (c &* o, Operands.termsPerWord)
+    withScratch(tapCount: 9) { scratch, taps in
       for panel in panels {
         let target = U.panel(panel &- panels.lowerBound)
         for block in stride(from: 16 * rowPanels.lowerBound, to: 16 * rowPanels.upperBound, by: 16)
@@ -51,18 +47,12 @@ struct WinogradKernels {
               W + (t &* tap &+ panel &* 16 &* o &+ block), stride: o, into: taps + 256 &* t,
               stride: 16)
           }
-          for row in 0..<16 {
-            let source = taps + 16 &* row
-            for kx in 0..<3 {
-              putColumn(
-                Winograd.kernel(
-                  (
-                    vector(source + 256 &* kx), vector(source + 256 &* (3 &+ kx)),
-                    vector(source + 256 &* (6 &+ kx))
-                  )),
-                scratch, kx)
+          for row in 0..<16 / terms {
+            for term in 0..<terms {
+              transformColumns(
+                taps + 16 &* (row &* terms &+ term), 256, into: scratch + 36 &* term)
             }
-            expand(scratch, target + (block &+ row) &* U.rowStride, U.placeStride)
+            expand(scratch, target + (block / terms &+ row) &* U.rowStride, U.placeStride)
           }
         }
       }
@@ -85,7 +75,7 @@ struct WinogradKernels {
             dU.panel(panel &- panels.lowerBound)
             + (channel &- channels.lowerBound) &* dU.rowStride
           for j in 0..<6 {
-            let t = Winograd.kernelGradient(
+            let t = Transform.kernelGradient(
               column6(source + j &* dU.placeStride, 6 &* dU.placeStride))
             scratch[j] = t.0
             scratch[6 &+ j] = t.1
@@ -93,7 +83,7 @@ struct WinogradKernels {
           }
           let target = dW + (channel &* o &+ panel &* 16)
           for ky in 0..<3 {
-            let t = Winograd.kernelGradient(row6(scratch, ky))
+            let t = Transform.kernelGradient(row6(scratch, ky))
             let line = target + 3 &* ky &* tap
             put(adds ? vector(line) + t.0 : t.0, line)
             put(adds ? vector(line + tap) + t.1 : t.1, line + tap)
@@ -104,14 +94,51 @@ struct WinogradKernels {
     }
   }
 
-  /// Transforms the rows of a scratch matrix whose three columns are transformed, into 36 places.
+  /// Calls `body` with room for the transforms of the terms of a word, and for some blocks of taps.
+  private func withScratch(
+    tapCount: Int,
+    _ body: (_ scratch: UnsafeMutablePointer<Vector>, _ taps: UnsafeMutablePointer<Float>) -> Void
+  ) {
+    let room = 36 * Operands.termsPerWord
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: room + tapCount * 16) { scratch in
+      let scratch = scratch.baseAddress!
+      body(scratch, UnsafeMutableRawPointer(scratch + room).assumingMemoryBound(to: Float.self))
+    }
+  }
+
+  /// Transforms the columns of nine taps that are `tap` scalars apart, into a scratch matrix of six.
+  @inline(__always)
+  private func transformColumns(
+    _ source: UnsafePointer<Float>, _ tap: Int, into scratch: UnsafeMutablePointer<Vector>
+  ) {
+    for kx in 0..<3 {
+      let column = source + kx &* tap
+      putColumn(
+        Transform.kernel((vector(column), vector(column + 3 &* tap), vector(column + 6 &* tap))),
+        scratch, kx)
+    }
+  }
+
+  /// Transforms the rows of the scratch matrices of a word's terms, whose three columns are
+  /// transformed, into 36 places.
   @inline(__always)
   private func expand(
     _ scratch: UnsafeMutablePointer<Vector>, _ target: UnsafeMutablePointer<Float>, _ stride: Int
   ) {
+    @inline(__always)
+    func row(_ i: Int, _ term: Int) -> SixVectors {
+      let row = scratch + (36 &* term &+ 6 &* i)
+      return Transform.kernel((row[0], row[1], row[2]))
+    }
     for i in 0..<6 {
-      let row = scratch + 6 &* i
-      putRow(Winograd.kernel((row[0], row[1], row[2])), target + 6 &* i &* stride, stride)
+      let (first, last) = (row(i, 0), row(i, Operands.termsPerWord &- 1))
+      let line = target + 6 &* i &* stride
+      put(Operands.words { $0 == 0 ? first.0 : last.0 }, line)
+      put(Operands.words { $0 == 0 ? first.1 : last.1 }, line + stride)
+      put(Operands.words { $0 == 0 ? first.2 : last.2 }, line + 2 &* stride)
+      put(Operands.words { $0 == 0 ? first.3 : last.3 }, line + 3 &* stride)
+      put(Operands.words { $0 == 0 ? first.4 : last.4 }, line + 4 &* stride)
+      put(Operands.words { $0 == 0 ? first.5 : last.5 }, line + 5 &* stride)
     }
   }
 }

@@ -4,7 +4,9 @@
 ///
 /// Legend as in `WinogradConvolution`. Each transform is the one-dimensional one of `Winograd`
 /// along the columns of a tile and then along its rows, for sixteen channels at a time.
-enum WinogradTiles {
+enum WinogradTiles<Operands: OperandFormat> {
+  private typealias Transform = Winograd<Operands.Points>
+
   /// V ← Bᵀ x B for each tile; pixels outside the map are zero.
   static func transformInput(
     _ x: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, into V: PlaceArray
@@ -13,7 +15,7 @@ enum WinogradTiles {
       for panel in 0..<V.panels {
         let channel = panel &* 16
         for j in 0..<6 {
-          let d = Winograd.input(
+          let d = Transform.input(
             (
               vector(pixels[j] + channel), vector(pixels[6 &+ j] + channel),
               vector(pixels[12 &+ j] + channel), vector(pixels[18 &+ j] + channel),
@@ -21,9 +23,10 @@ enum WinogradTiles {
             ))
           putColumn(d, scratch, j)
         }
-        let target = V.panel(panel) + tile &* 16
+        let target = V.panel(panel) + tile &* V.rowStride
         for i in 0..<6 {
-          putRow(Winograd.input(row6(scratch, i)), target + 6 &* i &* V.placeStride, V.placeStride)
+          putTerms(
+            Transform.input(row6(scratch, i)), target + 6 &* i &* V.placeStride, V.placeStride)
         }
       }
     }
@@ -39,11 +42,11 @@ enum WinogradTiles {
         let source = dV.panel(panel &- panels.lowerBound) + tile &* 16
         for j in 0..<6 {
           let m = source + j &* dV.placeStride
-          putColumn(Winograd.inputGradient(column6(m, 6 &* dV.placeStride)), scratch, j)
+          putColumn(Transform.inputGradient(column6(m, 6 &* dV.placeStride)), scratch, j)
         }
         let channel = panel &* 16
         for i in 0..<6 {
-          let d = Winograd.inputGradient(row6(scratch, i))
+          let d = Transform.inputGradient(row6(scratch, i))
           let line = pixels + 6 &* i
           add(d.0, line[0] + channel)
           add(d.1, line[1] + channel)
@@ -73,7 +76,7 @@ enum WinogradTiles {
           let source =
             M.panel(panel &- panels.lowerBound) + tile &* 16
           for j in 0..<6 {
-            let t = Winograd.output(column6(source + j &* M.placeStride, 6 &* M.placeStride))
+            let t = Transform.output(column6(source + j &* M.placeStride, 6 &* M.placeStride))
             scratch[j] = t.0
             scratch[6 &+ j] = t.1
             scratch[12 &+ j] = t.2
@@ -81,7 +84,7 @@ enum WinogradTiles {
           }
           let b = vector(biases + (n &* biasStride &+ channel))
           for i in 0..<rows {
-            let t = Winograd.output(row6(scratch, i))
+            let t = Transform.output(row6(scratch, i))
             let start = first &+ i &* w &* o &+ channel
             let line = y.pointer + start
             if let residual {
@@ -126,7 +129,7 @@ enum WinogradTiles {
             }
             let column = (pixel(0), pixel(1), pixel(2), pixel(3))
             sum += (column.0 + column.1) + (column.2 + column.3)
-            let t = Winograd.outputGradient(column)
+            let t = Transform.outputGradient(column)
             scratch[j] = t.0
             scratch[4 &+ j] = t.1
             scratch[8 &+ j] = t.2
@@ -135,16 +138,29 @@ enum WinogradTiles {
             scratch[20 &+ j] = t.5
           }
           add(sum, sums + (n &* o &+ channel))
-          let target = Z.panel(panel &- panels.lowerBound) + tile &* 16
+          let target = Z.panel(panel &- panels.lowerBound) + tile &* Z.rowStride
           for i in 0..<6 {
             let row = scratch + 4 &* i
-            putRow(
-              Winograd.outputGradient((row[0], row[1], row[2], row[3])),
+            putTerms(
+              Transform.outputGradient((row[0], row[1], row[2], row[3])),
               target + 6 &* i &* Z.placeStride, Z.placeStride)
           }
         }
       }
     }
+  }
+
+  /// Writes six vectors of operands that are `stride` words apart.
+  @inline(__always)
+  private static func putTerms(
+    _ row: SixVectors, _ pointer: UnsafeMutablePointer<Float>, _ stride: Int
+  ) {
+    Operands.putTerms(row.0, pointer)
+    Operands.putTerms(row.1, pointer + stride)
+    Operands.putTerms(row.2, pointer + 2 &* stride)
+    Operands.putTerms(row.3, pointer + 3 &* stride)
+    Operands.putTerms(row.4, pointer + 4 &* stride)
+    Operands.putTerms(row.5, pointer + 5 &* stride)
   }
 
   /// Calls `body` for each tile, numbered from 0, with its 36 pixels and room for 36 vectors.
@@ -178,14 +194,14 @@ enum WinogradTiles {
 
 /// Row `i` of six of a scratch matrix of six columns.
 @inline(__always)
-func row6(_ scratch: UnsafeMutablePointer<Vector>, _ i: Int) -> Winograd.Six {
+func row6(_ scratch: UnsafeMutablePointer<Vector>, _ i: Int) -> SixVectors {
   let row = scratch + 6 &* i
   return (row[0], row[1], row[2], row[3], row[4], row[5])
 }
 
 /// Six vectors that are `stride` scalars apart.
 @inline(__always)
-func column6(_ pointer: UnsafePointer<Float>, _ stride: Int) -> Winograd.Six {
+func column6(_ pointer: UnsafePointer<Float>, _ stride: Int) -> SixVectors {
   (
     vector(pointer), vector(pointer + stride), vector(pointer + 2 &* stride),
     vector(pointer + 3 &* stride), vector(pointer + 4 &* stride), vector(pointer + 5 &* stride)
@@ -194,7 +210,7 @@ func column6(_ pointer: UnsafePointer<Float>, _ stride: Int) -> Winograd.Six {
 
 /// Writes a column of a scratch matrix of six columns.
 @inline(__always)
-func putColumn(_ column: Winograd.Six, _ scratch: UnsafeMutablePointer<Vector>, _ j: Int) {
+func putColumn(_ column: SixVectors, _ scratch: UnsafeMutablePointer<Vector>, _ j: Int) {
   let top = scratch + j
   top[0] = column.0
   top[6] = column.1
@@ -202,15 +218,4 @@ func putColumn(_ column: Winograd.Six, _ scratch: UnsafeMutablePointer<Vector>, 
   top[18] = column.3
   top[24] = column.4
   top[30] = column.5
-}
-
-/// Writes six vectors that are `stride` scalars apart.
-@inline(__always)
-func putRow(_ row: Winograd.Six, _ pointer: UnsafeMutablePointer<Float>, _ stride: Int) {
-  put(row.0, pointer)
-  put(row.1, pointer + stride)
-  put(row.2, pointer + 2 &* stride)
-  put(row.3, pointer + 3 &* stride)
-  put(row.4, pointer + 4 &* stride)
-  put(row.5, pointer + 5 &* stride)
 }
