@@ -13,4 +13,12 @@ public enum Precision: String, CaseIterable, Sendable {
 
   /// Whether this binary multiplies such operands by instructions for them, not by several others.
   public var isNative: Bool { self == .float32 || CBFloat16_isNative() != 0 }
+
+  /// What is to be said where it is not native.
+  public var notice: String? {
+    isNative
+      ? nil
+      : "This program has no instructions for \(rawValue) (AVX-512 BF16): products in it have the same bits, "
+        + "but take several times as long as in float32."
+  }
 }

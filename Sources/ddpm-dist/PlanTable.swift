@@ -1,6 +1,7 @@
 // What a run would be, as a text for people.
 
 import Preflight
+import Tensors
 import Training
 
 extension PlanReport {
@@ -28,7 +29,9 @@ extension PlanReport {
           + "\(division.workers) \(division.workers == 1 ? "worker" : "workers")",
       ],
     ]
-    return text(facts)
+    let notice = settings.first { $0.key == "precision" }
+      .flatMap { Precision(rawValue: $0.value)?.notice }
+    return text(facts) + (notice.map { $0 + "\n" } ?? "")
       + "\nMEMORY of a rank while it trains: \(bytes(memory.residentBytes))\n"
       + text(memory.training.map { ["  \($0.name)", bytes($0.bytes)] })
       + extra("while a checkpoint is saved, on the first rank", memory.saving)

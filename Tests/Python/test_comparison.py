@@ -342,7 +342,7 @@ class Comparison(unittest.TestCase):
         self.assertIn("ImportError: no torch", said[EAGER.name])
         self.assertIn("6 parameters, not 5", said[COMPILED.name])
         self.assertIn("SystemError: out of luck", said[EXTENSION.name])
-        self.assertIn("no ddpm-dist, bfloat16", said[OURS_BFLOAT16.name])
+        self.assertEqual(said[OURS_BFLOAT16.name], compare.NO_BFLOAT16)
         self.assertEqual(result.outcomes[CHANNELS_LAST.name].values, [1.0] * 3)
         self.assertEqual(result.ratio(CHANNELS_LAST.name), Spread(4.0, 4.0, 4.0))
         self.assertEqual(facts, {"us": "1", "it": "1", "other": "1", "x": "1"})
@@ -369,9 +369,10 @@ class Comparison(unittest.TestCase):
             self.assertEqual(result.outcomes[other.name].remark, compare.NO_BFLOAT16)
         # With the instructions, all take part.
         fast = script(WORKER, parameters=5, name="it", images=4)
-        scripts = {one.name: fast for one in (*FLOAT32, *BFLOAT16)} | {OURS.name: ours}
+        scripts = {one.name: fast for one in (*FLOAT32, *BFLOAT16)}
+        scripts |= {OURS.name: ours, OURS_BFLOAT16.name: ours}
         result, _ = self.compared(MEASURE["mnist-step"], scripts, cpuinfo="flags : amx_bf16")
-        self.assertEqual([outcome.remark for outcome in result.outcomes.values()], [""] * 7)
+        self.assertEqual([outcome.remark for outcome in result.outcomes.values()], [""] * 8)
 
     def test_without_ours_there_is_no_comparison(self):
         with self.assertRaisesRegex(compare.Failure, "ddpm-dist was left out"):

@@ -38,7 +38,9 @@ def pytorch(name: str, mode: str, **more) -> Competitor:
 # Ours
 
 OURS = Competitor("ddpm-dist")
-OURS_BFLOAT16 = Competitor("ddpm-dist, bfloat16", settings=("precision=bfloat16",))
+OURS_BFLOAT16 = Competitor(
+    "ddpm-dist, bfloat16", settings=("precision=bfloat16",), in_bfloat16=True
+)
 OURS_NORMAL = Competitor("ddpm-dist, memory: normal", settings=("memory=normal",))
 OURS_LESS = Competitor("ddpm-dist, memory: less", settings=("memory=less",))
 ONE_RANK = Competitor("ddpm-dist, 1 rank")

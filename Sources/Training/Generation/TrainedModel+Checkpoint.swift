@@ -54,6 +54,7 @@ extension TrainedModel {
       return try configuration.model()
     }
     loaded.trained.precision = precision
+    if let notice = precision.notice, communicator.rank == 0 { report(notice) }
     return loaded
   }
 

@@ -17,6 +17,7 @@ extension TrainingRun {
         """
       )
     }
+    if let notice = settings.precision.notice { logger.warning("\(notice)") }
     for note in plan.objective.notes { logger.info("\(note)") }
     let parameters = plan.objective.parameters.layout.count
     logger.info(

@@ -10,7 +10,7 @@ protocol OperandFormat {
   /// The points of Winograd's transforms whose products keep most of this format's bits.
   associatedtype Points: InterpolationPoints
 
-  /// How many terms of a sum a word holds.
+  /// How many terms of a sum a word holds: 1 or 2.
   static var termsPerWord: Int { get }
 
   /// sums + Σ a b over the terms of a word a, which meets sixteen words b.
