@@ -5,10 +5,11 @@
 #   launch/install.sh --prefix /opt/ddpm-dist --march x86-64-v3,x86-64-v4    for a cluster of several kinds
 #   launch/install.sh --prefix /opt/ddpm-dist --uninstall
 #
-# --march takes x86-64-v3 (AVX2), x86-64-v4 (AVX-512) and native, each a build of some minutes; what is
-# installed chooses the one that fits the CPU. DESTDIR, if set, goes before the prefix. Nodes need neither
-# Swift nor this folder, but the libraries that launch/setup.sh installs. Exit codes: 64 wrong arguments,
-# 66 nothing to uninstall, 69 something to build with is missing, 73 a file of somebody else is in the way.
+# --march takes x86-64-v3 (AVX2), x86-64-v4 (AVX-512), cooperlake (AVX-512 with bfloat16, as Zen 4 has it
+# too) and native, each a build of some minutes; what is installed chooses the one that fits the CPU.
+# DESTDIR, if set, goes before the prefix. Nodes need neither Swift nor this folder, but the libraries that
+# launch/setup.sh installs. Exit codes: 64 wrong arguments, 66 nothing to uninstall, 69 something to build
+# with is missing, 73 a file of somebody else is in the way.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 

@@ -39,10 +39,10 @@ if [[ -z $tree || ${#kinds[@]} == 0 ]]; then
 fi
 for kind in "${kinds[@]}"; do
   case $kind in
-    x86-64-v3 | x86-64-v4 | native) ;;
+    x86-64-v3 | x86-64-v4 | cooperlake | native) ;;
     *)
       echo "stage.sh: \"$kind\" is no kind of CPU that the wrapper can choose: --march takes x86-64-v3," \
-        "x86-64-v4 and native, separated by commas." >&2
+        "x86-64-v4, cooperlake and native, separated by commas." >&2
       exit 64
       ;;
   esac

@@ -18,7 +18,8 @@ public enum Precision: String, CaseIterable, Sendable {
   public var notice: String? {
     isNative
       ? nil
-      : "This program has no instructions for \(rawValue) (AVX-512 BF16): products in it have the same bits, "
-        + "but take several times as long as in float32."
+      : "This program has no instructions for \(rawValue) (AVX-512 BF16): products in it give the same, but take "
+        + "several times as long as in float32. A program that is built on a CPU with them, for it "
+        + "(DDPM_MARCH=native), has them."
   }
 }

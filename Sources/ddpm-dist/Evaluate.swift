@@ -25,6 +25,12 @@ struct Evaluate: JobCommand {
   @OptionGroup var images: EvaluatedImages
   @OptionGroup var log: LogOptions
   @Option(
+    help: """
+      The operands of products: float32, or bfloat16, rounded ones, which CPUs with AVX-512 BF16 multiply \
+      faster and the bound is a little off with.
+      """)
+  var precision: Precision = .float32
+  @Option(
     help: ArgumentHelp(
       "How images are evaluated. (default: \(DenoisingDiffusion.EvaluationMethod.all[0].name))",
       valueName: "name"))
@@ -110,7 +116,7 @@ struct Evaluate: JobCommand {
           .check(target: path, inputs: images.inputs, isForced: force)
       }
     }
-    let loaded = try images.load(job) { logger.warning("\($0)") }
+    let loaded = try images.load(job, precision: precision) { logger.warning("\($0)") }
     let evaluation = try job.together {
       try loaded.trained.require((any Likelihood).self, to: "tell what an image costs")
         .evaluation(options)
@@ -176,12 +182,6 @@ struct EvaluatedImages: ParsableArguments {
       average_lengths, as average_0.05.
       """, valueName: "name"))
   var weights: WeightKind = .ema
-  @Option(
-    help: """
-      The operands of products: float32, or bfloat16, rounded ones, which CPUs with AVX-512 BF16 multiply \
-      faster and the bound is a little off with.
-      """)
-  var precision: Precision = .float32
   @Option(help: "The seed of all random numbers.")
   var seed: UInt64 = 1
   @Option(help: "Worker threads of each rank. (default: the cores that the rank may use)")
@@ -198,7 +198,9 @@ struct EvaluatedImages: ParsableArguments {
   var inputs: [String] { [ckpt] + [data].compactMap(\.self) }
 
   /// The model; collective.
-  func load(_ job: Job, report: (String) -> Void) throws -> TrainedModel.Loaded {
+  func load(
+    _ job: Job, precision: Precision = .float32, report: (String) -> Void
+  ) throws -> TrainedModel.Loaded {
     try TrainedModel.load(path: ckpt, weights, precision: precision, job, report: report)
   }
 
@@ -236,6 +238,7 @@ struct EvaluatedImages: ParsableArguments {
       "part": .text(part.rawValue),
       "first_image": .integer(request.part.lowerBound), "seed": .text("\(seed)"),
     ]
+    let precision = loaded.trained.precision
     if precision != .float32 { facts["precision"] = .text(precision.rawValue) }
     return facts
   }

@@ -153,8 +153,20 @@ extension CommandTests {
         }
         digests[precision, default: []].insert(try small.digest(6))
       }
-      let (rounded, exact) = (digests["bfloat16"]!, digests["float32"]!)
-      #expect(rounded.count == 1 && exact.isDisjoint(with: rounded))
+      // A run that goes on in the other precision: another one, and the same on any ranks.
+      for ranks in [nil, 2] {
+        let small = SmallRun(folder.file("other \(ranks ?? 0)"))
+        for (steps, precision) in [("3", "float32"), ("6", "bfloat16")] {
+          let outcome = try await small.train(
+            ["--resume", "--steps", steps], settings: settings + ["precision=\(precision)"],
+            ranks: ranks)
+          try #require(outcome.status == 0, "\(outcome)")
+        }
+        digests["both", default: []].insert(try small.digest(6))
+      }
+      let (rounded, exact, both) = (digests["bfloat16"]!, digests["float32"]!, digests["both"]!)
+      #expect(rounded.count == 1 && both.count == 1)
+      #expect(exact.union(rounded).union(both).count == 3)
     }
 
     @Test func everyByteOutsideProvenanceIsEqual() async throws {

@@ -23,6 +23,7 @@ TOOLS = (
 SERIAL, PARALLEL = "/* #undef H5_HAVE_PARALLEL */\n", "#define H5_HAVE_PARALLEL 1\n"
 V3 = "fpu sse4_2 avx avx2 bmi1 bmi2 f16c fma abm movbe xsave"
 V4 = V3 + " avx512f avx512bw avx512cd avx512dq avx512vl"
+BFLOAT16 = V4 + " avx512_vnni avx512_bf16 adx aes pclmulqdq rdrand rdseed"
 
 
 class Case(unittest.TestCase):
@@ -234,6 +235,11 @@ class Wrapper(Case):
         self.assertEqual(self.chosen(V3)[0], "x86-64-v3 a b\n")
         # A flag whose name only contains the one that is needed.
         self.assertEqual(self.chosen(V4.replace("avx512f", "avx512fp16"))[0], "x86-64-v3 a b\n")
+
+    def test_takes_instructions_for_bfloat16_where_they_are(self):
+        self.install("x86-64-v3", "x86-64-v4", "cooperlake")
+        self.assertEqual(self.chosen(BFLOAT16)[0], "cooperlake a b\n")
+        self.assertEqual(self.chosen(V4)[0], "x86-64-v4 a b\n")
 
     def test_says_what_to_do_where_none_fits(self):
         self.install("x86-64-v3")

@@ -1,4 +1,4 @@
-// Products of operands that are rounded to bfloat16, with the instructions for it and without.
+// Products of operands that are rounded to bfloat16, by the instructions for it where the program has them.
 
 import Tensors
 import TestSupport
@@ -12,6 +12,7 @@ import Testing
     arguments: [
       (Shape(2, 5, 5, 512), 256), (Shape(1, 4, 6, 32), 96), (Shape(3, 1, 9, 48), 32),
       (Shape(2, 7, 7, 64), 16), (Shape(8, 16, 17, 16), 144), (Shape(1, 33, 35, 16), 16),
+      (Shape(1, 72, 70, 16), 32),
     ], [(1, 1), (3, 2)])
   func directConvolutions(_ shape: (Shape, Int), _ form: (kernel: Int, stride: Int)) {
     let convolution = Convolution(
@@ -68,14 +69,18 @@ import Testing
   }
 
   /// Attention: each of its products has rounded operands, 0.4 % of each at most.
-  @Test(arguments: [(queries: 97, keys: 257), (49, 49), (13, 700), (1, 1)], [false, true])
-  func attention(_ form: (queries: Int, keys: Int), isCausal: Bool) {
-    let (pool, c) = (BufferPool(), 48)
+  @Test(
+    arguments: [(queries: 97, keys: 257), (49, 49), (13, 700), (1, 1)],
+    [(c: 48, heads: 3, isCausal: false), (48, 3, true), (120, 6, false), (40, 5, true)])
+  func attention(
+    _ form: (queries: Int, keys: Int), _ kind: (c: Int, heads: Int, isCausal: Bool)
+  ) {
+    let (pool, c) = (BufferPool(), kind.c)
     let (q, k) = (Shape(2, 1, form.queries, c), Shape(2, 1, form.keys, c))
     let inputs = [q, k, k, q].enumerated().map {
       Tensor($1, normals($1.count, index: $0), in: pool)
     }
-    let attention = Attention(heads: 3, isCausal: isCausal)
+    let attention = Attention(heads: kind.heads, isCausal: kind.isCausal)
     let runs = Precision.allCases.map { precision in
       let trace = attention.trace(q, k, in: pool)
       let results = [q, q, k, k].map { Tensor($0, in: pool) }
@@ -96,6 +101,32 @@ import Testing
   }
 
   // MARK: What the results must not depend on
+
+  /// Padding is never read, and an image's attention has the same bits alone.
+  @Test func paddingDoesNotShow() {
+    let (pool, c, counts) = (BufferPool(), 40, [0, 1, 7, 33])
+    let shape = Shape(counts.count, 1, 33, c)
+    let inputs = (0..<3).map { normals(shape.count, index: $0) }
+    let attention = Attention(heads: 2)
+    func run(_ shape: Shape, _ inputs: [[Float]], _ lengths: Attention.Lengths) -> [Float] {
+      let tensors = inputs.map { Tensor(shape, $0, in: pool) }
+      let y = Tensor(shape, repeatElement(.nan, count: shape.count), in: pool)
+      attention.forward(
+        tensors[0], tensors[1], tensors[2], trace: attention.trace(shape, shape, in: pool), into: y,
+        lengths: lengths, precision: .bfloat16, pool)
+      return Array(y.scalars)
+    }
+    let all = run(shape, inputs, .init(queries: counts, keys: counts))
+    for (n, count) in counts.enumerated() {
+      let image = n * shape.imageCount
+      let rest = all[image + count * c..<image + shape.imageCount]
+      #expect(rest.allSatisfy { $0 == 0 }, "image \(n)")
+      guard count > 0 else { continue }
+      let alone = run(
+        Shape(1, 1, count, c), inputs.map { Array($0[image..<image + count * c]) }, .init())
+      #expect(Array(all[image..<image + count * c]) == alone, "image \(n)")
+    }
+  }
 
   /// An image's output has the same bits alone and among others, whoever computes it.
   @Test(arguments: [(kernel: 1, stride: 1), (3, 1), (3, 2)])

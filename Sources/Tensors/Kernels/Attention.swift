@@ -106,7 +106,8 @@ public struct Attention: Sendable {
     let (keys, channels) = (Packed.wholePanels(keyCount), Packed.wholePanels(d))
     let keyRoom = keys * channels / Operands.termsPerWord
     let block = min(s, Self.queriesOfBlock)
-    let rowRoom = block * max(keys, channels) / Operands.termsPerWord
+    let rowRoom =
+      Operands.termsPerWord == 1 ? 0 : block * max(keys, channels) / Operands.termsPerWord
     // Queries are independent of each other: those of one head are several parts of the loop.
     let chunk = 4 * Self.queriesOfBlock
     let chunks = (s + chunk - 1) / chunk

@@ -15,7 +15,7 @@ extension Attention {
   ///
   /// - Parameters:
   ///   - aStride: The distance between rows of a.
-  ///   - room: For a copy of a in the operands' format.
+  ///   - room: For a copy of a in the operands' format, where that is not float32.
   static func multiply<Operands: OperandFormat>(
     _: Operands.Type, rows: Int, columns: Int, depth: Int, alpha: Float,
     _ a: UnsafePointer<Float>, stride aStride: Int, room: UnsafeMutablePointer<Float>,
@@ -44,7 +44,7 @@ extension Attention {
   ///
   /// - Parameters:
   ///   - aStride: The distance between rows of a.
-  ///   - room: For a copy of a in the operands' format.
+  ///   - room: For a copy of a in the operands' format, where that is not float32.
   static func multiplyTransposed<Operands: OperandFormat>(
     _: Operands.Type, rows: Int, columns: Int, depth: Int, alpha: Float,
     _ a: UnsafePointer<Float>, stride aStride: Int, room: UnsafeMutablePointer<Float>,

@@ -163,7 +163,8 @@ extension Attention {
       func whole(_ count: Int) -> Int { (count + 15) & ~15 }
       let (queryCount, keyCount) = (min(s, queriesOfBlock), min(r, keysOfBlock))
       keys = whole(keyCount) * whole(d) / termsPerWord
-      rows = whole(queryCount) * max(whole(keyCount), whole(d)) / termsPerWord
+      rows =
+        termsPerWord == 1 ? 0 : whole(queryCount) * max(whole(keyCount), whole(d)) / termsPerWord
       queries = whole(queryCount) * whole(d) / termsPerWord
       scores = queryCount * scoreStride(keyCount)
     }
@@ -187,7 +188,7 @@ extension Attention {
   /// The packed operands of a block, its weights P and their gradients.
   private struct Scratch {
     let turnedKeys, turnedValues, keys: UnsafeMutablePointer<Float>
-    /// The left operand of one product after the other.
+    /// The left operand of one product after the other, where it is not read as it is.
     let rows: UnsafeMutablePointer<Float>
     let queries, gradients: UnsafeMutablePointer<Float>
     let weights, slopes: UnsafeMutablePointer<Float>

@@ -147,7 +147,7 @@ enum PanelProduct<Operands: OperandFormat> {
   ) {
     var column = 0
     while column < columns {
-      // Both groups of sixteen rows read a panel of B while it is near.
+      // All groups of rows read a panel of B while it is near.
       let panel = column / 16
       let product = LineProduct(
         columns: min(16, columns &- column), depth: depth, alpha: alpha, a: a,

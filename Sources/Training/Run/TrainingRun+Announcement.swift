@@ -17,6 +17,9 @@ extension TrainingRun {
         """
       )
     }
+    if settings.precision != .float32 {
+      logger.info("Products take operands that are rounded to \(settings.precision.rawValue).")
+    }
     if let notice = settings.precision.notice { logger.warning("\(notice)") }
     for note in plan.objective.notes { logger.info("\(note)") }
     let parameters = plan.objective.parameters.layout.count

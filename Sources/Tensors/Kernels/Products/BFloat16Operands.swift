@@ -6,8 +6,8 @@ import CBFloat16
 ///
 /// The product of two is exact in float32, and the sum of a word's two products is rounded twice:
 /// sum ← (sum + a₁ b₁) + a₀ b₀, as AVX-512's VDPBF16PS does it. Without that instruction the same
-/// is computed in float32, with the same bits where no number is below 2⁻¹²⁶: the instruction
-/// takes those for 0.
+/// is computed in float32, with the same bits where no operand, product or sum is below 2⁻¹²⁶: the
+/// instruction takes those for 0.
 enum BFloat16Operands: OperandFormat {
   typealias Points = NarrowPoints
 

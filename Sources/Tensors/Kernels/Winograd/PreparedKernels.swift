@@ -5,8 +5,8 @@ import Foundation
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.
 ///
 /// Sampling evaluates one set of weights a thousand times and transforms the kernels once. They
-/// take four times the memory of the weights. Any thread may ask; the results have the bits of
-/// kernels that are transformed for one call.
+/// take four times the memory of the weights, in bfloat16 twice; each format has its own. Any thread
+/// may ask; the results have the bits of kernels that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
   private struct Key: Hashable {
     let offset: Int

@@ -46,7 +46,7 @@ struct TileGrid {
     }
   }
 
-  /// Calls `body` for blocks of neighbouring tiles of about equal size, `limit` at most.
+  /// Calls `body` for blocks of neighbouring tiles of about equal size, about `limit` at most.
   func forEachBlock(limit: Int, _ body: (_ tiles: Range<Int>) -> Void) {
     let blocks = (count + limit - 1) / limit
     // Whole groups of rows of any product kernel: the same blocks on all CPUs.
