@@ -187,20 +187,25 @@ enum PanelProduct<Operands: OperandFormat> {
 
   // MARK: Any distances
 
-  /// C ← α a B, added to C where `adds`, for any distances: those of a transposed or row-major a.
+  /// C ← α (a B + v + addend), added to C where `adds`, for any distances: those of a transposed or
+  /// row-major a.
   ///
   /// - Parameters:
   ///   - columns: The columns of C that exist; those of B fill whole panels.
   ///   - row: The distance between rows of a.
   ///   - step: The distance between neighbouring k of a.
-  ///   - stride: The distance between rows of C.
+  ///   - v: One number for each column; nil: 0.
+  ///   - addend: A matrix as C is; nil: 0.
+  ///   - stride: The distance between rows of C and of the addend.
   static func strided(
-    rows: Int, columns: Int, depth: Int, alpha: Float, _ a: UnsafePointer<Float>, row: Int,
-    step: Int, _ b: Panels, adds: Bool, into c: UnsafeMutablePointer<Float>, stride: Int
+    rows: Int, columns: Int, depth: Int, alpha: Float = 1, _ a: UnsafePointer<Float>, row: Int,
+    step: Int, _ b: Panels, plus v: UnsafePointer<Float>? = nil,
+    addend: UnsafePointer<Float>? = nil, adds: Bool = false,
+    into c: UnsafeMutablePointer<Float>, stride: Int
   ) {
     let product = StridedProduct(
-      columns: columns, depth: depth, alpha: alpha, a: a, rowStride: row, step: step, b: b,
-      adds: adds, c: c, stride: stride)
+      columns: columns, depth: depth, alpha: alpha, a: a, rowStride: row, step: step, b: b, v: v,
+      addend: addend, adds: adds, c: c, stride: stride)
     product.compute(rows: rows, limit: rowLimit)
   }
 
@@ -212,22 +217,34 @@ enum PanelProduct<Operands: OperandFormat> {
     let rowStride: Int
     let step: Int
     let b: Panels
+    let v: UnsafePointer<Float>?
+    let addend: UnsafePointer<Float>?
     let adds: Bool
     let c: UnsafeMutablePointer<Float>
     let stride: Int
 
     @inline(never)
     func computeTile<Rows: RowBlock>(_: Rows.Type, row: Int, column: Int) {
-      var sums = Rows(repeating: Vector())
+      let (lanes, place) = (min(16, columns &- column), row &* stride &+ column)
+      var start = Vector()
+      if let v { start = load(v + column, lanes) }
+      var sums: Rows
+      if let addend {
+        sums = Rows(start, plus: addend + place, lanes: lanes, stride: stride)
+      } else {
+        sums = Rows(repeating: start)
+      }
       var (a, line) = (a + row &* rowStride, b.first + column / 16 &* b.panelStride)
       for _ in 0..<depth {
         sums.add(Operands.self, vector(line), a, row: rowStride)
         a += step
         line += b.stride
       }
-      sums.store(
-        c + (row &* stride &+ column), alpha: alpha, adds: adds,
-        lanes: min(16, columns &- column), stride: stride)
+      if alpha == 1, !adds {
+        sums.store(c + place, lanes: lanes, stride: stride)
+      } else {
+        sums.store(c + place, alpha: alpha, adds: adds, lanes: lanes, stride: stride)
+      }
     }
   }
 }

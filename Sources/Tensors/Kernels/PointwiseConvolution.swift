@@ -10,6 +10,8 @@ struct PointwiseConvolution<Operands: OperandFormat> {
 
   /// The rows of x that are packed at a time.
   private static var blockRows: Int { 96 }
+  /// The channels up to which float32 rows are near enough to each other to be read where they are.
+  private static var nearRows: Int { 96 }
   /// The number of rows from which it pays to pack the weights.
   private static var packedRows: Int { 24 }
 
@@ -36,39 +38,74 @@ struct PointwiseConvolution<Operands: OperandFormat> {
   ) {
     // Images that share their biases are one long image.
     let (images, pixels) = biasStride == 0 ? (1, images * pixels) : (images, pixels)
-    let depth = Packed.wholePanels(c)
-    let lines = depth / Operands.termsPerWord
-    withPanels(W, rows: images * pixels, lines) { [c, o] panels in
-      let room = min(pixels, Self.blockRows) * lines
+    withPanels(W, rows: images * pixels) { panels in
       for n in 0..<images {
-        let biases = biases.map { $0 + n * biasStride }
-        pool.split(pixels, cost: c * o, scratch: room) { part, rows in
-          for start in stride(from: part.lowerBound, to: part.upperBound, by: Self.blockRows) {
-            let block = min(Self.blockRows, part.upperBound - start)
-            let first = n * pixels + start
-            Packed.packRows(x + first * c, rows: block, c, stride: c, into: rows)
-            let place = first * o
-            PanelProduct<Operands>.overChannels(
-              rows: block, columns: o, depth: depth / 16, rows,
-              panelStride: block * Packed.width, panels, plus: biases,
-              addend: residual.map { $0 + place },
-              into: y + place, stride: o)
-          }
-        }
+        let place = n * pixels * o
+        multiply(
+          x + n * pixels * c, pixels: pixels, panels, biases: biases.map { $0 + n * biasStride },
+          residual: residual.map { $0 + place }, into: y + place)
       }
     }
   }
 
-  /// Calls `body` with the panels of W, of so many lines each: a copy, or W itself where few rows are
-  /// multiplied with whole panels.
+  /// dx ← dy Wᵀ for so many pixels.
+  func backward(
+    _ dy: UnsafePointer<Float>, pixels: Int, _ W: UnsafePointer<Float>,
+    into dx: UnsafeMutablePointer<Float>
+  ) {
+    let turned = PointwiseConvolution(c: o, o: c, pool)
+    let lines = turned.lines
+    pool.withScratch(count: Packed.wholePanels(c) * lines) { [c, o] packed in
+      pool.split((c + 15) / 16, cost: 16 * o) { panels in
+        let (row, end) = (16 * panels.lowerBound, min(16 * panels.upperBound, c))
+        Packed.packTransposed(
+          W + row * o, rows: end - row, o, stride: o, into: packed + row * lines)
+      }
+      turned.multiply(
+        dy, pixels: pixels, .init(first: packed, stride: 16, panelStride: 16 * lines), into: dx)
+    }
+  }
+
+  /// The lines of a panel of W: the words of c terms, filled up.
+  private var lines: Int { Packed.wholePanels(c) / Operands.termsPerWord }
+
+  /// y ← x W + b, plus `residual`, for the pixels of one image and panels of W.
+  private func multiply(
+    _ x: UnsafePointer<Float>, pixels: Int, _ panels: PanelProduct<Operands>.Panels,
+    biases: UnsafePointer<Float>? = nil, residual: UnsafePointer<Float>? = nil,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    if Operands.termsPerWord == 1, c <= Self.nearRows {
+      return pool.split(pixels, cost: c * o) { [c, o] part in
+        let place = part.lowerBound * o
+        PanelProduct<Operands>.strided(
+          rows: part.count, columns: o, depth: c, x + part.lowerBound * c, row: c, step: 1, panels,
+          plus: biases, addend: residual.map { $0 + place }, into: y + place, stride: o)
+      }
+    }
+    let room = min(pixels, Self.blockRows) * lines
+    pool.split(pixels, cost: c * o, scratch: room) { [c, o] part, rows in
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: Self.blockRows) {
+        let block = min(Self.blockRows, part.upperBound - start)
+        Packed.packRows(x + start * c, rows: block, c, stride: c, into: rows)
+        let place = start * o
+        PanelProduct<Operands>.overChannels(
+          rows: block, columns: o, depth: Packed.wholePanels(c) / 16, rows,
+          panelStride: block * Packed.width, panels, plus: biases,
+          addend: residual.map { $0 + place }, into: y + place, stride: o)
+      }
+    }
+  }
+
+  /// Calls `body` with the panels of W: a copy, or W itself where few rows are multiplied with whole
+  /// panels.
   private func withPanels(
-    _ W: UnsafePointer<Float>, rows: Int, _ lines: Int,
-    _ body: (PanelProduct<Operands>.Panels) -> Void
+    _ W: UnsafePointer<Float>, rows: Int, _ body: (PanelProduct<Operands>.Panels) -> Void
   ) {
     if Operands.termsPerWord == 1, rows < Self.packedRows, c % 16 == 0, o % 16 == 0 {
       return body(.init(first: W, stride: o, panelStride: 16))
     }
-    pool.withScratch(count: Packed.wholePanels(o) * lines) { [c, o] packed in
+    pool.withScratch(count: Packed.wholePanels(o) * lines) { [c, o, lines] packed in
       pool.split((o + 15) / 16, cost: 16 * c) { panels in
         for panel in panels {
           let column = 16 * panel
@@ -78,17 +115,6 @@ struct PointwiseConvolution<Operands: OperandFormat> {
         }
       }
       body(.init(first: packed, stride: 16, panelStride: 16 * lines))
-    }
-  }
-
-  /// dx ← dy Wᵀ for so many pixels.
-  func backward(
-    _ dy: UnsafePointer<Float>, pixels: Int, _ W: UnsafePointer<Float>,
-    into dx: UnsafeMutablePointer<Float>
-  ) {
-    pool.withScratch(count: o * c) { turned in
-      transpose(W, rows: c, columns: o, stride: o, into: turned)
-      PointwiseConvolution(c: o, o: c, pool).forward(dy, pixels: pixels, turned, into: dx)
     }
   }
 
