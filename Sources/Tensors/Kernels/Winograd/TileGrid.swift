@@ -54,42 +54,15 @@ struct TileGrid {
     for start in stride(from: 0, to: count, by: size) { body(start..<min(start + size, count)) }
   }
 
-  /// Finds the pixels around a tile: six by six, from the one above and left of its first.
-  ///
-  /// - Parameters:
-  ///   - base: The first scalar of the maps.
-  ///   - outside: What stands for pixels beyond the map's edge.
-  ///   - pixels: Gets 36 pointers, row by row.
+  /// Of the six by six pixels around a tile, from the one above and left of its first: which rows and
+  /// columns lie within the map, and where the first of all is, or would be.
   @inline(__always)
-  func neighbourhood(
-    of place: Place, _ base: UnsafeMutablePointer<Float>, outside: UnsafeMutablePointer<Float>,
-    into pixels: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
-  ) {
-    let (h, w, c) = (shape.h, shape.w, shape.c)
-    let (row, column) = (place.row, place.column)
-    var line = base + ((place.n &* h &+ row &- 1) &* w &+ column &- 1) &* c
-    // Of large maps, most tiles have no pixel outside.
-    if row > 0, column > 0, row &+ 4 < h, column &+ 4 < w {
-      for i in 0..<6 {
-        let target = pixels + 6 &* i
-        target[0] = line
-        target[1] = line + c
-        target[2] = line + 2 &* c
-        target[3] = line + 3 &* c
-        target[4] = line + 4 &* c
-        target[5] = line + 5 &* c
-        line += w &* c
-      }
-      return
-    }
-    for i in 0..<6 {
-      let isInside = UInt(bitPattern: row &+ i &- 1) < UInt(bitPattern: h)
-      let target = pixels + 6 &* i
-      for j in 0..<6 {
-        let isColumn = UInt(bitPattern: column &+ j &- 1) < UInt(bitPattern: w)
-        target[j] = isInside && isColumn ? line + j &* c : outside
-      }
-      line += w &* c
-    }
+  func neighbourhood(of place: Place) -> (rows: Range<Int>, columns: Range<Int>, offset: Int) {
+    let (h, w, row, column) = (shape.h, shape.w, place.row, place.column)
+    return (
+      Range(uncheckedBounds: (row == 0 ? 1 : 0, min(6, h &- row &+ 1))),
+      Range(uncheckedBounds: (column == 0 ? 1 : 0, min(6, w &- column &+ 1))),
+      ((place.n &* h &+ row &- 1) &* w &+ column &- 1) &* shape.c
+    )
   }
 }

@@ -11,22 +11,40 @@ enum WinogradTiles<Operands: OperandFormat> {
   static func transformInput(
     _ x: Tensor, _ grid: TileGrid, _ tiles: Range<Int>, into V: PlaceArray
   ) {
-    withNeighbourhoods(x, grid, tiles) { tile, pixels, scratch in
-      for panel in 0..<V.panels {
-        let channel = panel &* 16
-        for j in 0..<6 {
-          let d = Transform.input(
-            (
-              vector(pixels[j] + channel), vector(pixels[6 &+ j] + channel),
-              vector(pixels[12 &+ j] + channel), vector(pixels[18 &+ j] + channel),
-              vector(pixels[24 &+ j] + channel), vector(pixels[30 &+ j] + channel)
-            ))
-          putColumn(d, scratch, j)
+    let c = x.shape.c
+    let lineStride = x.shape.w &* c
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36 + 6 * c / 16) { room in
+      // Six pixels of zeros stand for a row outside the map.
+      room.initialize(repeating: Vector())
+      let scratch = room.baseAddress!
+      let zeros = UnsafeMutableRawPointer(scratch + 36).assumingMemoryBound(to: Float.self)
+      grid.forEachTile(tiles) { tile, place in
+        let (rows, columns, offset) = grid.neighbourhood(of: place)
+        @inline(__always)
+        func line(_ i: Int) -> UnsafePointer<Float> {
+          UnsafePointer(rows.contains(i) ? x.pointer + (offset &+ i &* lineStride) : zeros)
         }
-        let target = V.panel(panel) + tile &* V.rowStride
-        for i in 0..<6 {
-          putTerms(
-            Transform.input(row6(scratch, i)), target + 6 &* i &* V.placeStride, V.placeStride)
+        let lines = (line(0), line(1), line(2), line(3), line(4), line(5))
+        for panel in 0..<V.panels {
+          for j in 0..<6 {
+            guard columns.contains(j) else {
+              let zero = Vector()
+              putColumn((zero, zero, zero, zero, zero, zero), scratch, j)
+              continue
+            }
+            let pixel = j &* c &+ panel &* 16
+            let d = Transform.input(
+              (
+                vector(lines.0 + pixel), vector(lines.1 + pixel), vector(lines.2 + pixel),
+                vector(lines.3 + pixel), vector(lines.4 + pixel), vector(lines.5 + pixel)
+              ))
+            putColumn(d, scratch, j)
+          }
+          let target = V.panel(panel) + tile &* V.rowStride
+          for i in 0..<6 {
+            putTerms(
+              Transform.input(row6(scratch, i)), target + 6 &* i &* V.placeStride, V.placeStride)
+          }
         }
       }
     }
@@ -37,23 +55,28 @@ enum WinogradTiles<Operands: OperandFormat> {
     _ dV: PlaceArray, _ grid: TileGrid, _ tiles: Range<Int>, _ panels: Range<Int>,
     addingTo dx: Tensor
   ) {
-    withNeighbourhoods(dx, grid, tiles) { tile, pixels, scratch in
-      for panel in panels {
-        let source = dV.panel(panel &- panels.lowerBound) + tile &* 16
-        for j in 0..<6 {
-          let m = source + j &* dV.placeStride
-          putColumn(Transform.inputGradient(column6(m, 6 &* dV.placeStride)), scratch, j)
-        }
-        let channel = panel &* 16
-        for i in 0..<6 {
-          let d = Transform.inputGradient(row6(scratch, i))
-          let line = pixels + 6 &* i
-          add(d.0, line[0] + channel)
-          add(d.1, line[1] + channel)
-          add(d.2, line[2] + channel)
-          add(d.3, line[3] + channel)
-          add(d.4, line[4] + channel)
-          add(d.5, line[5] + channel)
+    let c = dx.shape.c
+    let lineStride = dx.shape.w &* c
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
+      let scratch = scratch.baseAddress!
+      grid.forEachTile(tiles) { tile, place in
+        let (rows, columns, offset) = grid.neighbourhood(of: place)
+        for panel in panels {
+          let source = dV.panel(panel &- panels.lowerBound) + tile &* 16
+          for j in 0..<6 {
+            let m = source + j &* dV.placeStride
+            putColumn(Transform.inputGradient(column6(m, 6 &* dV.placeStride)), scratch, j)
+          }
+          for i in rows {
+            let d = Transform.inputGradient(row6(scratch, i))
+            let line = dx.pointer + (offset &+ i &* lineStride &+ panel &* 16)
+            if columns.lowerBound == 0 { add(d.0, line) }
+            add(d.1, line + c)
+            if columns.upperBound > 2 { add(d.2, line + 2 &* c) }
+            if columns.upperBound > 3 { add(d.3, line + 3 &* c) }
+            if columns.upperBound > 4 { add(d.4, line + 4 &* c) }
+            if columns.upperBound > 5 { add(d.5, line + 5 &* c) }
+          }
         }
       }
     }
@@ -161,29 +184,6 @@ enum WinogradTiles<Operands: OperandFormat> {
     Operands.putTerms(row.3, pointer + 3 &* stride)
     Operands.putTerms(row.4, pointer + 4 &* stride)
     Operands.putTerms(row.5, pointer + 5 &* stride)
-  }
-
-  /// Calls `body` for each tile, numbered from 0, with its 36 pixels and room for 36 vectors.
-  @inline(__always)
-  private static func withNeighbourhoods(
-    _ x: Tensor, _ grid: TileGrid, _ tiles: Range<Int>,
-    _ body: (
-      _ tile: Int, _ pixels: UnsafeMutablePointer<UnsafeMutablePointer<Float>>,
-      _ scratch: UnsafeMutablePointer<Vector>
-    ) -> Void
-  ) {
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: x.shape.c) { outside in
-      withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>.self, capacity: 36) { pixels in
-        withUnsafeTemporaryAllocation(of: Vector.self, capacity: 36) { scratch in
-          outside.initialize(repeating: 0)
-          grid.forEachTile(tiles) { tile, place in
-            grid.neighbourhood(
-              of: place, x.pointer, outside: outside.baseAddress!, into: pixels.baseAddress!)
-            body(tile, pixels.baseAddress!, scratch.baseAddress!)
-          }
-        }
-      }
-    }
   }
 
   @inline(__always)
