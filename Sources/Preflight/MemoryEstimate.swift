@@ -49,16 +49,20 @@ package struct MemoryEstimate: Codable, Equatable, Sendable {
     let shards = plan.tree.shards / ranks
     let averages = settings.optimizer.averageLengths.count
     let buffers = TreeSum.usualBufferCount(leaves: shards, workers: workers)
-    training = [
-      Part(name: "program and libraries", bytes: trial.programBytes),
-      Part(name: "parameters", bytes: trial.weightBytes),
-      Part(name: "gradients of \(buffers) shards", bytes: buffers * trial.weightBytes),
-      Part(name: "Adam's moments", bytes: 2 * owned),
-      Part(name: averages == 0 ? "average" : "averages", bytes: (1 + averages) * owned),
-      Part(name: "buckets of other ranks", bytes: 4 * GradientExchange.receivedCount(partition)),
-      Part(name: "activations", bytes: min(workers, shards) * trial.shardBytes),
-      Part(name: "images", bytes: Self.imageBytes(plan, ranks: ranks)),
-    ]
+    let kernels =
+      plan.sharesKernels(shards: shards, workers: workers)
+      ? [Part(name: "transformed kernels", bytes: trial.sharedKernelBytes)] : []
+    training =
+      [
+        Part(name: "program and libraries", bytes: trial.programBytes),
+        Part(name: "parameters", bytes: trial.weightBytes),
+        Part(name: "gradients of \(buffers) shards", bytes: buffers * trial.weightBytes),
+        Part(name: "Adam's moments", bytes: 2 * owned),
+        Part(name: averages == 0 ? "average" : "averages", bytes: (1 + averages) * owned),
+        Part(name: "buckets of other ranks", bytes: 4 * GradientExchange.receivedCount(partition)),
+        Part(name: "activations", bytes: min(workers, shards) * trial.shardBytes),
+        Part(name: "images", bytes: Self.imageBytes(plan, ranks: ranks)),
+      ] + kernels
     // It is gathered into its file: one bucket, what the file holds back, and what is around the tensors.
     let tensors = (4 + averages) * plan.objective.parameters.layout.entries.count
     saving = [

@@ -20,6 +20,8 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
   /// `memory: less`: what both take at most together, of which the gradient grows while maps leave, less
   /// a whole gradient.
   package let shardBytes: Int
+  /// The bytes of the kernels that the shards of a step share, where they do.
+  package let sharedKernelBytes: Int
   /// The bytes that a worker's buffers take for a group of eight images without a gradient; 0 where the
   /// run neither validates nor draws.
   package let evaluationBytes: Int
@@ -33,11 +35,12 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
   package let evaluationSeconds: Double
 
   package init(
-    weightBytes: Int, shardBytes: Int, evaluationBytes: Int, preparedBytes: Int,
-    programBytes: Int, gigaflopPerImage: Double, evaluationSeconds: Double
+    weightBytes: Int, shardBytes: Int, sharedKernelBytes: Int, evaluationBytes: Int,
+    preparedBytes: Int, programBytes: Int, gigaflopPerImage: Double, evaluationSeconds: Double
   ) {
     self.weightBytes = weightBytes
     self.shardBytes = shardBytes
+    self.sharedKernelBytes = sharedKernelBytes
     self.evaluationBytes = evaluationBytes
     self.preparedBytes = preparedBytes
     self.programBytes = programBytes
@@ -48,8 +51,9 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
   /// What is known of a network that is not tried: its weights.
   package init(untried plan: TrainingPlan) {
     self.init(
-      weightBytes: 4 * plan.objective.parameters.layout.count, shardBytes: 0, evaluationBytes: 0,
-      preparedBytes: 0, programBytes: 0, gigaflopPerImage: 0, evaluationSeconds: 0)
+      weightBytes: 4 * plan.objective.parameters.layout.count, shardBytes: 0, sharedKernelBytes: 0,
+      evaluationBytes: 0, preparedBytes: 0, programBytes: 0, gigaflopPerImage: 0,
+      evaluationSeconds: 0)
   }
 
   /// Tries the network of a plan, on the calling thread.
@@ -61,7 +65,7 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     weightBytes = 4 * weights.count
     let images = Images(
       plan, try ImageReader(plan.dataset, range: 0..<plan.imageCount, memoryLimit: 0))
-    (shardBytes, gigaflopPerImage) = try Self.training(plan, weights, images)
+    (shardBytes, sharedKernelBytes, gigaflopPerImage) = try Self.training(plan, weights, images)
     // The gradient and its maps are gone by now, as they are in a run that evaluates.
     (evaluationBytes, preparedBytes, evaluationSeconds) =
       plan.evaluatesImages ? try Self.evaluation(plan, weights, images) : (0, 0, 0)
@@ -69,20 +73,24 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     programBytes = before + PeakMemory.currentBytes - PeakMemory.anonymousBytes
   }
 
-  /// The gradient of a shard: the bytes beside it, and the arithmetic of an image.
+  /// The gradient of a shard: the bytes beside it, those of kernels to share, and the arithmetic of an
+  /// image.
   private static func training(
     _ plan: TrainingPlan, _ weights: AlignedFloats, _ images: Images
-  ) throws(StorageError) -> (bytes: Int, gigaflopPerImage: Double) {
+  ) throws(StorageError) -> (bytes: Int, kernelBytes: Int, gigaflopPerImage: Double) {
     let gradient = AlignedFloats(count: weights.count)
     let (few, doublings) = trialBatch(of: plan.shardBatch)
 
     // The bytes beside the gradient as each operation ends, backward, less what is missing of the gradient.
-    func shard(_ count: Int) throws(StorageError) -> (bytes: [Int], multiplyAdds: Int) {
+    func shard(
+      _ count: Int, _ kernels: PreparedKernels? = nil
+    ) throws(StorageError) -> (bytes: [Int], multiplyAdds: Int) {
       let (pool, profile) = (BufferPool(), OperationProfile())
       let work = ShardGradient(
         plan.objective, flips: plan.configuration.data.flip, seed: plan.seed,
         shards: plan.tree.shards, memory: plan.configuration.training.memory,
-        precision: plan.configuration.training.precision, profile: profile)
+        precision: plan.configuration.training.precision, profile: profile,
+        preparedKernels: kernels)
       var bytes: [Int] = []
       _ = work.compute(
         into: gradient.elements.baseAddress!, try images.batch(count, pool), step: 0, shard: 0,
@@ -95,7 +103,9 @@ package struct NetworkTrial: Codable, Equatable, Sendable {
     let times = plan.shardBatch / few - 1
     let bytes = zip(first.bytes, second?.bytes ?? first.bytes).map { $0 + ($1 - $0) * times }
     let perImage = (second.map { $0.multiplyAdds - first.multiplyAdds } ?? first.multiplyAdds)
-    return (bytes.max()!, 6e-9 * Double(perImage) / Double(few))
+    let kernels = PreparedKernels()
+    if plan.hasFewKernels { _ = try shard(few, kernels) }
+    return (bytes.max()!, kernels.allocatedBytes, 6e-9 * Double(perImage) / Double(few))
   }
 
   /// A group of images without a gradient: the bytes of buffers and of transformed kernels, and the time.

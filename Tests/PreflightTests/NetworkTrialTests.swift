@@ -54,6 +54,8 @@ import Training
     #expect((0.97...(batch > 32 ? 1.3 : 1.03)).contains(ratio), "\(trial) \(whole)")
     #expect(abs(trial.gigaflopPerImage * Double(batch) / whole.gigaflop - 1) < 1e-9)
     #expect(trial.weightBytes == 4 * plan.objective.parameters.layout.count)
+    // Of both passes; sampling has those of one.
+    #expect((1.9...2).contains(Double(trial.sharedKernelBytes) / Double(trial.preparedBytes)))
     #expect(trial.evaluationBytes > 0 && trial.preparedBytes > 0 && trial.programBytes > 1 << 20)
   }
 
@@ -79,8 +81,8 @@ import Training
   }
 
   private let trial = NetworkTrial(
-    weightBytes: 4_000_000, shardBytes: 1000, evaluationBytes: 100, preparedBytes: 16_000_000,
-    programBytes: 50_000_000, gigaflopPerImage: 1, evaluationSeconds: 1)
+    weightBytes: 4_000_000, shardBytes: 1000, sharedKernelBytes: 30_000_000, evaluationBytes: 100,
+    preparedBytes: 16_000_000, programBytes: 50_000_000, gigaflopPerImage: 1, evaluationSeconds: 1)
 
   private func bytes(_ estimate: MemoryEstimate, _ name: String) -> Int? {
     estimate.training.first { $0.name.contains(name) }?.bytes
@@ -94,10 +96,12 @@ import Training
     #expect(bytes(one, "moments") == 8_000_000 && bytes(one, "average") == 4_000_000)
     #expect(bytes(one, "buckets") == 0 && bytes(one, "activations") == 2000)
     #expect(bytes(one, "images") == 1797 * 64)
+    #expect(bytes(one, "kernels") == 30_000_000)
     // Weights at rest and groups of images take more than a checkpoint that is gathered into its file.
     #expect(one.peakBytes(isFirst: true) - one.residentBytes == 20_000_200)
     #expect(one.peakBytes(isFirst: false) - one.residentBytes == 20_000_200)
     let eight = MemoryEstimate(trial, plan, ranks: 8, workers: 2)
+    #expect(bytes(eight, "kernels") == nil, "One shard a rank has nobody to share with.")
     #expect(bytes(eight, "gradients of 1 shards") == 4_000_000)
     // A million scalars are 245 blocks, of which a rank owns 31 at most.
     #expect(bytes(eight, "average") == 31 * 4096 * 4)

@@ -35,9 +35,9 @@ extension Pass {
     let kind: OperationProfile.Kind =
       convolution.kernel == 1 ? .linear : convolution.stride == 1 ? .convolution3x3 : .downsampling
     let multiplyAdds = shape.pixels * weight.range.count
+    let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
     profile.measure(kind, multiplyAdds: multiplyAdds, pool) {
       let b = weights(bias)
-      let prepared = preparedKernels.map { (kernels: $0, key: weight.range.lowerBound) }
       if let vector {
         let sums = Tensor(vectorShape, in: pool)
         Elementwise.sumOfRows(
@@ -63,7 +63,7 @@ extension Pass {
       let slopes = learnsParameters ? partialGradient(weight) : nil
       convolution.backward(
         x.value, weights(weight), dy, dx: dx, dW: slopes?.scalars, adds: slopes?.adds ?? false,
-        sums: sums, precision: precision, pool)
+        sums: sums, prepared: prepared, precision: precision, pool)
       if learnsParameters {
         Elementwise.addRowSum(
           of: sums.pointer, rows: shape.n, c: shape.c, to: gradient(bias))

@@ -45,7 +45,7 @@ public struct Convolution: Sendable {
   ///   - biases: b, (o) for all images, or (n, o).
   ///   - biasStride: The distance between the biases of two images: 0, or o.
   ///   - prepared: Where transformed kernels are kept from call to call, and the number by which
-  ///     these are found; nil where the weights change.
+  ///     these are found; nil: nowhere.
   ///   - precision: The format of the products' operands, where the extents leave a choice.
   public func forward(
     _ x: Tensor, _ W: UnsafePointer<Float>, biases: UnsafePointer<Float>, biasStride: Int = 0,
@@ -104,28 +104,41 @@ public struct Convolution: Sendable {
   /// - Parameters:
   ///   - adds: Whether xᵀ ∗ dy is added to what dW holds.
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): the gradient of (n, o) biases.
+  ///   - prepared: As in the forward pass.
   ///   - precision: The format of the products' operands, where the extents leave a choice.
   public func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, precision: Precision = .float32,
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor,
+    prepared: (kernels: PreparedKernels, key: Int)? = nil, precision: Precision = .float32,
     _ pool: BufferPool
   ) {
     sums.scalars.update(repeating: 0)
     switch self.precision(for: x.shape, precision) {
     case .float32:
-      backward(Float32Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
+      backward(
+        Float32Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums,
+        prepared: prepared, pool)
     case .bfloat16:
-      backward(BFloat16Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums, pool)
+      backward(
+        BFloat16Operands.self, x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums,
+        prepared: prepared, pool)
     }
   }
 
   private func backward<Operands: OperandFormat>(
-    _: Operands.Type, _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor, _ pool: BufferPool
+    _ operands: Operands.Type, _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor,
+    dx: Tensor?, dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: Tensor,
+    prepared: (kernels: PreparedKernels, key: Int)?, _ pool: BufferPool
   ) {
     if usesWinograd(for: x.shape) {
       WinogradConvolution<Operands>(x.shape, outputChannels: outputChannels, pool).backward(
-        x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums.pointer)
+        x, W, dy, dx: dx, dW: dW, adds: adds, sums: sums.pointer,
+        prepared: dx == nil
+          ? nil
+          : prepared.flatMap {
+            $0.kernels.kernels(
+              operands, $0.key, W, c: x.shape.c, o: outputChannels, isTransposed: true)
+          })
     } else {
       for n in 0..<dy.shape.n {
         Elementwise.addRowSum(

@@ -16,6 +16,7 @@ package struct ShardGradient: Sendable {
   private let memory: MemoryUse
   private let precision: Precision
   private let profile: OperationProfile?
+  private let preparedKernels: PreparedKernels?
 
   /// The work on one model's shards.
   ///
@@ -23,10 +24,11 @@ package struct ShardGradient: Sendable {
   ///   - shards: The number of shards of a batch.
   ///   - memory: What is kept of the forward pass.
   ///   - precision: The format of the operands of products.
+  ///   - preparedKernels: Where shards find the transformed kernels of these weights; nil: nowhere.
   package init(
     _ objective: any Objective, flips: Bool, seed: UInt64, shards: Int,
     memory: MemoryUse = .normal, precision: Precision = .float32,
-    profile: OperationProfile? = nil
+    profile: OperationProfile? = nil, preparedKernels: PreparedKernels? = nil
   ) {
     self.objective = objective
     augmentation = Augmentation(flips: flips)
@@ -35,6 +37,7 @@ package struct ShardGradient: Sendable {
     self.memory = memory
     self.precision = precision
     self.profile = profile
+    self.preparedKernels = preparedKernels
   }
 
   /// Computes the gradient of the shard's loss into `gradient`, whatever that holds.
@@ -56,7 +59,8 @@ package struct ShardGradient: Sendable {
     let pass = Pass(
       pool: pool, weights: weights, gradient: gradient,
       dropoutStreams: (0..<batch.count).map { draws.stream(.dropout, image: $0) },
-      recomputes: memory == .less, precision: precision, profile: profile)
+      recomputes: memory == .less, precision: precision, profile: profile,
+      preparedKernels: preparedKernels)
     let losses = objective.loss(batch, draws, pass)
     pass.backward(finished)
     return losses

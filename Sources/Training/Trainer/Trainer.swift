@@ -75,6 +75,8 @@ public final class Trainer {
   private let workers: Workers
   private let images: ShardImages
   private let shardSum: TreeSum
+  /// The transformed kernels of this step's weights, for all of its shards; nil: each transforms its own.
+  private let preparedKernels: PreparedKernels?
   /// How long this rank worked for a shard at the last step, in seconds, without waiting for others.
   package private(set) var secondsPerShard = 0.0
   private let profile: OperationProfile?
@@ -115,6 +117,9 @@ public final class Trainer {
       leaves: images.shards.count, count: weights.count, workers: workers.count,
       segmentLength: exchange.partition.bucketLength,
       givesPagesBack: plan.configuration.training.memory == .less)
+    preparedKernels =
+      plan.sharesKernels(shards: images.shards.count, workers: workers.count)
+      ? PreparedKernels() : nil
   }
 
   /// One training step; collective.
@@ -202,6 +207,7 @@ public final class Trainer {
     gradient: AlignedFloats, losses: [Double], ranks: [[Double]]
   ) {
     shardSum.restart()
+    preparedKernels?.renew()
     // The first step counts its arithmetic: the others have as much.
     let counts = gigaflops == nil
     let profile = profile ?? (counts ? OperationProfile() : nil)
@@ -209,7 +215,8 @@ public final class Trainer {
     let work = ShardGradient(
       objective, flips: plan.configuration.data.flip, seed: plan.seed, shards: plan.tree.shards,
       memory: plan.configuration.training.memory,
-      precision: plan.configuration.training.precision, profile: profile)
+      precision: plan.configuration.training.precision, profile: profile,
+      preparedKernels: preparedKernels)
     let failure = Mutex<StorageError?>(nil)
     let (step, images, sum, weights) = (step, images, shardSum, weights)
     let reading = Atomic(0)

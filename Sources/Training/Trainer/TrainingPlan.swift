@@ -89,4 +89,13 @@ extension TrainingPlan {
     }
     return weights
   }
+
+  /// Whether the transformed kernels of both passes take 64 MiB at most, where sharing them pays.
+  package var hasFewKernels: Bool { objective.parameters.layout.count <= 1 << 21 }
+
+  /// Whether a rank's shards share transformed kernels: where a worker computes several shards a step. What
+  /// larger networks gain is little, and their kernels take much memory.
+  package func sharesKernels(shards: Int, workers: Int) -> Bool {
+    shards > workers && hasFewKernels
+  }
 }

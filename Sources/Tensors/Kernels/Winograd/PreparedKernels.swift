@@ -1,21 +1,30 @@
-// Weights that do not change are transformed once.
+// Kernels that several passes need are transformed once.
 
 import Foundation
 
 /// The transformed kernels of a network's convolutions, each computed when it is first needed.
 ///
-/// Sampling evaluates one set of weights a thousand times and transforms the kernels once. They
-/// take four times the memory of the weights, in bfloat16 twice; each format has its own. Any thread
-/// may ask; the results have the bits of kernels that are transformed for one call.
+/// Sampling evaluates one set of weights a thousand times and transforms the kernels once; the shards
+/// of a training step share those of its weights. They take four times the memory of the weights, in
+/// bfloat16 twice, and as much again for a backward pass; each format has its own. Any thread may ask;
+/// the results have the bits of kernels that are transformed for one call.
 public final class PreparedKernels: @unchecked Sendable {
   private struct Key: Hashable {
     let offset: Int
     let termsPerWord: Int
+    let isTransposed: Bool
+  }
+
+  private struct Entry {
+    enum State { case outdated, inWork, ready }
+
+    let array: PlaceArray
+    var state = State.outdated
   }
 
   private let lock = NSLock()
-  // Guarded by the lock. An entry is nil while its kernels are transformed.
-  private var kernels: [Key: PlaceArray?] = [:]
+  // Guarded by the lock.
+  private var entries: [Key: Entry] = [:]
   private var memory: [Buffer] = []
   private let pool = BufferPool()
 
@@ -25,29 +34,53 @@ public final class PreparedKernels: @unchecked Sendable {
   /// The memory of the kernels so far, in bytes.
   public var allocatedBytes: Int { lock.withLock { pool.allocatedBytes } }
 
+  /// The weights have changed: all kernels are transformed anew, in the same memory. Nobody may use
+  /// them meanwhile.
+  public func renew() {
+    lock.withLock {
+      for key in entries.keys { entries[key]!.state = .outdated }
+    }
+  }
+
   /// The transformed kernels of a convolution.
   ///
   /// - Parameters:
   ///   - offset: Where its weights begin among those of the network.
-  ///   - W: The weights, (3, 3, c, o), always the same for one offset.
+  ///   - W: The weights, (3, 3, c, o), the same for one offset until all are renewed.
+  ///   - isTransposed: Whether they are those of the backward pass, Uᵀ.
   /// - Returns: `nil` while another thread computes them: who would wait for it may as well
   ///   transform them for itself.
   func kernels<Operands: OperandFormat>(
-    _: Operands.Type, _ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int
+    _: Operands.Type, _ offset: Int, _ W: UnsafePointer<Float>, c: Int, o: Int,
+    isTransposed: Bool = false
   ) -> PlaceArray? {
-    let (key, rows) = (
-      Key(offset: offset, termsPerWord: Operands.termsPerWord), c / Operands.termsPerWord
-    )
-    let (found, created) = lock.withLock { () -> (PlaceArray?, PlaceArray?) in
-      if let entry = kernels[key] { return (entry, nil) }
-      kernels[key] = .some(nil)
-      let buffer = pool.buffer(count: PlaceArray.count(rows: rows, panels: o / 16))
-      memory.append(buffer)
-      return (nil, PlaceArray(rows: rows, panels: o / 16, at: buffer.pointer))
+    let terms = Operands.termsPerWord
+    let key = Key(offset: offset, termsPerWord: terms, isTransposed: isTransposed)
+    let (rows, panels) = isTransposed ? (o / terms, c / 16) : (c / terms, o / 16)
+    let (array, state) = lock.withLock {
+      let entry = entries[key] ?? Entry(array: room(rows: rows, panels: panels))
+      if entry.state == .outdated { entries[key] = Entry(array: entry.array, state: .inWork) }
+      return (entry.array, entry.state)
     }
-    guard let created else { return found }
-    WinogradKernels<Operands>(W, c, o).transform(0..<created.panels, rows: 0..<rows, into: created)
-    lock.withLock { kernels[key] = created }
-    return created
+    switch state {
+    case .ready: return array
+    case .inWork: return nil
+    case .outdated:
+      let kernels = WinogradKernels<Operands>(W, c, o)
+      if isTransposed {
+        kernels.transformTransposed(0..<panels, rowPanels: 0..<o / 16, into: array)
+      } else {
+        kernels.transform(0..<panels, rows: 0..<rows, into: array)
+      }
+      lock.withLock { entries[key]!.state = .ready }
+      return array
+    }
+  }
+
+  /// Memory for kernels, kept as long as this object.
+  private func room(rows: Int, panels: Int) -> PlaceArray {
+    let buffer = pool.buffer(count: PlaceArray.count(rows: rows, panels: panels))
+    memory.append(buffer)
+    return PlaceArray(rows: rows, panels: panels, at: buffer.pointer)
   }
 }

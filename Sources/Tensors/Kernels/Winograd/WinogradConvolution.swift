@@ -73,9 +73,11 @@ struct WinogradConvolution<Operands: OperandFormat> {
   /// - Parameters:
   ///   - adds: Whether ∂L/∂W is added to what dW holds.
   ///   - sums: Gets Σ dy over the pixels of each image, (n, o): zeros at first.
+  ///   - prepared: Uᵀ; nil: transformed here.
   func backward(
     _ x: Tensor, _ W: UnsafePointer<Float>, _ dy: Tensor, dx: Tensor?,
-    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: UnsafeMutablePointer<Float>
+    dW: UnsafeMutablePointer<Float>?, adds: Bool, sums: UnsafeMutablePointer<Float>,
+    prepared: PlaceArray? = nil
   ) {
     let kernels = WinogradKernels<Operands>(W, c, o)
     let outputGrid = TileGrid(dy.shape)
@@ -91,11 +93,15 @@ struct WinogradConvolution<Operands: OperandFormat> {
         if let dx {
           forEachChunk(of: c, depth: o) { panels in
             withPlaces(rows: tiles.count, panels: panels.count) { dV in
-              withPlaces(rows: o / Operands.termsPerWord, panels: panels.count, .rows) { U in
-                pool.split(o / 16, cost: 16 * Self.transformCost * panels.count) {
-                  kernels.transformTransposed(panels, rowPanels: $0, into: U)
+              if let prepared {
+                multiply(Z, prepared, panels, into: dV)
+              } else {
+                withPlaces(rows: o / Operands.termsPerWord, panels: panels.count, .rows) { U in
+                  pool.split(o / 16, cost: 16 * Self.transformCost * panels.count) {
+                    kernels.transformTransposed(panels, rowPanels: $0, into: U)
+                  }
+                  multiply(Z, U, 0..<panels.count, into: dV)
                 }
-                multiply(Z, U, 0..<panels.count, into: dV)
               }
               forEachImage(tiles, panels: panels.count) { [grid] part, some in
                 WinogradTiles<Operands>.transformInputGradient(
