@@ -207,7 +207,12 @@ public final class Trainer {
     gradient: AlignedFloats, losses: [Double], ranks: [[Double]]
   ) {
     shardSum.restart()
-    preparedKernels?.renew()
+    if let preparedKernels {
+      let weights = weights
+      workers.forEach(0..<preparedKernels.count) { kernels, _ in
+        weights.withElements { preparedKernels.renew(kernels, of: $0.baseAddress!) }
+      }
+    }
     // The first step counts its arithmetic: the others have as much.
     let counts = gigaflops == nil
     let profile = profile ?? (counts ? OperationProfile() : nil)

@@ -16,15 +16,17 @@ public final class PreparedKernels: @unchecked Sendable {
   }
 
   private struct Entry {
-    enum State { case outdated, inWork, ready }
-
     let array: PlaceArray
-    var state = State.outdated
+    let offset: Int
+    /// Transforms the weights that begin there.
+    let transform: @Sendable (UnsafePointer<Float>, PlaceArray) -> Void
+    var isReady = false
   }
 
   private let lock = NSLock()
   // Guarded by the lock.
-  private var entries: [Key: Entry] = [:]
+  private var entries: [Entry] = []
+  private var indices: [Key: Int] = [:]
   private var memory: [Buffer] = []
   private let pool = BufferPool()
 
@@ -34,12 +36,18 @@ public final class PreparedKernels: @unchecked Sendable {
   /// The memory of the kernels so far, in bytes.
   public var allocatedBytes: Int { lock.withLock { pool.allocatedBytes } }
 
-  /// The weights have changed: all kernels are transformed anew, in the same memory. Nobody may use
-  /// them meanwhile.
-  public func renew() {
-    lock.withLock {
-      for key in entries.keys { entries[key]!.state = .outdated }
-    }
+  /// The number of transformed kernels so far, those of each pass for themselves.
+  public var count: Int { lock.withLock { entries.count } }
+
+  /// Transforms some kernels anew, in the same memory, as the weights have changed. Different ones may be
+  /// renewed at once, but nobody may use them meanwhile.
+  ///
+  /// - Parameters:
+  ///   - index: Which, less than `count`.
+  ///   - weights: All weights of the network.
+  public func renew(_ index: Int, of weights: UnsafePointer<Float>) {
+    let entry = lock.withLock { entries[index] }
+    entry.transform(weights + entry.offset, entry.array)
   }
 
   /// The transformed kernels of a convolution.
@@ -56,25 +64,26 @@ public final class PreparedKernels: @unchecked Sendable {
   ) -> PlaceArray? {
     let terms = Operands.termsPerWord
     let key = Key(offset: offset, termsPerWord: terms, isTransposed: isTransposed)
-    let (rows, panels) = isTransposed ? (o / terms, c / 16) : (c / terms, o / 16)
-    let (array, state) = lock.withLock {
-      let entry = entries[key] ?? Entry(array: room(rows: rows, panels: panels))
-      if entry.state == .outdated { entries[key] = Entry(array: entry.array, state: .inWork) }
-      return (entry.array, entry.state)
+    let (index, found) = lock.withLock { () -> (Int, Entry?) in
+      if let index = indices[key] { return (index, entries[index]) }
+      let (rows, panels) = isTransposed ? (o / terms, c / 16) : (c / terms, o / 16)
+      indices[key] = entries.count
+      entries.append(
+        Entry(array: room(rows: rows, panels: panels), offset: offset) { W, array in
+          let kernels = WinogradKernels<Operands>(W, c, o)
+          if isTransposed {
+            kernels.transformTransposed(0..<panels, rowPanels: 0..<o / 16, into: array)
+          } else {
+            kernels.transform(0..<panels, rows: 0..<rows, into: array)
+          }
+        })
+      return (entries.count - 1, nil)
     }
-    switch state {
-    case .ready: return array
-    case .inWork: return nil
-    case .outdated:
-      let kernels = WinogradKernels<Operands>(W, c, o)
-      if isTransposed {
-        kernels.transformTransposed(0..<panels, rowPanels: 0..<o / 16, into: array)
-      } else {
-        kernels.transform(0..<panels, rows: 0..<rows, into: array)
-      }
-      lock.withLock { entries[key]!.state = .ready }
-      return array
-    }
+    if let found { return found.isReady ? found.array : nil }
+    let created = lock.withLock { entries[index] }
+    created.transform(W, created.array)
+    lock.withLock { entries[index].isReady = true }
+    return created.array
   }
 
   /// Memory for kernels, kept as long as this object.
